@@ -1,0 +1,116 @@
+"""What one machine instruction says, with every name and expression resolved: the seam between reader and encoder.
+
+The front end (source.py, assembler.py) makes an `Operation` of every statement, whatever its spelling (GNU, NASM, MASM or
+AT&T); the encoder turns operations into bytes and checks the bytes against the same operation. Nothing here is text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A register by its one canonical name: lower case, "st(0)" for the x87 top, "r8b" and never "r8l"."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """A constant operand.
+
+    `value` is the number meant, signed or unsigned as written. `size` is in bytes where the source names it
+    (`push word 5`). `movable` is true where the value depends on an address or on the layout: such an immediate
+    always takes a form wide enough for any value of its kind, so that sizes settle.
+    """
+
+    value: int
+    size: int | None = None
+    movable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A memory operand.
+
+    `size` is in bytes where the source names it. `target` is the absolute address meant by a rip-relative operand
+    (`base` is then rip or eip and `displacement` is 0); otherwise `displacement` is the signed number in the
+    brackets. `absolute` asks for a plain address with no base (never rip-relative). `broadcast` is the n of {1ton}.
+    `movable` is as for `Immediate`: the displacement depends on the layout and takes 32 bits.
+    """
+
+    base: Register | None = None
+    index: Register | None = None
+    scale: int = 1
+    displacement: int = 0
+    size: int | None = None
+    segment: Register | None = None
+    target: int | None = None
+    absolute: bool = False
+    broadcast: int | None = None
+    movable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a direct jump or call goes: an absolute address, in the short or the near form, or whichever fits."""
+
+    address: int
+    form: Literal["short", "near"] | None = None
+
+
+Operand = Register | Immediate | Memory | Target
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One instruction to encode, at `address`, operands in Intel order (destination first).
+
+    `prefixes` are those written out ("lock", "rep", "repne", "notrack", "xacquire", "{vex}", ...). `mask` and `zeroing`
+    decorate the destination; `rounding` is "rn-sae", "rd-sae", "ru-sae", "rz-sae" or "sae".
+    """
+
+    mnemonic: str
+    operands: tuple[Operand, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    address: int = 0
+    mask: Register | None = None
+    zeroing: bool = False
+    rounding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The bytes of one operation, checked: they decode to what the operation says."""
+
+    code: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an operation has no encoding.
+
+    `code` is the diagnostic's stable code, `operand` the index of the operand to blame (None: the mnemonic; -1: the
+    whole statement), `hint` what to try, `forms` the forms the mnemonic does take, readable.
+    """
+
+    code: str
+    message: str
+    operand: int | None = None
+    hint: str = ""
+    forms: tuple[str, ...] = ()
+
+
+class Encoder(Protocol):
+    """Turns operations into bytes, in batches; one answer for each, in order."""
+
+    def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
+        """Encode every operation at its own address.
+
+        Raises:
+            EncoderLostError: The encoder's process broke twice on the same batch.
+        """
+        ...

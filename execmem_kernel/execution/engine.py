@@ -1,0 +1,294 @@
+"""The contract of running a program: a `Call` in, an `Outcome` out; plain values, whatever engine made them.
+
+    Call --engine--> Returned | Faulted | TimedOut | Exited
+
+An outcome owns no memory and no process: it may live in `Out[...]` for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar, Literal, Protocol
+
+from execmem_kernel import errors
+from execmem_kernel.assembly.program import ListingRow, Program
+
+GENERAL = (
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
+    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+)  # fmt: skip
+"""The sixteen general registers, in the order they are shown."""
+
+FLAGS = MappingProxyType({"CF": 0, "PF": 2, "AF": 4, "ZF": 6, "SF": 7, "TF": 8, "DF": 10, "OF": 11, "AC": 18})
+"""Flag to bit of rflags. Source: Intel SDM vol. 1, 3.4.3, "EFLAGS Register"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registers(Mapping[str, int]):
+    """Register values at one instant, unsigned; parts are there too: `["eax"]`, `["ax"]`, `["al"]`, `["ah"]`.
+
+    Iterates over the sixteen general registers, rip and rflags. Vector registers: `["xmm0"]` ... as whole unsigned
+    numbers, where the engine read them.
+    """
+
+    values_: Mapping[str, int]
+    vectors: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """"zmm0"/"ymm0"/"xmm0" and "k1" to their bytes, widest the CPU has."""
+
+    def __getitem__(self, name: str) -> int:
+        name = name.lower()
+        if name in self.values_:
+            return self.values_[name]
+        if name in _PARTS:
+            whole, shift, bits = _PARTS[name]
+            return (self.values_[whole] >> shift) & ((1 << bits) - 1)
+        if name[1:3] == "mm":
+            size = {"x": 16, "y": 32, "z": 64}.get(name[0], 0)
+            for width in "zyx":
+                data = self.vectors.get(width + name[1:])
+                if data is not None and size <= len(data):
+                    return int.from_bytes(data[:size], "little")
+        if name in self.vectors:
+            return int.from_bytes(self.vectors[name], "little")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the flags that are set, in bit order."""
+        return tuple(name for name, bit in FLAGS.items() if self.values_["rflags"] >> bit & 1)
+
+
+def _parts() -> dict[str, tuple[str, int, int]]:
+    """Every part of a general register: its whole, its shift, its width in bits."""
+    parts = {"eip": ("rip", 0, 32), "eflags": ("rflags", 0, 32)}
+    for whole in GENERAL:
+        stem = whole[1:]
+        if stem.isdigit():
+            parts |= {f"{whole}d": (whole, 0, 32), f"{whole}w": (whole, 0, 16), f"{whole}b": (whole, 0, 8)}
+        else:
+            parts |= {f"e{stem}": (whole, 0, 32), stem: (whole, 0, 16)}
+            if stem.endswith("x"):
+                parts |= {f"{stem[0]}l": (whole, 0, 8), f"{stem[0]}h": (whole, 8, 8)}
+            else:
+                parts |= {f"{stem}l": (whole, 0, 8)}
+    return parts
+
+
+_PARTS = _parts()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use up; each has its own outcome when it is reached."""
+
+    wall_s: float = 2.0
+    cpu_s: float = 2.0
+    steps: int = 1_000_000
+    """Recorded steps; counts only when a trace is asked for."""
+    output_size: int = 64 * 1024
+    """Bytes of stdout and stderr together; the rest is dropped, with a note."""
+    memory_size: int = 64 * 1024 * 1024
+    system_calls: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory given to a program: its bytes (or a size, for zeros), at a fixed address if asked for."""
+
+    data: bytes | bytearray | memoryview | int
+    address: int | None = None
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything one run needs; the engine adds nothing that could differ from run to run."""
+
+    program: Program
+    registers: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
+    """Register (also xmm0...) to a number, or to a buffer's name: its address."""
+    buffers: Mapping[str, Buffer] = field(default_factory=lambda: MappingProxyType({}))
+    entry: int | None = None
+    stdin: bytes = b""
+    limits: Limits = Limits()
+    trace: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemCall:
+    """One system call that a program made, in words: `write(1, "hello", 5) = 5`."""
+
+    number: int
+    name: str
+    text: str
+    line: int | None
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something a careful reader would point out: a calling-convention breach, output cut short."""
+
+    code: str
+    message: str
+    line: int | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeEvent:
+    """One thing that happened to the region a program ran in: "allocated", "written", "sealed", "run", "released"."""
+
+    kind: str
+    size: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a program stopped, for people: `sentence` alone must make sense; no absolute address in any of them."""
+
+    name: str
+    """Stable: "null-read", "divide-by-zero"; a row of faults.py."""
+    sentence: str
+    evidence: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The registers that explain it."""
+    look_at: str = ""
+    """What to look at or try, one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What happened when a program ran; match on `Returned`, `Faulted`, `TimedOut`, `Exited`."""
+
+    program: Program
+    before: Registers
+    registers: Registers
+    stdout: bytes = b""
+    stderr: bytes = b""
+    buffers: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    system_calls: tuple[SystemCall, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    trace: object | None = None
+    witness: Literal["supervisor", "guest"] = "supervisor"
+    life: tuple[LifeEvent, ...] = ()
+    row: ListingRow | None = None
+    """Where it stopped in the listing; None for a return and where it stopped outside its code."""
+    cause: Cause | None = None
+    """None for a return."""
+    places: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    """Named ranges (start, end) of the guest: "code", "stack", "data", buffers; to show a pointer as code+0x12."""
+
+    signal: ClassVar[str | None] = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the flags set at the end."""
+        return self.registers.flags
+
+    @property
+    def line(self) -> int | None:
+        """The source line it stopped at."""
+        return None if self.row is None else self.row.span.line
+
+    @property
+    def address(self) -> int:
+        """Where it stopped: rip at the end."""
+        return self.registers["rip"]
+
+    @property
+    def changed(self) -> dict[str, tuple[int, int]]:
+        """General registers whose value differs, as (old, new), rsp and rip left out."""
+        return {
+            name: (self.before[name], self.registers[name])
+            for name in GENERAL
+            if name != "rsp" and self.before[name] != self.registers[name]
+        }
+
+    @property
+    def headline(self) -> str:
+        """One sentence, the same in every run: `line 2: reads 8 bytes at address 0 ...`."""
+        place = "" if self.line is None else f"line {self.line}: "
+        return place + (self.cause.sentence if self.cause else "returned")
+
+    def raise_for_fault(self) -> None:
+        """Raise the `ProgramFault` that this outcome stands for; a return raises nothing."""
+        raise NotImplementedError
+
+    def report(self) -> str:
+        """What happened, as text: the sentence, the line, the registers that explain it, what to look at."""
+        raise NotImplementedError
+
+
+class Returned(Outcome):
+    """It returned to its caller."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> int:
+        """What it left in rax, unsigned."""
+        return self.registers["rax"]
+
+    def raise_for_fault(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulted(Outcome):
+    """The processor or the supervisor stopped it: `signal` is "SIGSEGV", "SIGILL", ..., or "SIGSYS"."""
+
+    signal: str  # type: ignore[misc]
+    signal_code: int = 0
+    accessed: int | None = None
+    """The address it tried to use, computed from the instruction and the registers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut(Outcome):
+    """A limit was reached: "wall", "cpu", "steps", "output", "memory" or "system calls"."""
+
+    limit: str = "wall"
+    limit_text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited(Outcome):
+    """It asked the operating system to end it with `status`."""
+
+    status: int = 0
+
+
+class Engine(Protocol):
+    """Runs programs; every engine gives the same outcome for the same call."""
+
+    def run(self, call: Call) -> Outcome:
+        """Run it to its end or to a limit.
+
+        Raises:
+            EngineUnavailableError: The host lacks what this engine needs.
+            WorkerLostError: The runner itself broke.
+        """
+        ...
+
+
+FAULT_ERRORS: Mapping[str, type[errors.ProgramFault]] = MappingProxyType(
+    {
+        "SIGSEGV": errors.SegmentationFault,
+        "SIGBUS": errors.BusError,
+        "SIGILL": errors.IllegalInstruction,
+        "SIGFPE": errors.ArithmeticFault,
+        "SIGTRAP": errors.BreakpointTrap,
+        "SIGSYS": errors.ForbiddenSystemCall,
+    }
+)
+"""Signal to the error that a cell raises for it."""
