@@ -26,7 +26,9 @@ def plain(output: nbformat.NotebookNode) -> str:
 
 def main(path: Path) -> int:
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=120, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(
+        notebook, timeout=120, store_widget_state=False, resources={"metadata": {"path": str(path.parent)}}
+    )
     failure = None
     try:
         client.execute()

@@ -102,7 +102,9 @@ def test_views_call_nothing_that_measures_or_runs(path: Path) -> None:
 
 @pytest.mark.parametrize("library", sorted(DOORS))
 def test_a_foreign_library_has_one_door(library: str) -> None:
-    found = {name_of(path) for path in FILES for module, runs in imports(path) if runs and module.split(".")[0] == library}
+    found = {
+        name_of(path) for path in FILES for module, runs in imports(path) if runs and module.split(".")[0] == library
+    }
     assert found <= DOORS[library]
     assert found, f"nothing imports {library}: take it out of the table"
 
