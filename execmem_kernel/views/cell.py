@@ -1,0 +1,452 @@
+"""What a cell shows: an outcome, a program or diagnostics become one `Report`, which is both text and HTML.
+
+    Outcome | Program | diagnostics --> Report(parts) --> text/plain, text/html
+
+Both come from the same parts, so they say the same. Neither holds an address, a time or an id: the same cell
+shows the same report in every run. The HTML has inline styles only and no colour that matters alone, because
+JupyterLab takes everything else out of a notebook that it does not trust.
+"""
+
+from __future__ import annotations
+
+import struct
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+from execmem_kernel.assembly.diagnostics import Diagnostic
+from execmem_kernel.assembly.program import ListingRow, Program
+from execmem_kernel.execution.engine import FLAGS, Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
+
+LISTING_ROWS = 40
+"""Rows of a listing that are shown; the rest is counted."""
+
+FLAG_WORDS = {
+    "CF": "carry", "PF": "parity", "AF": "adjust", "ZF": "zero", "SF": "sign", "TF": "trap",
+    "DF": "direction", "OF": "overflow", "AC": "alignment check",
+}  # fmt: skip
+
+Tone = Literal["good", "bad", "warning", "plain"]
+
+
+# ---- The parts of a report -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One line of prose; `lead` is the word that it begins with, said louder."""
+
+    text: str
+    lead: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a caption; `marked` is the row to look at, and its last column says why."""
+
+    caption: str
+    rows: tuple[tuple[str, ...], ...]
+    headings: tuple[str, ...] = ()
+    marked: int | None = None
+    folded: bool | None = None
+    """None: always open. Otherwise HTML readers may fold it, and it starts folded or open."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text to be read as it stands: what a program printed, a source line with its carets."""
+
+    text: str
+    caption: str = ""
+    note: str = ""
+
+
+Part = Sentence | Table | Verbatim
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a cell shows, ready for every reader: a notebook takes HTML, a terminal and a grader take text."""
+
+    parts: tuple[Part, ...]
+
+    def text(self) -> str:
+        """The report as plain text, without a final newline."""
+        return "\n".join(_text(self.parts))
+
+    def html(self) -> str:
+        """The report as HTML that survives an untrusted notebook."""
+        tone: Tone = next((part.tone for part in self.parts if isinstance(part, Sentence)), "plain")
+        body = "".join(_html(part) for part in self.parts)
+        return f'<div style="border-left: {_EDGES[tone]}; padding-left: 0.8em">{body}</div>'
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Both forms at once; IPython asks for this."""
+        return {"text/plain": self.text(), "text/html": self.html()}
+
+
+# ---- Values to reports -----------------------------------------------------------------------------------
+
+
+def outcome_report(outcome: Outcome, show: Sequence[str] = (), buffers: Mapping[str, bytes] | None = None) -> Report:
+    """What happened in a run.
+
+    Args:
+        show: Registers to show whether they changed or not; vector registers too.
+        buffers: What each buffer held before; those that changed are shown.
+    """
+    parts: list[Part] = [_headline(outcome)]
+    if outcome.cause is not None:
+        parts += _explanation(outcome)
+    parts += [
+        Sentence(warning.message + _hint(warning.hint), lead=_warning_lead(warning.line), tone="warning")
+        for warning in outcome.warnings
+    ]
+    parts += [
+        Sentence(finding.message + _hint(finding.hint), lead=_warning_lead(finding.line), tone="warning")
+        for finding in outcome.program.warnings
+    ]
+    if outcome.stdout:
+        parts.append(Verbatim(_decoded(outcome.stdout), caption="stdout"))
+    if outcome.stderr:
+        parts.append(Verbatim(_decoded(outcome.stderr), caption="stderr"))
+    parts += _buffers(outcome, buffers or {})
+    parts += _registers(outcome, show)
+    if outcome.system_calls:
+        rows = tuple(
+            (str(call.line or ""), plain(call.text), "" if call.allowed else "refused")
+            for call in outcome.system_calls[:LISTING_ROWS]
+        )
+        more = len(outcome.system_calls) - len(rows)
+        parts.append(
+            Table(
+                "system calls",
+                rows,
+                ("line", "call", ""),
+                folded=True,
+                note=_more(more, "outcome.system_calls"),
+            )
+        )
+    parts.append(_listing(outcome.program, outcome.row, folded=outcome.cause is not None))
+    if outcome.life:
+        parts.append(Sentence(", ".join(_life(event) for event in outcome.life), lead="region"))
+    return Report(tuple(parts))
+
+
+def program_report(program: Program) -> Report:
+    """A program that has not run: its listing and what its segments take."""
+    sizes = ", ".join(f"{segment.name} {segment.size:,} ({segment.protection})" for segment in program.segments)
+    parts: list[Part] = [Sentence(f"{len(program.code):,} bytes of code", lead="program")]
+    parts += [
+        Sentence(finding.message + _hint(finding.hint), lead=_warning_lead(finding.line), tone="warning")
+        for finding in program.warnings
+    ]
+    parts.append(_listing(program, None, folded=False))
+    parts.append(Sentence(sizes, lead="bytes by segment"))
+    return Report(tuple(parts))
+
+
+def diagnostics_report(diagnostics: Sequence[Diagnostic]) -> Report:
+    """Everything that is wrong with a source text, in the order of its lines."""
+    errors = sum(finding.severity == "error" for finding in diagnostics)
+    count = "1 error" if errors == 1 else f"{errors} errors"
+    parts: list[Part] = [Sentence(f"nothing was run; {count} in the source", lead="not assembled", tone="bad")]
+    for finding in diagnostics:
+        first, *rest = str(finding).split("\n")
+        lead, _, message = first.partition(": ")
+        tone: Tone = "bad" if finding.severity == "error" else "warning"
+        parts.append(Sentence(plain(message), lead=lead, tone=tone))
+        parts.append(Verbatim("\n".join(plain(line) for line in rest)))
+    return Report(tuple(parts))
+
+
+def one_line(diagnostics: Sequence[Diagnostic]) -> str:
+    """The first error as one line, and how many there are besides; the report has shown them all."""
+    errors = [finding for finding in diagnostics if finding.severity == "error"] or list(diagnostics)
+    more = f" (and {len(errors) - 1} more above)" if len(errors) > 1 else ""
+    return f"line {errors[0].line}: {plain(errors[0].message)}{more}"
+
+
+# ---- Outcomes, piece by piece ----------------------------------------------------------------------------
+
+
+def _headline(outcome: Outcome) -> Sentence:
+    match outcome:
+        case Returned():
+            value = outcome.value
+            place = place_of(outcome, value)
+            meaning = place if place else f"{value:#x} = {signed(value)}"
+            return Sentence(f"rax = {meaning}", lead="returned", tone="good")
+        case Faulted():
+            return Sentence(plain(outcome.headline), lead=outcome.signal, tone="bad")
+        case TimedOut():
+            return Sentence(plain(outcome.headline), lead=f"{outcome.limit} limit", tone="bad")
+        case Exited():
+            tone: Tone = "good" if outcome.status == 0 else "bad"
+            return Sentence(plain(outcome.headline), lead=f"exit status {outcome.status}", tone=tone)
+    return Sentence(plain(outcome.headline), lead="stopped", tone="bad")
+
+
+def _explanation(outcome: Outcome) -> list[Part]:
+    """For a program that did not return: the line, the registers that explain it, what to look at."""
+    assert outcome.cause is not None
+    parts: list[Part] = []
+    if outcome.line is not None:
+        parts.append(Verbatim(_excerpt(outcome.program.source, outcome.line)))
+    if outcome.cause.evidence:
+        rows = tuple((name, shown(outcome, value)) for name, value in outcome.cause.evidence.items())
+        parts.append(Table("registers that explain it", rows))
+    if outcome.cause.look_at:
+        parts.append(Sentence(plain(outcome.cause.look_at), lead="look at"))
+    return parts
+
+
+def _excerpt(source: str, line: int) -> str:
+    """The guilty line between its neighbours, with a marker that is not a colour."""
+    lines = source.split("\n")
+    first, last = max(1, line - 1), min(len(lines), line + 1)
+    width = len(str(last))
+    excerpt = []
+    for number in range(first, last + 1):
+        text = plain(lines[number - 1].expandtabs(8)).rstrip()
+        marker, note = ("-->", "   <-- stopped here") if number == line else ("   ", "")
+        if text or number == line:
+            excerpt.append(f"{marker} {number:>{width}} | {text}{note}".rstrip())
+    return "\n".join(excerpt)
+
+
+def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
+    """Changed registers as old -> new, those asked for, and the flags by name."""
+    parts: list[Part] = []
+    changed = tuple(
+        (name, f"{shown(outcome, old)} -> {shown(outcome, new)}") for name, (old, new) in outcome.changed.items()
+    )
+    if changed:
+        parts.append(Table("registers changed", changed))
+    if show:
+        parts.append(Table("registers asked for", tuple((name, _asked(outcome, name)) for name in show)))
+    names = ", ".join(f"{name} ({FLAG_WORDS[name]})" for name in FLAGS if name in outcome.flags)
+    parts.append(Sentence(names or "none set", lead="flags"))
+    return parts
+
+
+def _asked(outcome: Outcome, name: str) -> str:
+    if name == "rflags":
+        return " ".join(outcome.flags) or "none set"
+    value = outcome.registers[name]
+    if name[1:3] != "mm":
+        return shown(outcome, value)
+    size = {"x": 16, "y": 32, "z": 64}[name[0]]
+    data = value.to_bytes(size, "little")
+    doubles = ", ".join(f"{lane:g}" for lane in struct.unpack(f"<{size // 8}d", data))
+    return f"{value:#x} (as doubles, lowest first: {doubles})"
+
+
+def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
+    """Each buffer that the program wrote to, old and new bytes beside each other."""
+    parts: list[Part] = []
+    for name, new in outcome.buffers.items():
+        old = before.get(name)
+        if old is None or old == new:
+            continue
+        width = 16
+        offsets = [at for at in range(0, len(new), width) if old[at : at + width] != new[at : at + width]]
+        rows = tuple(
+            (
+                f"+{at:#x}",
+                old[at : at + width].hex(" "),
+                new[at : at + width].hex(" "),
+                _ascii(new[at : at + width]),
+            )
+            for at in offsets[:LISTING_ROWS]
+        )
+        note = _more(len(offsets) - len(rows), f"outcome.buffers[{name!r}]")
+        parts.append(Table(f"buffer {name} changed", rows, ("offset", "before", "after", "as text"), note=note))
+    return parts
+
+
+def _listing(program: Program, stopped: ListingRow | None, *, folded: bool) -> Table:
+    """Offset, bytes and instruction beside the source line; around the place it stopped where it is long."""
+    listing = program.listing
+    at = next((index for index, row in enumerate(listing) if row == stopped), None)
+    first = 0 if at is None else max(0, min(at - LISTING_ROWS // 2, len(listing) - LISTING_ROWS))
+    window = listing[first : first + LISTING_ROWS]
+    several = len({row.segment for row in listing}) > 1
+    rows = []
+    previous = None
+    for row in window:
+        offset = f"{row.segment}+{row.offset:#x}" if several else f"+{row.offset:#x}"
+        code = row.code[:12].hex(" ") + (" ..." if row.size > 12 else "")
+        source = "" if row.span == previous else plain(row.source.strip())
+        previous = row.span
+        here = ("stopped here" if row == stopped else "",) if stopped is not None else ()
+        rows.append((str(row.span.line), offset, code, plain(row.text), source, *here))
+    headings = ("line", "offset", "bytes", "instruction", "source") + (("",) if stopped is not None else ())
+    note = _more(len(listing) - len(window), "outcome.program.listing")
+    marked = None if at is None else at - first
+    return Table("listing", tuple(rows), headings, marked=marked, folded=folded, note=note)
+
+
+def _life(event: LifeEvent) -> str:
+    size = f"{event.size:,} bytes" if event.size and event.kind in ("allocated", "written") else ""
+    about = ", ".join(piece for piece in (size, plain(event.detail)) if piece)
+    return f"{event.kind} ({about})" if about else event.kind
+
+
+def _warning_lead(line: int | None) -> str:
+    return "warning" if line is None else f"warning, line {line}"
+
+
+def _hint(hint: str) -> str:
+    return f" {plain(hint)}" if hint else ""
+
+
+def _more(count: int, where: str) -> str:
+    return f"{count:,} more in {where}" if count > 0 else ""
+
+
+# ---- Numbers, places, characters -------------------------------------------------------------------------
+
+
+def signed(value: int, bits: int = 64) -> int:
+    """The same bits read as a signed number."""
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def shown(outcome: Outcome, value: int) -> str:
+    """A register's value for people: the place it points to, else hex, with the decimal where it helps."""
+    place = place_of(outcome, value)
+    if place:
+        return place
+    number = signed(value)
+    return f"{value:#x} ({number})" if abs(number) < 10**12 and not 0 <= number < 10 else f"{value:#x}"
+
+
+def place_of(outcome: Outcome, value: int) -> str:
+    """The place a value points to, as `code+0x12` or `stack-0x8`; empty where it points nowhere known.
+
+    The stack counts from where it stood at the start, which is where a program's own pushes begin.
+    """
+    for name, (start, end) in outcome.places.items():
+        if start <= value < end or (name == "stack" and value == end):
+            offset = value - (outcome.before["rsp"] if name == "stack" else start)
+            return f"{name}{'-' if offset < 0 else '+'}{abs(offset):#x}"
+    return ""
+
+
+def plain(text: str) -> str:
+    """The text with every character that steers a terminal, or reorders a line, made visible."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character in "\n\t" or unicodedata.category(character)[0] not in "C" else _named(character)
+        for character in text
+    )
+
+
+def _named(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"
+
+
+def _decoded(data: bytes) -> str:
+    """Bytes a program printed, as text; what is not UTF-8 is shown as \\xNN."""
+    return plain(data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")).removesuffix("\n")
+
+
+def _ascii(data: bytes) -> str:
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)
+
+
+# ---- Text ------------------------------------------------------------------------------------------------
+
+
+def _text(parts: Iterable[Part]) -> list[str]:
+    lines: list[str] = []
+    for part in parts:
+        match part:
+            case Sentence(text, lead):
+                lines.append(f"{lead}: {text}" if lead else text)
+            case Verbatim(text, caption, note):
+                lines += [f"{caption}:"] if caption else []
+                lines += [f"  {line}".rstrip() for line in text.split("\n")]
+                lines += [f"  ({note})"] if note else []
+            case Table():
+                lines += [f"{part.caption}:", *_text_rows(part)]
+                lines += [f"  ({part.note})"] if part.note else []
+    return lines
+
+
+def _text_rows(table: Table) -> list[str]:
+    rows = [table.headings, *table.rows] if table.headings else list(table.rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    marked = None if table.marked is None else table.marked + (1 if table.headings else 0)
+    lines = []
+    for index, row in enumerate(rows):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        gutter = "" if table.marked is None else "--> " if index == marked else "    "
+        lines.append(f"  {gutter}{cells}".rstrip())
+    return lines
+
+
+# ---- HTML ------------------------------------------------------------------------------------------------
+
+# The thick edge is the one thing drawn in colour; the lead word beside it says the same.
+_EDGES: Mapping[Tone, str] = {
+    "good": "4px solid #2e9e5b",
+    "bad": "4px double #d64545",
+    "warning": "4px dashed #c98a1b",
+    "plain": "4px solid #888888",
+}
+_LINE = "margin: 0.2em 0"
+_MONO = "font-family: monospace; white-space: pre"
+_CELL = f"text-align: left; vertical-align: top; padding: 0.1em 1.2em 0.1em 0; {_MONO}"
+_CAPTION = "text-align: left; font-weight: bold; padding: 0.2em 0"
+_TABLE = "margin: 0.2em 0; border-collapse: collapse"
+
+
+def _html(part: Part) -> str:
+    match part:
+        case Sentence(text, lead, tone):
+            edge = f"; border-left: {_EDGES[tone]}; padding-left: 0.5em" if tone == "warning" else ""
+            start = f"<b>{escape(lead)}</b>: " if lead else ""
+            return f'<div style="{_LINE}{edge}">{start}{escape(text)}</div>'
+        case Verbatim(text, caption, note):
+            head = f'<div style="{_LINE}"><b>{escape(caption)}</b></div>' if caption else ""
+            foot = f'<div style="{_LINE}">{escape(note)}</div>' if note else ""
+            return f'{head}<pre style="{_LINE}; padding-left: 1em">{escape(text)}</pre>{foot}'
+        case Table():
+            return _html_table(part)
+
+
+def _html_table(table: Table) -> str:
+    caption = "" if table.folded is not None else f'<caption style="{_CAPTION}">{escape(table.caption)}</caption>'
+    head = ""
+    if table.headings:
+        cells = "".join(f'<th scope="col" style="{_CELL}">{escape(cell)}</th>' for cell in table.headings)
+        head = f"<thead><tr>{cells}</tr></thead>"
+    rows = "".join(
+        _html_row(row, marked=index == table.marked, named=not table.headings) for index, row in enumerate(table.rows)
+    )
+    note = f'<div style="{_LINE}">{escape(table.note)}</div>' if table.note else ""
+    body = f'<table style="{_TABLE}">{caption}{head}<tbody>{rows}</tbody></table>{note}'
+    if table.folded is None:
+        return body
+    state = "" if table.folded else " open"
+    return f'<details{state} style="{_LINE}"><summary><b>{escape(table.caption)}</b></summary>{body}</details>'
+
+
+def _html_row(row: tuple[str, ...], *, marked: bool, named: bool) -> str:
+    style = f"{_CELL}; font-weight: bold; border-top: 1px solid; border-bottom: 1px solid" if marked else _CELL
+    cells = []
+    for column, cell in enumerate(row):
+        tag, scope = ("th", ' scope="row"') if named and column == 0 else ("td", "")
+        cells.append(f'<{tag}{scope} style="{style}">{escape(cell)}</{tag}>')
+    return f"<tr>{''.join(cells)}</tr>"
