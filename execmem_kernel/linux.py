@@ -6,8 +6,15 @@ Each function raises OSError with the errno and the name of the call. Numbers co
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
+import fcntl
+import functools
 import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -30,5 +37,311 @@ def _prototype(name: str, result: Any, *arguments: Any) -> Any:
 
 # ---- memory: mappings, memfd, /proc/self/maps ------------------------------------------------------------------------
 
+PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
+MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 0x01, 0x02, 0x10, 0x20, 0x4000
+MAP_FIXED_NOREPLACE = 0x100000
+"""Fail with EEXIST instead of unmapping what is there. Source: mmap(2), since Linux 4.17."""
+MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL = 0x1, 0x2, 0x8
+"""Source: memfd_create(2); MFD_NOEXEC_SEAL since Linux 6.3: it forbids execve of the file, not PROT_EXEC mappings."""
+F_ADD_SEALS = 1033
+F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE = 0x1, 0x2, 0x4, 0x8
+"""Source: fcntl(2), "File Sealing"."""
+
+_mmap = _prototype(
+    "mmap", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long
+)
+_munmap = _prototype("munmap", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
+_mprotect = _prototype("mprotect", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_MAP_FAILED = ctypes.c_void_p(-1).value
+
+pwrite = os.pwrite
+"""Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
+
+
+def map_pages(address: int, size: int, protection: int, flags: int, descriptor: int = -1, offset: int = 0) -> int:
+    """Map pages and return where they are. mmap(2)."""
+    assert protection & (PROT_WRITE | PROT_EXEC) != PROT_WRITE | PROT_EXEC, "never writable and executable at once"
+    # SAFETY: without MAP_FIXED the kernel replaces nothing; who passes MAP_FIXED owns the whole range.
+    result = _mmap(address, size, protection, flags, descriptor, offset)
+    if result == _MAP_FAILED:
+        _fail("mmap")
+    if flags & MAP_FIXED_NOREPLACE and result != address:  # a kernel before 4.17 takes the address as a hint only
+        _munmap(result, size)
+        raise OSError(errno.EEXIST, "mmap: the range is taken")
+    return int(result or 0)
+
+
+def unmap_pages(address: int, size: int) -> None:
+    """Give pages back. munmap(2)."""
+    # SAFETY: the caller owns the range, and has made sure that no thread runs in it.
+    if _munmap(address, size):
+        _fail("munmap")
+
+
+def protect_pages(address: int, size: int, protection: int) -> None:
+    """Change what may be done with pages. mprotect(2)."""
+    assert protection & (PROT_WRITE | PROT_EXEC) != PROT_WRITE | PROT_EXEC, "never writable and executable at once"
+    if _mprotect(address, size, protection):
+        _fail("mprotect")
+
+
+def copy_to_memory(address: int, data: bytes) -> None:
+    """Store bytes into writable pages of ours."""
+    # SAFETY: the caller owns [address, address + len(data)) and has mapped it writable.
+    ctypes.memmove(address, data, len(data))
+
+
+def read_memory(address: int, size: int) -> bytes:
+    """Bytes as the processor would fetch them, out of pages of ours."""
+    # SAFETY: the caller owns the range and has mapped it readable.
+    return ctypes.string_at(address, size)
+
+
+def code_file(name: str) -> int:
+    """Open a new memory file for code: close-on-exec, sealable, and never a program by itself. memfd_create(2)."""
+    try:
+        return os.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # EINVAL: the kernel is older than 6.3 and does not know MFD_NOEXEC_SEAL
+            raise
+    return os.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)
+
+
+def reopen_read_only(descriptor: int) -> int:
+    """A second, read-only way into an open file: what is mapped through it can never be made writable."""
+    return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def freeze_file(descriptor: int) -> None:
+    """Forbid, for ever and to everybody, writing to a memory file or changing its size. fcntl(2), F_ADD_SEALS."""
+    fcntl.fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMapping:
+    """One line of /proc/self/maps."""
+
+    start: int
+    end: int
+    protection: str
+    """As printed there: "r-xp", "rw-s"."""
+    offset: int
+    inode: int
+    path: str
+    """A file, "[stack]", "/memfd:name (deleted)", or nothing."""
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
+def parse_mappings(text: str) -> list[KernelMapping]:
+    """Read the text of /proc/PID/maps; a line torn by a change during the read is left out. proc_pid_maps(5)."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split(maxsplit=5)
+        start, dash, end = fields[0].partition("-") if fields else ("", "", "")
+        if len(fields) < 5 or not dash or len(fields[1]) != 4:
+            continue
+        try:
+            found.append(
+                KernelMapping(
+                    int(start, 16), int(end, 16), fields[1], int(fields[2], 16), int(fields[4]),
+                    fields[5] if len(fields) == 6 else "",
+                )
+            )  # fmt: skip
+        except ValueError:
+            continue
+    return found
+
+
+def mappings() -> list[KernelMapping]:
+    """What the kernel has mapped in this process, now; the read is not atomic. proc_pid_maps(5)."""
+    with open("/proc/self/maps", errors="replace") as file:
+        return parse_mappings(file.read())
+
 
 # ---- processes: spawning, ptrace, seccomp, pidfd ---------------------------------------------------------------------
+
+PTRACE_PEEKDATA, PTRACE_POKEDATA, PTRACE_CONT, PTRACE_SINGLESTEP = 2, 5, 7, 9
+PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_SYSCALL = 12, 13, 24
+PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO = 0x4200, 0x4201, 0x4202
+PTRACE_GETREGSET, PTRACE_SETREGSET = 0x4204, 0x4205
+PTRACE_O_TRACESYSGOOD, PTRACE_O_TRACESECCOMP, PTRACE_O_EXITKILL = 0x1, 0x80, 0x100000
+PTRACE_EVENT_SECCOMP = 7
+NT_X86_XSTATE = 0x202
+WALL = 0x40000000
+"""waitpid's __WALL: whatever kind of child."""
+
+USER_REGISTERS = (
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
+    "orig_rax", "rip", "cs", "rflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",
+)  # fmt: skip
+"""The members of struct user_regs_struct (sys/user.h), in order."""
+
+_USER_REGISTERS = struct.Struct(f"{len(USER_REGISTERS)}Q")
+_SPAWN_SETSIGDEF, _SPAWN_SETSIGMASK, _SPAWN_SETSID = 0x04, 0x08, 0x80
+_OPAQUE = 1024  # posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t are 80, 336 and 128 bytes in glibc
+_XSTATE_LIMIT = 16 * 1024  # AMX tiles, the largest state there is, need 11 KiB
+
+_ptrace = _prototype("ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+_posix_spawn = _prototype("posix_spawn", ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, *[ctypes.c_void_p] * 4)
+_actions_init = _prototype("posix_spawn_file_actions_init", ctypes.c_int, ctypes.c_void_p)
+_actions_destroy = _prototype("posix_spawn_file_actions_destroy", ctypes.c_int, ctypes.c_void_p)
+_actions_dup2 = _prototype(
+    "posix_spawn_file_actions_adddup2", ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int
+)
+_attributes_init = _prototype("posix_spawnattr_init", ctypes.c_int, ctypes.c_void_p)
+_attributes_flags = _prototype("posix_spawnattr_setflags", ctypes.c_int, ctypes.c_void_p, ctypes.c_short)
+_attributes_mask = _prototype("posix_spawnattr_setsigmask", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_attributes_default = _prototype("posix_spawnattr_setsigdefault", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_getcpu = _prototype("sched_getcpu", ctypes.c_int)
+
+
+def current_cpu() -> int | None:
+    """The processor this thread runs on now, or None where the kernel does not say."""
+    cpu = int(_getcpu())
+    return cpu if cpu >= 0 else None
+
+
+class _Iovec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def _signal_set(numbers: Iterable[int]) -> Any:
+    """A sigset_t, which is one bit per signal, from bit 0 for signal 1."""
+    return ctypes.create_string_buffer(sum(1 << number - 1 for number in numbers).to_bytes(8, "little"), _OPAQUE)
+
+
+@functools.cache
+def _spawn_attributes(blocked: frozenset[int]) -> Any:
+    attributes = ctypes.create_string_buffer(_OPAQUE)
+    _attributes_init(attributes)
+    _attributes_flags(attributes, _SPAWN_SETSIGDEF | _SPAWN_SETSIGMASK | _SPAWN_SETSID)
+    _attributes_mask(attributes, _signal_set(blocked))
+    _attributes_default(attributes, _signal_set(set(range(1, 65)) - {9, 19}))
+    return attributes
+
+
+class Child:
+    """A process of ours, from before it is started until it has been waited for.
+
+    Its number is written by C before `spawn` returns, so an exception that arrives between any two steps of Python
+    cannot lose it: whoever holds the `Child` can always `end` it.
+    """
+
+    __slots__ = ("_extended", "_iovec", "_pid", "_registers", "_words", "ended")
+
+    def __init__(self) -> None:
+        self._pid = ctypes.c_int(0)
+        self.ended = False
+        self._registers = ctypes.create_string_buffer(_USER_REGISTERS.size)
+        self._words = (ctypes.c_int * 32)()
+        self._extended = ctypes.create_string_buffer(_XSTATE_LIMIT)
+        self._iovec = _Iovec()
+
+    @property
+    def pid(self) -> int:
+        return self._pid.value
+
+    def spawn(self, path: str, descriptors: Mapping[int, int], blocked: frozenset[int]) -> None:
+        """Start the program at `path` in a session of its own, with no arguments and no environment.
+
+        Args:
+            path: The program's file.
+            descriptors: Descriptor here -> the number it has there; what is not named is closed by its CLOEXEC flag.
+            blocked: Signals the program starts with blocked; every signal starts with its default action.
+
+        Raises:
+            OSError: It could not be started; posix_spawn's own error number.
+        """
+        actions = ctypes.create_string_buffer(_OPAQUE)
+        _actions_init(actions)
+        try:
+            for here, there in descriptors.items():
+                _actions_dup2(actions, here, there)
+            arguments = (ctypes.c_char_p * 2)(b"program", None)
+            environment = (ctypes.c_char_p * 1)(None)
+            attributes = _spawn_attributes(blocked)
+            # SAFETY: all six objects live until the call is over; C writes the pid before it returns.
+            number = _posix_spawn(
+                ctypes.byref(self._pid), os.fsencode(path), actions, attributes, arguments, environment
+            )
+        finally:
+            _actions_destroy(actions)
+        if number:
+            self._pid.value = 0
+            raise OSError(number, f"posix_spawn: {os.strerror(number)}")
+
+    def wait(self) -> int:
+        """Wait until it stops or ends, and return its status; a Python signal handler may interrupt the wait.
+
+        Raises:
+            ChildProcessError: Somebody else has waited for it: it is gone.
+        """
+        try:
+            _, status = os.waitpid(self._pid.value, WALL)
+        except ChildProcessError:
+            self.ended = True
+            raise
+        if not os.WIFSTOPPED(status):
+            self.ended = True
+        return status
+
+    def end(self) -> None:
+        """Kill it and wait for it; harmless when it was never started or has ended."""
+        while self._pid.value and not self.ended:
+            # A child that has not been waited for keeps its number, so this can hit nobody else.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid.value, 9)
+            with contextlib.suppress(ChildProcessError):
+                self.wait()
+
+    def _request(self, request: int, address: Any, data: Any) -> int:
+        result = int(_ptrace(request, self._pid.value, address, data))
+        if result == -1:
+            _fail(f"ptrace({request:#x})")
+        return result
+
+    def set_options(self, options: int) -> None:
+        """PTRACE_SETOPTIONS; the thread that started the child is the one that may."""
+        self._request(PTRACE_SETOPTIONS, None, options)
+
+    def resume(self, how: int, signal: int = 0) -> None:
+        """Let it go on: PTRACE_CONT, PTRACE_SINGLESTEP or PTRACE_SYSCALL."""
+        self._request(how, None, signal)
+
+    def registers(self) -> dict[str, int]:
+        """All of `USER_REGISTERS`, while it is stopped."""
+        self._request(PTRACE_GETREGS, None, self._registers)
+        return dict(zip(USER_REGISTERS, _USER_REGISTERS.unpack(self._registers), strict=True))
+
+    def set_registers(self, registers: Mapping[str, int]) -> None:
+        """Set all of `USER_REGISTERS`, while it is stopped."""
+        _USER_REGISTERS.pack_into(self._registers, 0, *[registers[name] for name in USER_REGISTERS])
+        self._request(PTRACE_SETREGS, None, self._registers)
+
+    def extended_state(self) -> bytes:
+        """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""
+        self._iovec.base = ctypes.addressof(self._extended)
+        self._iovec.length = _XSTATE_LIMIT
+        self._request(PTRACE_GETREGSET, NT_X86_XSTATE, ctypes.byref(self._iovec))
+        return self._extended.raw[: self._iovec.length]
+
+    def set_extended_state(self, state: bytes) -> None:
+        """Set what `extended_state` returns."""
+        ctypes.memmove(self._extended, state, len(state))
+        self._iovec.base = ctypes.addressof(self._extended)
+        self._iovec.length = len(state)
+        self._request(PTRACE_SETREGSET, NT_X86_XSTATE, ctypes.byref(self._iovec))
+
+    def signal_information(self) -> tuple[int, int, int]:
+        """Signal, si_code and si_addr of the signal it is stopped with."""
+        self._request(PTRACE_GETSIGINFO, None, self._words)
+        return self._words[0], self._words[2], int.from_bytes(bytes(self._words)[16:24], "little")
+
+    def event_message(self) -> int:
+        """The number that came with a ptrace event; for seccomp, the data of the rule that fired."""
+        message = ctypes.c_ulong()
+        self._request(PTRACE_GETEVENTMSG, None, ctypes.byref(message))
+        return message.value

@@ -121,6 +121,8 @@ class Call:
     limits: Limits = Limits()
     trace: bool = False
     seed: int | None = None
+    backing: tuple[int, int, int] | None = None
+    """Pages that already hold the text segment: descriptor, offset in the file, size; None to write a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +223,48 @@ class Outcome:
         return place + (self.cause.sentence if self.cause else "returned")
 
     def raise_for_fault(self) -> None:
-        """Raise the `ProgramFault` that this outcome stands for; a return raises nothing."""
-        raise NotImplementedError
+        """Raise the `ProgramFault` that this outcome stands for; a return raises nothing.
+
+        Raises:
+            ProgramFault: The class says what kind of end it was; the message is `headline`.
+        """
+        raise errors.ProgramFault(self.headline)
 
     def report(self) -> str:
-        """What happened, as text: the sentence, the line, the registers that explain it, what to look at."""
-        raise NotImplementedError
+        """What happened, as text: the sentence, the line, the registers that explain it, what to look at.
+
+        The same for the same program in every run: pointers are shown as code+0x12, stack-8, text+3.
+        """
+        lines = [self._title()]
+        if self.row is not None:
+            lines.append(f"    line {self.row.span.line}: {self.row.source.strip() or self.row.text}")
+        if self.cause is not None:
+            for name, value in self.cause.evidence.items():
+                lines.append(f"    {name} = {self.describe(value)}")
+            if self.cause.look_at:
+                lines.append(f"    try: {self.cause.look_at}")
+        for warning in self.warnings:
+            place = "" if warning.line is None else f"line {warning.line}: "
+            lines.append(f"    warning: {place}{warning.message}")
+            if warning.hint:
+                lines.append(f"        {warning.hint}")
+        return "\n".join(lines)
+
+    def _title(self) -> str:
+        return self.headline
+
+    def describe(self, value: int) -> str:
+        """A number as a person reads it: a pointer by the place it points into, anything else in hex and decimal."""
+        for name, (start, end) in self.places.items():
+            if name != "stack" and start <= value <= end:
+                return name if value == start else f"{name}+{value - start:#x}"
+        if "stack" in self.places:
+            start, end = self.places["stack"]
+            if start - 64 <= value <= end + 64:
+                top = end - 8
+                return "stack" if value == top else f"stack{value - top:+#x}"
+        signed = value - 2**64 if value >> 63 else value
+        return f"{value:#x} ({signed})" if value > 9 else str(value)
 
 
 class Returned(Outcome):
@@ -240,7 +278,11 @@ class Returned(Outcome):
         return self.registers["rax"]
 
     def raise_for_fault(self) -> None:
-        return None
+        """Nothing to raise."""
+
+    def _title(self) -> str:
+        signed = self.value - 2**64 if self.value >> 63 else self.value
+        return f"returned rax = {self.value:#x} ({signed})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,13 +294,27 @@ class Faulted(Outcome):
     accessed: int | None = None
     """The address it tried to use, computed from the instruction and the registers."""
 
+    def raise_for_fault(self) -> None:
+        """Raise the error that stands for the signal."""
+        raise FAULT_ERRORS.get(self.signal, errors.ProgramFault)(self.headline)
+
+    def _title(self) -> str:
+        return f"{self.signal}: {self.headline}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut(Outcome):
     """A limit was reached: "wall", "cpu", "steps", "output", "memory" or "system calls"."""
 
     limit: str = "wall"
-    limit_text: str = ""
+
+    def raise_for_fault(self) -> None:
+        """Raise `TimeLimitExceeded` for a limit on time, `LimitExceeded` for any other."""
+        error = errors.TimeLimitExceeded if self.limit in ("wall", "cpu") else errors.LimitExceeded
+        raise error(self.headline)
+
+    def _title(self) -> str:
+        return f"stopped: {self.headline}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +322,13 @@ class Exited(Outcome):
     """It asked the operating system to end it with `status`."""
 
     status: int = 0
+
+    def raise_for_fault(self) -> None:
+        """Raise `ProgramExited`."""
+        raise errors.ProgramExited(self.headline)
+
+    def _title(self) -> str:
+        return f"exited: {self.headline}"
 
 
 class Engine(Protocol):

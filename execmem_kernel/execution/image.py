@@ -1,0 +1,130 @@
+"""The executable that a program's process starts from: the runner's code and a table, as a static ELF in a memfd."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import struct
+from collections.abc import Iterator
+from importlib import resources
+
+from execmem_kernel.execution.engine import Limits
+from execmem_kernel.execution.layout import CODE_DESCRIPTOR, RETURN, RUNNER, STACK_AT_ENTRY
+
+_HEADERS = struct.Struct("<16sHHIQQQIHHHHHH" + "IIQQQQQQ" * 2)  # Elf64_Ehdr, then two Elf64_Phdr (elf.h)
+_MFD_EXEC = 0x10  # linux/memfd.h
+_ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64 (linux/audit.h)
+_TRACE = 0x7FF00000  # SECCOMP_RET_TRACE (linux/seccomp.h)
+OTHER_ARCHITECTURE, X32 = 1, 2
+"""What the filter adds to its verdict: a call by the 32-bit interface, and one by the x32 interface."""
+
+_RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9, "CPU": 0}
+"""asm-generic/resource.h."""
+_ROOM = 32 * 1024 * 1024
+"""Address space for the program's own segments, stack and buffers are counted apart; this is for the runner."""
+
+STEPS = {
+    1: "its parent was gone when it started",
+    2: "a mapping was refused",
+    3: "a resource limit was refused",
+    4: "ptrace was refused",
+    5: "a timer was refused",
+    6: "no_new_privs was refused",
+    7: "seccomp was refused",
+}
+"""The runner's exit status -> what failed."""
+
+
+@functools.cache
+def runner() -> bytes:
+    """The runner's code, assembled by our own assembler once per process."""
+    from execmem_kernel.assembly.assembler import assemble
+
+    source = resources.files("execmem_kernel.execution").joinpath("runner.s").read_text()
+    return assemble(source).code
+
+
+def system_call_filter() -> bytes:
+    """A seccomp program that hands every system call to the supervisor; whichever interface it came by is noted."""
+    load, jump_equal, jump_at_least, verdict = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
+    number, architecture = 0, 4  # offsets in struct seccomp_data
+    instructions = (
+        (load, 0, 0, architecture),
+        (jump_equal, 1, 0, _ARCHITECTURE),
+        (verdict, 0, 0, _TRACE | OTHER_ARCHITECTURE),
+        (load, 0, 0, number),
+        (jump_at_least, 0, 1, 0x40000000),
+        (verdict, 0, 0, _TRACE | X32),
+        (verdict, 0, 0, _TRACE),
+    )
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
+
+
+def _timer(seconds: float, interval: float) -> bytes:
+    """A struct itimerval; zero seconds is no timer."""
+
+    def pair(value: float) -> tuple[int, int]:
+        micros = round(value * 1_000_000)
+        return micros // 1_000_000, micros % 1_000_000
+
+    return struct.pack("<4q", *pair(interval), *pair(seconds))
+
+
+@functools.lru_cache(64)
+def build(
+    rows: tuple[tuple[int, int, int, int, int, int], ...], limits: Limits, supervisor: int, watched: bool = True
+) -> bytes:
+    """The whole executable, for the mappings to make, the limits, and the supervisor's process."""
+    code = runner()
+    mapped = sum(row[1] for row in rows)
+    cpu_s = int(max(limits.cpu_s, limits.wall_s)) + 2
+    resource = [(_RLIMITS[name], 0, 0) for name in ("FSIZE", "CORE", "NPROC", "NOFILE", "MEMLOCK")]
+    space = mapped + limits.memory_size + _ROOM
+    resource.append((_RLIMITS["AS"], space, space))
+    resource.append((_RLIMITS["CPU"], cpu_s, cpu_s + 1))
+    table = [supervisor, int(watched), len(rows)]
+    for row in rows:
+        table += row
+    table += [STACK_AT_ENTRY, RETURN, len(resource)]
+    for limit in resource:
+        table += limit
+    parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s, 0.05)]
+    # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
+    parts.append(_timer(limits.cpu_s, 0.05) if limits.cpu_s < limits.wall_s else _timer(0, 0))
+    rules = system_call_filter()
+    rules_at = RUNNER + _HEADERS.size + len(code) + sum(map(len, parts)) + 16
+    parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]
+    body = code + b"".join(parts)
+    size = _HEADERS.size + len(body)
+    identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")  # 64 bits, little-endian, version 1
+    executable, amd64, load, stack, read_execute, read_write = 2, 62, 1, 0x6474E551, 5, 6
+    headers = _HEADERS.pack(
+        *(identity, executable, amd64, 1, RUNNER + _HEADERS.size, 64, 0, 0, 64, 56, 2, 0, 0, 0),
+        *(load, read_execute, 0, RUNNER, RUNNER, size, size, 0x1000),
+        *(stack, read_write, 0, 0, 0, 0, 0, 16),
+    )
+    return headers + body
+
+
+@contextlib.contextmanager
+def executable(contents: bytes) -> Iterator[str]:
+    """A path under which the bytes can be executed, good until the block ends; nothing of it is left behind.
+
+    Raises:
+        EngineUnavailableError: Neither a memfd nor a file in the cache folder may be executed on this host.
+    """
+    flags = os.MFD_CLOEXEC
+    try:
+        descriptor = os.memfd_create("runner", flags | _MFD_EXEC)
+    except OSError:  # before Linux 6.3 there is no such flag, and no need for it
+        descriptor = os.memfd_create("runner", flags)
+    try:
+        if descriptor <= CODE_DESCRIPTOR:  # the program's code is put there on the way to exec
+            low, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, CODE_DESCRIPTOR + 1)
+            os.close(low)
+        os.write(descriptor, contents)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

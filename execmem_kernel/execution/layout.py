@@ -1,0 +1,189 @@
+"""Where everything lies in a program's process: fixed addresses, so that every run is the same run.
+
+0x10000000   the program's code, then its data (or wherever its source says)
+0x20000000   buffers, each between two pages that are not mapped
+0x30000000   what `brk` hands out
+0x40000000   what `mmap` hands out
+0x6ff00000   the stack, 1 MiB; nothing is mapped on either side
+0x71000000   the return address: a page that is never mapped, so that `ret` stops the program by itself
+0x7fe00000   the runner, one read-only page of code that the program has no use for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from execmem_kernel.assembly.program import Program
+from execmem_kernel.execution.engine import Buffer, Call
+
+PAGE = 4096
+"""The page of every x86-64 Linux."""
+BUFFERS = 0x2000_0000
+BREAK = 0x3000_0000
+MAPPINGS = 0x4000_0000
+STACK_END = 0x7000_0000
+STACK_SIZE = 0x10_0000
+STACK_START = STACK_END - STACK_SIZE
+STACK_AT_ENTRY = STACK_END - 8
+"""rsp when the program starts: the return address lies there, so rsp is 16n+8, as after a call."""
+RETURN = 0x7100_0000
+RUNNER = 0x7FE0_0000
+USER_END = 0x7FFF_FFFF_F000
+"""The end of the half of memory that belongs to programs."""
+CANARY = 0xA5
+"""Fills what lies between a buffer's end and the end of its last page, so that a write there is noticed."""
+
+MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x01, 0x02, 0x20, 0x10_0000
+PROTECTIONS = MappingProxyType({"r--": 1, "rw-": 3, "r-x": 5})
+CODE_DESCRIPTOR = 3
+"""The descriptor under which the runner finds the pages that hold the program's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping_:
+    """One mapping for the runner to make."""
+
+    address: int
+    size: int
+    protection: str
+    offset: int | None = None
+    """Into the file that holds the code; None for memory that starts as zeros."""
+
+    @property
+    def row(self) -> tuple[int, int, int, int, int, int]:
+        """Address, size, protection, flags, descriptor, offset: the six arguments of mmap."""
+        shared = self.offset is not None
+        flags = MAP_FIXED_NOREPLACE | (MAP_SHARED if shared else MAP_PRIVATE | MAP_ANONYMOUS)
+        descriptor = CODE_DESCRIPTOR if shared else 2**64 - 1
+        return self.address, self.size, PROTECTIONS[self.protection], flags, descriptor, self.offset or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A buffer in its place."""
+
+    name: str
+    start: int
+    size: int
+    page_start: int
+    page_end: int
+    writable: bool
+    canary: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A program's whole memory before its first instruction."""
+
+    mappings: tuple[Mapping_, ...]
+    contents: tuple[tuple[int, bytes], ...]
+    """What the supervisor writes before the program starts, address and bytes."""
+    buffers: Mapping[str, Placed]
+    places: Mapping[str, tuple[int, int]]
+    """Name -> start and end, of everything a program may meet."""
+
+
+def page_floor(address: int) -> int:
+    return address & -PAGE
+
+
+def page_ceil(address: int) -> int:
+    return (address + PAGE - 1) & -PAGE
+
+
+def _overlaps(start: int, end: int, taken: list[tuple[int, int, str]]) -> str | None:
+    return next((name for low, high, name in taken if start < high and low < end), None)
+
+
+def _size(buffer: Buffer) -> int:
+    return buffer.data if isinstance(buffer.data, int) else len(memoryview(buffer.data).cast("B"))
+
+
+def _place(buffers: Mapping[str, Buffer], taken: list[tuple[int, int, str]]) -> Iterator[Placed]:
+    """Give each buffer its address.
+
+    A buffer ends as close to the page behind it as an alignment of 64 allows (the widest a vector instruction asks
+    for), and that page is not mapped: reading or writing past the end faults at once, or touches the canary.
+    """
+    free = BUFFERS
+    for name, buffer in buffers.items():
+        size = _size(buffer)
+        if size < 0:
+            raise ValueError(f"buffer {name!r} has a negative size, {size}")
+        if buffer.address is None:
+            page_start = free + PAGE
+            while _overlaps(page_start - PAGE, page_start + page_ceil(max(size, 1)) + PAGE, taken):
+                page_start += PAGE
+            page_end = page_start + page_ceil(max(size, 1))
+            start = (page_end - size) & -64
+            free = page_end
+            canary = True
+        else:
+            start = buffer.address
+            page_start, page_end = page_floor(start), page_ceil(start + max(size, 1))
+            canary = False
+        other = _overlaps(page_start, page_end, taken)
+        if other is not None or page_end > USER_END or page_start < PAGE * 16:
+            where = f"the {other} is there" if other else "a program's memory does not reach there"
+            raise ValueError(f"buffer {name!r} cannot be placed at {start:#x}: {where}")
+        taken.append((page_start, page_end, f"buffer {name!r}"))
+        yield Placed(name, start, size, page_start, page_end, buffer.writable, canary)
+
+
+def plan(call: Call) -> Layout:
+    """Lay out a call's memory.
+
+    Raises:
+        ValueError: A segment or a buffer cannot lie where it was asked to.
+    """
+    program: Program = call.program
+    taken = [
+        (STACK_START - PAGE, STACK_END + PAGE, "stack"),
+        (RETURN, RETURN + PAGE, "return address"),
+        (RUNNER, RUNNER + 16 * PAGE, "runner"),
+    ]
+    mappings: list[Mapping_] = []
+    contents: list[tuple[int, bytes]] = []
+    places: dict[str, tuple[int, int]] = {}
+    for segment in program.segments:
+        start, end = segment.address, page_ceil(segment.address + max(segment.size, 1))
+        other = _overlaps(start, end, taken)
+        if start % PAGE or other or end > USER_END:
+            raise ValueError(
+                f"the {segment.name} segment cannot lie at {start:#x}: "
+                + (f"the {other} is there" if other else "it must start a page of a program's half of memory")
+            )
+        taken.append((start, end, segment.name))
+        places["code" if segment.name == "text" else segment.name] = (start, segment.end)
+        if segment.name == "text":
+            if call.backing is None:
+                mappings.append(Mapping_(start, end - start, "r-x"))
+                contents.append((start, segment.data.ljust(end - start, b"\xcc")))
+            else:
+                mappings.append(Mapping_(start, end - start, "r-x", call.backing[1]))
+        else:
+            mappings.append(Mapping_(start, end - start, segment.protection))
+            if segment.data.strip(b"\0"):
+                contents.append((start, segment.data))
+    mappings.append(Mapping_(STACK_START, STACK_SIZE, "rw-"))
+    places["stack"] = (STACK_START, STACK_END)
+    placed: dict[str, Placed] = {}
+    for buffer in _place(call.buffers, taken):
+        placed[buffer.name] = buffer
+        places[buffer.name] = (buffer.start, buffer.end)
+        size = buffer.page_end - buffer.page_start
+        mappings.append(Mapping_(buffer.page_start, size, "rw-" if buffer.writable else "r--"))
+        given = call.buffers[buffer.name].data
+        data = bytes(buffer.size) if isinstance(given, int) else bytes(memoryview(given).cast("B"))
+        if buffer.canary:
+            before, after = buffer.start - buffer.page_start, buffer.page_end - buffer.end
+            contents.append((buffer.page_start, bytes([CANARY]) * before + data + bytes([CANARY]) * after))
+        elif data.strip(b"\0"):
+            contents.append((buffer.start, data))
+    return Layout(tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places))

@@ -1,0 +1,162 @@
+# The runner: what happens in a program's process before the program does.
+#
+# The supervisor (supervisor.py) starts this as a static executable with no arguments and no environment. It builds the
+# program's world from a table, locks the door behind itself, and stops; the supervisor then sets the program's
+# registers and lets it go. The program never comes back here: a return is recognised from outside.
+#
+# The table follows the code at `parameters`, written by the supervisor in the order it is read here, 8 bytes a number:
+#
+#     the supervisor's process id
+#     1 to be watched by the supervisor (ptrace), 0 to report its own faults (the second half of this file)
+#     how many mappings;  then for each: address, size, protection, flags, descriptor, offset
+#     where the return address goes, and the return address
+#     how many limits;    then for each: resource, soft limit, hard limit
+#     a timer on the wall clock, a timer on processor time: each an interval and a first shot, seconds and microseconds
+#     the system call filter: a count and an address (struct sock_fprog)
+#
+# Registers: rbx walks through the table, r12 counts, r15 says which step it is: the exit status if the step fails.
+# `syscall` destroys rcx and r11, and returns in rax; a number from -4095 to -1 there is an error.
+
+start:
+        lea     rbx, [rip + parameters]
+
+# Die when the supervisor's thread dies, however it dies. If it is dead already, the parent is somebody else.
+        mov     r15d, 1
+        mov     eax, 157                # prctl
+        mov     edi, 1                  #   PR_SET_PDEATHSIG
+        mov     esi, 9                  #   SIGKILL
+        syscall
+        mov     eax, 110                # getppid
+        syscall
+        cmp     rax, [rbx]
+        jne     fail
+
+# Nothing mapped above 4 GiB: not the stack this process began with, not the kernel's vdso. A kernel that seals its
+# vdso refuses; then a page of the kernel's own code stays readable, which tells nobody anything.
+        mov     eax, 11                 # munmap
+        mov     edi, 1
+        shl     rdi, 32                 #   from 4 GiB
+        mov     rsi, 0x7ffffffff000     #   to the end of user space
+        sub     rsi, rdi
+        syscall
+
+# Map the program's segments, stack and buffers, each where the table says. MAP_FIXED_NOREPLACE is among the flags.
+        mov     r15d, 2
+        mov     r12, [rbx + 16]         # how many
+        add     rbx, 24                 # the first mapping
+next_mapping:
+        test    r12, r12
+        jz      mapped
+        mov     eax, 9                  # mmap
+        mov     rdi, [rbx]              #   address
+        mov     rsi, [rbx + 8]          #   size
+        mov     rdx, [rbx + 16]         #   protection
+        mov     r10, [rbx + 24]         #   flags
+        mov     r8,  [rbx + 32]         #   descriptor, or -1
+        mov     r9,  [rbx + 40]         #   offset in the file
+        syscall
+        cmp     rax, [rbx]              # anywhere else is a failure, and so is an error number
+        jne     fail
+        add     rbx, 48
+        dec     r12
+        jmp     next_mapping
+mapped:
+
+# The return address: the top of the stack points to a page that nobody maps, so `ret` stops the program by itself.
+        mov     rdi, [rbx]
+        mov     rax, [rbx + 8]
+        mov     [rdi], rax
+        add     rbx, 16
+
+# No descriptors. A kernel older than 5.9 lacks this call: the filter below makes whatever stays open useless.
+        mov     eax, 436                # close_range
+        xor     edi, edi                #   from 0
+        mov     esi, -1                 #   to the last one
+        xor     edx, edx
+        syscall
+
+# Resource limits.
+        mov     r15d, 3
+        mov     r12, [rbx]              # how many
+        add     rbx, 8
+next_limit:
+        test    r12, r12
+        jz      limited
+        mov     eax, 302                # prlimit64
+        xor     edi, edi                #   this process
+        mov     rsi, [rbx]              #   which
+        lea     rdx, [rbx + 8]          #   soft and hard
+        xor     r10d, r10d
+        syscall
+        test    rax, rax
+        jnz     fail
+        add     rbx, 24
+        dec     r12
+        jmp     next_limit
+limited:
+
+# The supervisor watches from here on: every signal stops this process and is shown to the supervisor first.
+        lea     r13, [rip + parameters]
+        cmp     qword ptr [r13 + 8], 0
+        je      watched
+        mov     r15d, 4
+        mov     eax, 101                # ptrace
+        xor     edi, edi                #   PTRACE_TRACEME
+        xor     esi, esi
+        xor     edx, edx
+        xor     r10d, r10d
+        syscall
+        test    rax, rax
+        jnz     fail
+watched:
+
+# Two clocks the program cannot reach: no system call of its own is ever carried out unseen.
+        mov     r15d, 5
+        mov     eax, 38                 # setitimer
+        xor     edi, edi                #   ITIMER_REAL: SIGALRM
+        mov     rsi, rbx
+        xor     edx, edx
+        syscall
+        test    rax, rax
+        jnz     fail
+        add     rbx, 32
+        mov     eax, 38                 # setitimer
+        mov     edi, 2                  #   ITIMER_PROF: SIGPROF
+        mov     rsi, rbx
+        xor     edx, edx
+        syscall
+        test    rax, rax
+        jnz     fail
+        add     rbx, 32
+
+# Lock the door: from here on every system call, by whichever way, is handed to the supervisor.
+        mov     r15d, 6
+        mov     eax, 157                # prctl
+        mov     edi, 38                 #   PR_SET_NO_NEW_PRIVS
+        mov     esi, 1
+        xor     edx, edx
+        xor     r10d, r10d
+        xor     r8d, r8d
+        syscall
+        test    rax, rax
+        jnz     fail
+        mov     r15d, 7
+        mov     eax, 317                # seccomp
+        mov     edi, 1                  #   SECCOMP_SET_MODE_FILTER
+        xor     esi, esi
+        mov     rdx, rbx                #   the filter
+        syscall
+        test    rax, rax
+        jnz     fail
+
+# Ready. The supervisor takes over here; this instruction is never returned from.
+        int3
+
+fail:
+        mov     eax, 231                # exit_group
+        mov     edi, r15d               #   which step
+        syscall
+        ud2                             # not reached
+
+        .align  8
+parameters:

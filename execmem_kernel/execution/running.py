@@ -1,0 +1,92 @@
+"""`run`: source text or a program in, an `Outcome` out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.assembly.program import Program
+from execmem_kernel.execution.buffers import as_buffer
+from execmem_kernel.execution.engine import Buffer, Call, LifeEvent, Limits, Outcome
+from execmem_kernel.execution.supervisor import Supervisor
+from execmem_kernel.memory.manager import CodeMemoryManager, manager
+
+BytesLike = bytes | bytearray | memoryview
+
+
+def run(
+    source_or_program: str | Program,
+    registers: Mapping[str, int | str] | None = None,
+    buffers: Mapping[str, Buffer | BytesLike | int] | None = None,
+    entry: str | int | None = None,
+    timeout_s: float | None = None,
+    trace: bool = False,
+    stdin: bytes = b"",
+    limits: Limits | None = None,
+    address: int | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+    seed: int | None = None,
+    name: str | None = None,
+) -> Outcome:
+    """Run a program in a process of its own, and say what happened.
+
+    Args:
+        source_or_program: Assembly source, or what `assemble` made of it.
+        registers: Register to a number, or to a buffer's name: its address. Registers not named start as 0.
+        buffers: Name to memory for the program: a `Buffer`, bytes, or a size; what the program leaves in each is in
+            `outcome.buffers`.
+        entry: Where to start instead of the program's own entry: a label or an address.
+        timeout_s: Seconds on the clock until it is stopped; 2 unless `limits` says otherwise.
+        trace: Whether every step is recorded, in `outcome.trace`.
+        stdin: What the program reads from descriptor 0.
+        limits: All limits at once.
+        address: Where the code goes instead of its usual place; only with source.
+        syntax: Which syntax the source has.
+        seed: Makes what is random to a program (`getrandom`) the same in every run with this seed.
+        name: What the memory manager calls the region; "run" if not given.
+
+    Raises:
+        AssemblyError: The source is wrong; every wrong line is named.
+        ValueError: A register, a buffer or the entry cannot be what was asked for.
+        EngineUnavailableError: This host refuses what running a program apart needs.
+    """
+    if isinstance(source_or_program, Program):
+        program = source_or_program
+    else:
+        program = assemble(source_or_program, syntax=syntax, address=address)
+    limits = limits or Limits()
+    if timeout_s is not None:
+        if not timeout_s > 0:
+            raise ValueError(f"timeout_s is {timeout_s:g}; a program needs some time: timeout_s=2.0")
+        limits = dataclasses.replace(limits, wall_s=timeout_s)
+    call = Call(
+        program=program,
+        registers=MappingProxyType(dict(registers or {})),
+        buffers=MappingProxyType({name: as_buffer(name, value) for name, value in (buffers or {}).items()}),
+        entry=_entry(program, entry),
+        stdin=stdin,
+        limits=limits,
+        trace=trace,
+        seed=seed,
+    )
+    return run_in(manager(), call, name=name or "run")
+
+
+def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
+    """Run a call with its code in a region of `owner`'s, which is released afterwards."""
+    with owner.allocate(call.program.code, name=name, pages=True) as memory, memory.pinned():
+        outcome = Supervisor().run(dataclasses.replace(call, backing=memory.backing()))
+    size = len(call.program.code)
+    return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in ("run",)))
+
+
+def _entry(program: Program, entry: str | int | None) -> int | None:
+    if entry is None or isinstance(entry, int):
+        return entry
+    if entry not in program.labels:
+        known = ", ".join(sorted(program.labels)) or "none"
+        raise ValueError(f"entry {entry!r} is not a label of this program; its labels: {known}")
+    return program.labels[entry]

@@ -1,0 +1,88 @@
+"""The x87 and vector state of a processor, in and out of an XSAVE area.
+
+The layout is the standard (non-compacted) one that ptrace uses: 512 bytes as FXSAVE writes them, a header of 64 bytes,
+then each component where CPUID says. Source: Intel SDM vol. 1, 13.4 and 13.5; the offsets of AVX and AVX-512 are those
+of every processor made so far.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+CONTROL_WORD, STATUS_WORD, TAGS, MXCSR = 0, 2, 4, 24
+XMM, HEADER, YMM_HIGH = 160, 512, 576
+OPMASK, ZMM_HIGH, ZMM_16_31 = 1088, 1152, 1664
+X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128
+_AVX512_SIZE = 2688
+_OLD_MASK_AT = 464
+"""Linux puts the components that this processor saves (XCR0) in the bytes that FXSAVE leaves to software."""
+
+
+def present(state: bytes) -> int:
+    """The components of this processor, as in XCR0."""
+    return int(struct.unpack_from("<Q", state, _OLD_MASK_AT)[0])
+
+
+def _component(state: bytes, bit: int, at: int, size: int) -> bytes:
+    """A component's bytes; one that is in its initial state is not stored, and is all zeros."""
+    in_use = struct.unpack_from("<Q", state, HEADER)[0]
+    return state[at : at + size] if in_use & bit else bytes(size)
+
+
+def read(state: bytes) -> dict[str, bytes]:
+    """Every vector register at its full width, and the mask registers, by name."""
+    has = present(state)
+    low = _component(state, SSE_BIT, XMM, 256)
+    if not has & AVX_BIT:
+        return {f"xmm{n}": low[16 * n : 16 * n + 16] for n in range(16)}
+    high = _component(state, AVX_BIT, YMM_HIGH, 256)
+    pairs = [low[16 * n : 16 * n + 16] + high[16 * n : 16 * n + 16] for n in range(16)]
+    if not has & ZMM_HIGH_BIT or len(state) < _AVX512_SIZE:
+        return {f"ymm{n}": pair for n, pair in enumerate(pairs)}
+    upper = _component(state, ZMM_HIGH_BIT, ZMM_HIGH, 512)
+    more = _component(state, ZMM_16_31_BIT, ZMM_16_31, 1024)
+    masks = _component(state, OPMASK_BIT, OPMASK, 64)
+    values = {f"zmm{n}": pair + upper[32 * n : 32 * n + 32] for n, pair in enumerate(pairs)}
+    values |= {f"zmm{n + 16}": more[64 * n : 64 * n + 64] for n in range(16)}
+    return values | {f"k{n}": masks[8 * n : 8 * n + 8] for n in range(8)}
+
+
+def write(state: bytes, values: Mapping[str, int]) -> bytes:
+    """The state with some registers set: xmm, ymm, zmm and k by name, each to an unsigned number of its width.
+
+    Raises:
+        ValueError: This processor has no such register.
+    """
+    area = bytearray(state)
+    used = struct.unpack_from("<Q", area, HEADER)[0]
+    has = present(state)
+
+    def put(bit: int, at: int, component: tuple[int, int], data: bytes, name: str) -> None:
+        nonlocal used
+        if not has & bit:
+            raise ValueError(f"this processor has no register {name}")
+        if not used & bit:
+            start, size = component
+            area[start : start + size] = bytes(size)
+            used |= bit
+        area[at : at + len(data)] = data
+
+    for name, value in values.items():
+        if name.startswith("k"):
+            number = int(name[1:])
+            put(OPMASK_BIT, OPMASK + 8 * number, (OPMASK, 64), value.to_bytes(8, "little"), name)
+            continue
+        number = int(name[3:])
+        width = {"x": 16, "y": 32, "z": 64}[name[0]]
+        data = value.to_bytes(width, "little")
+        if number >= 16:
+            put(ZMM_16_31_BIT, ZMM_16_31 + 64 * number - 1024, (ZMM_16_31, 1024), data, name)
+            continue
+        put(SSE_BIT, XMM + 16 * number, (XMM, 256), data[:16], name)
+        if width >= 32:
+            put(AVX_BIT, YMM_HIGH + 16 * number, (YMM_HIGH, 256), data[16:32], name)
+        if width == 64:
+            put(ZMM_HIGH_BIT, ZMM_HIGH + 32 * number, (ZMM_HIGH, 512), data[32:], name)
+    struct.pack_into("<Q", area, HEADER, used)
+    return bytes(area)
