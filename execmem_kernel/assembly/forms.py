@@ -7,12 +7,36 @@ names that assemblers and textbooks use for the same instructions from the table
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
+from typing import Literal
 
-from iced_x86 import Code, CpuidFeature, EncodingKind, Instruction, OpCodeInfo
+from iced_x86 import (
+    Code,
+    CpuidFeature,
+    Decoder,
+    EncodingKind,
+    FlowControl,
+    Formatter,
+    FormatterSyntax,
+    Instruction,
+    InstructionInfoFactory,
+    MemorySizeInfo,
+    MemorySizeOptions,
+    Mnemonic,
+    OpAccess,
+    OpCodeInfo,
+    OpCodeOperandKind,
+    OpKind,
+    UsedMemory,
+)
+from iced_x86 import Register as IcedRegister
+
+from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Refusal, Register, Target
 
 # ---- registers -------------------------------------------------------------------------------------------------------
 
@@ -228,9 +252,172 @@ def nearest_mnemonics(name: str, count: int = 3) -> list[str]:
 
 
 _COMMON = frozenset(
-    "mov lea add sub and or xor not neg inc dec cmp test jmp je jne jz jnz jl jle jg jge ja jae jb jbe call ret push pop imul mul idiv div "
-    "shl shr sar rol ror movzx movsx movsxd cdq cqo nop xchg syscall loop sete setne cmove cmovne leave int3 bt popcnt".split()
+    [
+        "mov",
+        "lea",
+        "add",
+        "sub",
+        "and",
+        "or",
+        "xor",
+        "not",
+        "neg",
+        "inc",
+        "dec",
+        "cmp",
+        "test",
+        "jmp",
+        "je",
+        "jne",
+        "jz",
+        "jnz",
+        "jl",
+        "jle",
+        "jg",
+        "jge",
+        "ja",
+        "jae",
+        "jb",
+        "jbe",
+        "call",
+        "ret",
+        "push",
+        "pop",
+        "imul",
+        "mul",
+        "idiv",
+        "div",
+        "shl",
+        "shr",
+        "sar",
+        "rol",
+        "ror",
+        "movzx",
+        "movsx",
+        "movsxd",
+        "cdq",
+        "cqo",
+        "nop",
+        "xchg",
+        "syscall",
+        "loop",
+        "sete",
+        "setne",
+        "cmove",
+        "cmovne",
+        "leave",
+        "int3",
+        "bt",
+        "popcnt",
+    ]
 )
+
+
+# ---- what an operand kind takes --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one operand of a form may be."""
+
+    name: str
+    """The kind in iced-x86's words: "R64_OR_MEM"."""
+    registers: frozenset[str] = frozenset()
+    memory: str = ""
+    """"any", "vsib xmm", "vsib ymm", "vsib zmm", "moffs", "implied" (string operands), or "" where memory does not go."""
+    low: int = 0
+    high: int = -1
+    """The smallest and the largest immediate; none where high < low."""
+    wrap: int = 0
+    """Bits of the operation: an immediate that differs by 2**wrap is the same one."""
+    width: int = 0
+    """Bytes of the immediate in the code."""
+    implied: str = ""
+    """The address register of a string operand."""
+
+    @property
+    def immediate(self) -> bool:
+        return self.width > 0
+
+    def fits(self, value: int) -> bool:
+        """Whether the immediate can be written in this slot without changing its value."""
+        if self.low <= value <= self.high:
+            return True
+        return bool(self.wrap) and self.low <= value - (1 << self.wrap) < 0
+
+
+def _numbered(stem: str, count: int) -> frozenset[str]:
+    return frozenset(f"{stem}{number}" for number in range(count))
+
+
+_CLASS_OF = {
+    **{name: f"r{size * 8}" for name, size in _REGISTER_SIZES.items() if size <= 8},
+    **dict.fromkeys(("es", "cs", "ss", "ds", "fs", "gs"), "sreg"),
+    **dict.fromkeys(("rip", "eip"), "ip"),
+    **{f"{stem}{number}": stem for stem in ("xmm", "ymm", "zmm") for number in range(32)},
+    **{f"{stem}{number}": stem for stem in ("mm", "k", "tmm") for number in range(8)},
+    **{f"st({number})": "st" for number in range(8)},
+    **{f"{stem}{number}": stem for stem in ("cr", "dr") for number in range(16)},
+    **{f"bnd{number}": "bnd" for number in range(4)},
+}
+
+
+def register_class(name: str) -> str:
+    """The family of a canonical register name: r8, r16, r32, r64, xmm, ymm, zmm, mm, k, st, sreg, cr, dr, bnd, tmm or ip."""
+    return _CLASS_OF[name]
+
+
+_MEMBERS = {
+    family: frozenset(name for name, of in _CLASS_OF.items() if of == family) for family in set(_CLASS_OF.values())
+}
+
+_FIXED = {
+    "ES": "es", "CS": "cs", "SS": "ss", "DS": "ds", "FS": "fs", "GS": "gs", "AL": "al", "CL": "cl", "AX": "ax", "DX": "dx", "EAX": "eax",
+    "RAX": "rax", "ST0": "st(0)", "STI_OPCODE": None,
+}  # fmt: skip
+
+_IMMEDIATES = {
+    "IMM4_M2Z": (0, 15, 0, 1), "IMM8": (-128, 255, 0, 1), "IMM8_CONST_1": (1, 1, 0, 1), "IMM8SEX16": (-128, 127, 16, 1),
+    "IMM8SEX32": (-128, 127, 32, 1), "IMM8SEX64": (-128, 127, 64, 1), "IMM16": (-(1 << 15), (1 << 16) - 1, 0, 2),
+    "IMM32": (-(1 << 31), (1 << 32) - 1, 0, 4), "IMM32SEX64": (-(1 << 31), (1 << 31) - 1, 64, 4),
+    "IMM64": (-(1 << 63), (1 << 64) - 1, 0, 8),
+}  # fmt: skip
+"""Immediate kind -> smallest, largest, bits after which values wrap, bytes in the code."""
+
+
+@cache
+def _slots() -> Mapping[int, Slot]:
+    """iced-x86's operand kind -> what it takes."""
+    table = {}
+    for name, kind in vars(OpCodeOperandKind).items():
+        if isinstance(kind, int) and not name.startswith("_"):
+            table[kind] = _slot(name)
+    return MappingProxyType(table)
+
+
+def _slot(name: str) -> Slot:
+    if name in _IMMEDIATES:
+        low, high, wrap, width = _IMMEDIATES[name]
+        return Slot(name, low=low, high=high, wrap=wrap, width=width)
+    if name in _FIXED:
+        fixed = _FIXED[name]
+        return Slot(name, registers=_MEMBERS["st"] if fixed is None else frozenset({fixed}))
+    if name.startswith("MEM_VSIB"):
+        return Slot(name, memory=f"vsib {name[-1].lower()}mm")
+    if name == "MEM_OFFS":
+        return Slot(name, memory="moffs")
+    if name in ("MEM", "MEM_MPX", "MEM_MIB", "SIBMEM"):
+        return Slot(name, memory="any")
+    implied = {"SEG_RSI": "si", "ES_RDI": "di", "SEG_RDI": "di", "SEG_RBX_AL": "bx"}.get(name)
+    if implied is not None:
+        return Slot(name, memory="implied", implied=implied)
+    stem = name.split("_", 1)[0]
+    family = {
+        "R8": "r8", "R16": "r16", "R32": "r32", "R64": "r64", "MM": "mm", "XMM": "xmm", "XMMP3": "xmm", "YMM": "ymm", "ZMM": "zmm",
+        "ZMMP3": "zmm", "K": "k", "KP1": "k", "SEG": "sreg", "CR": "cr", "DR": "dr", "BND": "bnd", "TMM": "tmm",
+    }.get(stem)  # fmt: skip
+    registers = _MEMBERS[family] if family is not None else frozenset()
+    return Slot(name, registers=registers, memory="any" if "_OR_MEM" in name else "")
 
 
 # ---- the forms -------------------------------------------------------------------------------------------------------
@@ -248,9 +435,14 @@ class Form:
     mnemonic: str
     text: str
     """As a reader writes it: "add r/m64, imm32"."""
-    kinds: tuple[int, ...]
-    """iced-x86's operand kind of each operand."""
+    slots: tuple[Slot, ...]
     encoding: int
+    memory_size: int
+    """Bytes of the memory operand; 0 where it has no size of its own, or more than 64."""
+    broadcast_size: int
+    """Bytes of one broadcast element, 0 where broadcast does not go."""
+    rank: int
+    """Preference among forms that say the same in as many bytes; lower first."""
     info: OpCodeInfo
 
 
@@ -281,14 +473,43 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
 def _forms() -> Mapping[str, tuple[Form, ...]]:
     """Mnemonic -> its forms in 64-bit mode, in the order of the tables."""
     table: dict[str, list[Form]] = {}
+    slots = _slots()
+    names = {value: name for name, value in vars(Code).items() if isinstance(value, int)}
     for info, mnemonic in _all_codes():
         if not info.mode64:
             continue
         text = info.instruction_string
         table.setdefault(mnemonic, []).append(
-            Form(info.code, mnemonic, readable(text), tuple(info.op_kinds()), info.encoding, info)
+            Form(
+                info.code,
+                mnemonic,
+                readable(text),
+                tuple(slots[kind] for kind in info.op_kinds()),
+                info.encoding,
+                _size_of(info.memory_size),
+                _size_of(info.broadcast_memory_size),
+                _rank(names[info.code], info),
+                info,
+            )
         )
     return MappingProxyType({mnemonic: tuple(forms) for mnemonic, forms in table.items()})
+
+
+def _size_of(memory_size: int) -> int:
+    size = MemorySizeInfo(memory_size).size
+    return size if size <= 64 else 0
+
+
+def _rank(name: str, info: OpCodeInfo) -> int:
+    """GNU as' choice between two directions and two opcodes: the plain opcode, r/m first for general registers."""
+    rank = 0
+    if re.search(r"_(?:[0-9A-F]{2}(?:R\d)?|D[C-F][CD][08])$", name):
+        rank += 4  # a second opcode for the same thing: ADD_RM8_IMM8_82, FCOM_ST0_STI_DCD0
+    slots = [_slots()[kind] for kind in info.op_kinds()]
+    vector = info.encoding != EncodingKind.LEGACY or any("MM" in slot.name.replace("IMM", "") for slot in slots)
+    if slots and (slots[0].memory == "any" if vector else slots[0].name.endswith("_REG")):
+        rank += 1
+    return rank
 
 
 @cache
@@ -301,3 +522,467 @@ def readable(text: str) -> str:
     """A form of the tables in the source's spelling: lower case but for what is no register."""
     head, _, tail = text.partition(" ")
     return f"{head.lower()} {tail.lower()}".strip()
+
+
+# ---- from what was written to the forms that say it ------------------------------------------------------------------
+
+_STRING_SIZES = {"b": 1, "w": 2, "d": 4, "q": 8}
+_STRING_STEMS = ("movs", "cmps", "stos", "lods", "scas", "ins", "outs")
+_DEFAULT_QUADWORD = frozenset(("push", "pop", "call", "jmp"))
+_HIGH_BYTES = frozenset(("ah", "bh", "ch", "dh"))
+_X87_WITH_TOP = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
+
+
+def canonical(operation: Operation) -> Operation | Refusal:
+    """The same instruction under its one name here, with every operand that its spelling leaves out."""
+    name = resolve(operation.mnemonic)
+    operands = operation.operands
+    if name is None:
+        return _generic_string(operation) or _unknown(operation.mnemonic)
+    mnemonic = name.mnemonic
+    if name.predicate is not None:
+        operands = (*operands, Immediate(name.predicate))
+    if name.size is not None:
+        operands = tuple(_with_size(operand, name.size) for operand in operands)
+    match mnemonic, operands:
+        case (("test" | "xchg"), (Register(), Memory())):
+            operands = operands[::-1]
+        case "xchg", (Register("rax" | "eax" | "ax"), Register()):
+            operands = operands[::-1]
+        case "imul", (Register(), Immediate()):
+            operands = (operands[0], *operands)
+        case (("shl" | "shr" | "sar" | "rol" | "ror" | "rcl" | "rcr"), (_,)):
+            operands = (*operands, Immediate(1))
+        case "int", (Immediate(3),):
+            mnemonic, operands = "int3", ()
+        case "movsx", (_, Register(low)) if register_class(low) == "r32":
+            mnemonic = "movsxd"
+        case "movsx", (_, Memory(size=4)):
+            mnemonic = "movsxd"
+        case "movq", (first, second) if not any(_is_vector(operand) for operand in (first, second)):
+            mnemonic, operands = "mov", tuple(_with_size(operand, 8) for operand in operands)
+        case "pushf", () if operation.mnemonic == "pushf":
+            mnemonic = "pushfq"
+        case "popf", () if operation.mnemonic == "popf":
+            mnemonic = "popfq"
+        case (("fadd" | "fsub" | "fsubr" | "fmul" | "fdiv" | "fdivr"), ()):
+            mnemonic, operands = mnemonic + "p", (Register("st(1)"), Register("st(0)"))
+        case (("faddp" | "fsubp" | "fsubrp" | "fmulp" | "fdivp" | "fdivrp"), ()):
+            operands = (Register("st(1)"), Register("st(0)"))
+        case (("faddp" | "fsubp" | "fsubrp" | "fmulp" | "fdivp" | "fdivrp"), (Register(),)):
+            operands = (*operands, Register("st(0)"))
+        case (("fxch" | "fcom" | "fcomp" | "fucom" | "fucomp" | "fcomi" | "fcomip" | "fucomi" | "fucomip"), ()):
+            operands = (Register("st(0)"), Register("st(1)"))
+        case _, (Register(top),) if register_class(top) == "st" and (
+            mnemonic in _X87_WITH_TOP or mnemonic.startswith(("fcom", "fucom", "fxch", "fcmov"))
+        ):
+            operands = (Register("st(0)"), *operands)
+    return Operation(
+        mnemonic, operands, operation.prefixes, operation.address, operation.mask, operation.zeroing, operation.rounding
+    )
+
+
+def _is_vector(operand: Operand) -> bool:
+    return isinstance(operand, Register) and register_class(operand.name) in ("xmm", "ymm", "zmm", "mm", "k", "bnd")
+
+
+def _with_size(operand: Operand, size: int) -> Operand:
+    if isinstance(operand, Memory) and operand.size is None:
+        return replace(operand, size=size)
+    return operand
+
+
+def _generic_string(operation: Operation) -> Operation | None:
+    """`movs byte ptr [rdi], byte ptr [rsi]`: the size is in the operands."""
+    if operation.mnemonic not in _STRING_STEMS:
+        return None
+    sizes = {operand.size for operand in operation.operands if isinstance(operand, Memory)}
+    sizes |= {
+        register_size(operand.name)
+        for operand in operation.operands
+        if isinstance(operand, Register) and operand.name != "dx"
+    }
+    letters = [letter for letter, size in _STRING_SIZES.items() if size in sizes]
+    if len(letters) != 1:
+        return None
+    return replace(operation, mnemonic=operation.mnemonic + letters[0])
+
+
+def _unknown(mnemonic: str) -> Refusal:
+    near = nearest_mnemonics(mnemonic)
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    return Refusal("ASM100", f"There is no instruction named '{mnemonic}'.", None, hint)
+
+
+def shape_of(operand: Operand) -> str:
+    """The kind of operand, as far as it decides which forms can be meant."""
+    match operand:
+        case Register(name):
+            return name if name in ("rip", "eip") else register_class(name)
+        case Memory(index=index):
+            return (
+                "m"
+                if index is None or register_class(index.name) not in ("xmm", "ymm", "zmm")
+                else f"m {register_class(index.name)}"
+            )
+        case Immediate():
+            return "i"
+        case Target():
+            return "t"
+
+
+@cache
+def _candidates(mnemonic: str, shape: tuple[str, ...]) -> tuple[Form, ...]:
+    """The forms of a mnemonic that take operands of these kinds."""
+    return tuple(form for form in _forms().get(mnemonic, ()) if _takes(form, shape))
+
+
+def _takes(form: Form, shape: tuple[str, ...]) -> bool:
+    slots = form.slots
+    if len(slots) != len(shape):
+        slots = tuple(slot for slot in slots if slot.memory != "implied")
+        if len(slots) != len(shape):
+            return False
+    return all(_slot_takes(slot, kind) for slot, kind in zip(slots, shape, strict=True))
+
+
+def _slot_takes(slot: Slot, kind: str) -> bool:
+    if kind == "i":
+        return slot.immediate
+    if kind == "m":
+        return slot.memory in ("any", "moffs", "implied")
+    if kind.startswith("m "):
+        return slot.memory == f"vsib {kind[2:]}"
+    return any(_CLASS_OF[name] == kind for name in slot.registers)
+
+
+def select(operation: Operation) -> tuple[Form, ...] | Refusal:
+    """The forms that say exactly this operation, best first; the operation is canonical.
+
+    GNU as' choices: VEX before EVEX, the operand size that needs no prefix where nothing names one.
+    """
+    shape = tuple(shape_of(operand) for operand in operation.operands)
+    found = [form for form in _candidates(operation.mnemonic, shape) if _says(form, operation)]
+    if not found:
+        return refuse_operands(operation)
+    found = _settle_sizes(operation, found)
+    if isinstance(found, Refusal):
+        return found
+    return tuple(sorted(found, key=lambda form: (_encoding_rank(form, operation), form.rank)))
+
+
+def _encoding_rank(form: Form, operation: Operation) -> int:
+    if form.encoding != EncodingKind.EVEX:
+        return 1 if form.mnemonic in _EVEX_FIRST and "{vex}" not in operation.prefixes else 0
+    return 0 if form.mnemonic in _EVEX_FIRST else 1
+
+
+_EVEX_FIRST = frozenset(
+    ("vpdpbusd", "vpdpbusds", "vpdpwssd", "vpdpwssds", "vpmadd52luq", "vpmadd52huq", "vcvtneps2bf16")
+)
+"""AVX-512 had these first; the VEX form is meant only by `{vex}` (AVX-VNNI, AVX-IFMA, AVX-NE-CONVERT)."""
+
+
+def _says(form: Form, operation: Operation) -> bool:
+    info = form.info
+    evex = form.encoding == EncodingKind.EVEX
+    if operation.mask is not None and not (evex and info.can_use_op_mask_register):
+        return False
+    if operation.mask is None and info.require_op_mask_register:
+        return False
+    if operation.zeroing and not info.can_use_zeroing_masking:
+        return False
+    if operation.rounding is not None and not (
+        info.can_suppress_all_exceptions if operation.rounding == "sae" else info.can_use_rounding_control
+    ):
+        return False
+    for prefix in operation.prefixes:
+        if prefix == "{evex}" and not evex:
+            return False
+        if prefix in ("{vex}", "{vex2}", "{vex3}") and form.encoding != EncodingKind.VEX:
+            return False
+    return all(
+        _operand_says(form, slot, operand, evex)
+        for slot, operand in zip(explicit_slots(form, operation), operation.operands, strict=True)
+    )
+
+
+def explicit_slots(form: Form, operation: Operation) -> tuple[Slot, ...]:
+    """The form's slots that the operation's operands stand for: string operands may be left out."""
+    if len(form.slots) == len(operation.operands):
+        return form.slots
+    return tuple(slot for slot in form.slots if slot.memory != "implied")
+
+
+def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
+    match operand:
+        case Register(name):
+            return name in slot.registers and (evex or not _needs_evex(name))
+        case Memory():
+            if slot.memory == "implied":
+                return (
+                    operand.base is not None
+                    and operand.base.name.endswith(slot.implied)
+                    and operand.size in (None, form.memory_size)
+                )
+            if slot.memory == "moffs":
+                return operand.base is None and operand.index is None and operand.size in (None, form.memory_size)
+            if operand.broadcast is not None:
+                return (
+                    form.broadcast_size > 0
+                    and form.memory_size == operand.broadcast * form.broadcast_size
+                    and operand.size in (None, form.broadcast_size)
+                )
+            if not evex and operand.index is not None and _needs_evex(operand.index.name):
+                return False
+            return operand.size is None or form.memory_size in (0, operand.size)
+        case Immediate(value, size):
+            return slot.fits(value) and (size is None or slot.width <= size)
+        case Target():
+            return False
+
+
+def _needs_evex(name: str) -> bool:
+    return name[1:3] == "mm" and int(name[3:]) >= 16
+
+
+def _settle_sizes(operation: Operation, found: list[Form]) -> list[Form] | Refusal:
+    """Of the forms that differ in an operand size that nothing names, the default one, or a refusal."""
+    memory = next((operand for operand in operation.operands if isinstance(operand, Memory)), None)
+    sizes = {form.memory_size for form in found if form.memory_size}
+    if memory is not None and memory.size is None and len(sizes) > 1:
+        if operation.mnemonic in _DEFAULT_QUADWORD:
+            return [form for form in found if form.memory_size == 8]
+        index = operation.operands.index(memory)
+        names = [SIZE_NAMES[size] for size in sorted(sizes) if size in SIZE_NAMES]
+        return Refusal(
+            "ASM103",
+            f"The size of the memory operand is missing: '{operation.mnemonic}' could mean {' or '.join(names)}.",
+            index,
+            f"write {names[-1]} ptr [...], or whichever is meant",
+        )
+    if memory is None and operation.mnemonic == "push" and isinstance(operation.operands[0], Immediate):
+        size = operation.operands[0].size or 8
+        return [
+            form
+            for form in found
+            if form.info.operand_size == (16 if size == 2 else form.info.operand_size)
+            and (size == 2 or form.info.operand_size != 16)
+        ]
+    return found
+
+
+SIZE_NAMES = MappingProxyType(
+    {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword", 64: "zmmword"}
+)
+"""Bytes -> the word for them before `ptr`."""
+
+
+def refuse_operands(operation: Operation) -> Refusal:
+    """What is wrong with an operation that no form says."""
+    forms = _forms().get(operation.mnemonic, ())
+    if not forms:
+        if operation.mnemonic in _not_in_64_bit():
+            return Refusal("ASM101", f"'{operation.mnemonic}' does not exist in 64-bit mode.", None)
+        return _unknown(operation.mnemonic)
+    return Refusal(
+        "ASM102",
+        f"'{operation.mnemonic}' does not take these operands.",
+        -1,
+        forms=tuple(dict.fromkeys(form.text for form in forms))[:12],
+    )
+
+
+# ---- what an instruction does ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccess:
+    """One piece of memory that an instruction touches: segment:[base + index * scale + displacement], `size` bytes."""
+
+    access: Literal["read", "write", "read-write"]
+    base: str | None
+    """None for a plain address; rip-relative addresses are plain ones here."""
+    index: str | None
+    scale: int
+    displacement: int
+    """Signed; an absolute address where there is neither base nor index."""
+    size: int
+    """0 where it depends on more than the instruction, as for xsave."""
+    segment: str | None = None
+    """fs or gs, which move the address; None for the others."""
+    conditional: bool = False
+    """Whether it may be left undone: a masked load, `rep` with a count of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one instruction reads, writes and needs, as iced-x86's tables say."""
+
+    size: int
+    mnemonic: str
+    registers_read: tuple[str, ...]
+    registers_written: tuple[str, ...]
+    memory: tuple[MemoryAccess, ...]
+    flags_read: tuple[str, ...]
+    flags_written: tuple[str, ...]
+    flags_undefined: tuple[str, ...]
+    groups: tuple[str, ...]
+    features: tuple[str, ...]
+    target: int | None
+    """Where a direct branch goes."""
+
+
+FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
+"""Flags in the order of iced-x86's bits."""
+
+_BASELINE = frozenset(
+    ("intel8086", "intel8086_only", "intel186", "intel286", "intel286_only", "intel386", "intel386_only", "intel486", "x64", "cmov", "cpuid",
+     "cx8", "fpu", "fpu287", "fpu387", "fxsr", "mmx", "msr", "sse", "sse2", "syscall", "tsc", "multibytenop", "pause", "clfsh",
+     "smm", "sep", "fpu287xl_only")
+)  # fmt: skip
+"""What every x86-64 processor has."""
+
+_FLOW_GROUPS = {
+    FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
+    FlowControl.CONDITIONAL_BRANCH: ("jump", "conditional"), FlowControl.RETURN: ("return",), FlowControl.CALL: ("call",),
+    FlowControl.INDIRECT_CALL: ("call", "indirect"), FlowControl.INTERRUPT: ("interrupt",), FlowControl.EXCEPTION: ("exception",),
+    FlowControl.XBEGIN_XABORT_XEND: ("transaction",),
+}  # fmt: skip
+
+_READS = (OpAccess.READ, OpAccess.COND_READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
+_WRITES = (OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
+_CONDITIONAL = (OpAccess.COND_READ, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
+
+
+@cache
+def iced_registers() -> Mapping[str, int]:
+    """Canonical register name -> iced-x86's number."""
+    special = {f"st({n})": f"ST{n}" for n in range(8)} | {f"r{n}b": f"R{n}L" for n in range(8, 16)}
+    return MappingProxyType({name: getattr(IcedRegister, special.get(name, name.upper())) for name in _REGISTER_SIZES})
+
+
+@cache
+def register_names() -> Mapping[int, str]:
+    """iced-x86's number -> canonical register name."""
+    return MappingProxyType({number: name for name, number in iced_registers().items()})
+
+
+@cache
+def _feature_names() -> Mapping[int, str]:
+    return {value: name.lower() for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
+
+
+@cache
+def _mnemonic_names() -> Mapping[int, str]:
+    return {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
+
+
+_factory = threading.local()
+
+
+def facts_of(code: bytes, address: int) -> Facts | None:
+    """What the first instruction of the bytes does, or None when they are none."""
+    instruction = Decoder(64, code, ip=address).decode()
+    if instruction.is_invalid:
+        return None
+    if not hasattr(_factory, "value"):
+        _factory.value = InstructionInfoFactory()
+    info = _factory.value.info(instruction)
+    names = register_names()
+    read, written = [], []
+    for used in info.used_registers():
+        name = names.get(used.register)
+        if name is None:
+            continue
+        if used.access in _READS:
+            read.append(name)
+        if used.access in _WRITES:
+            written.append(name)
+    groups = list(_FLOW_GROUPS.get(instruction.flow_control, ()))
+    if instruction.is_stack_instruction:
+        groups.append("stack")
+    if instruction.is_string_instruction:
+        groups.append("string")
+    if instruction.is_privileged:
+        groups.append("privileged")
+    features = tuple(
+        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _BASELINE
+    )
+    direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
+    return Facts(
+        instruction.len,
+        _mnemonic_names()[instruction.mnemonic],
+        tuple(dict.fromkeys(read)),
+        tuple(dict.fromkeys(written)),
+        tuple(_memory_access(used, names) for used in info.used_memory() if used.access != OpAccess.NO_MEM_ACCESS),
+        _flags(instruction.rflags_read),
+        _flags(instruction.rflags_written | instruction.rflags_cleared | instruction.rflags_set),
+        _flags(instruction.rflags_undefined),
+        tuple(groups),
+        features,
+        instruction.near_branch_target if direct else None,
+    )
+
+
+def _memory_access(used: UsedMemory, names: Mapping[int, str]) -> MemoryAccess:
+    reads, writes = used.access in _READS, used.access in _WRITES
+    base, segment = names.get(used.base), names.get(used.segment)
+    return MemoryAccess(
+        "read-write" if reads and writes else "write" if writes else "read",
+        None if base in ("rip", "eip") else base,
+        names.get(used.index),
+        used.scale,
+        used.displacement_i64,
+        MemorySizeInfo(used.memory_size).size,
+        segment if segment in ("fs", "gs") else None,
+        used.access in _CONDITIONAL,
+    )
+
+
+def _flags(bits: int) -> tuple[str, ...]:
+    return tuple(name for number, name in enumerate(FLAGS) if bits >> number & 1)
+
+
+_formatter = threading.local()
+
+
+def text_of(code: bytes, address: int) -> tuple[str, str]:
+    """Mnemonic and operands of the first instruction, in the spelling that Capstone uses too."""
+    if not hasattr(_formatter, "value"):
+        formatter = Formatter(FormatterSyntax.INTEL)
+        formatter.hex_prefix, formatter.hex_suffix = "0x", ""
+        formatter.space_after_operand_separator = True
+        formatter.space_between_memory_add_operators = True
+        formatter.uppercase_hex = False
+        formatter.small_hex_numbers_in_decimal = True
+        formatter.rip_relative_addresses = True
+        formatter.branch_leading_zeros = False
+        formatter.show_branch_size = False
+        formatter.memory_size_options = MemorySizeOptions.ALWAYS
+        _formatter.value = formatter
+    formatter = _formatter.value
+    instruction = Decoder(64, code, ip=address).decode()
+    mnemonic = formatter.format_mnemonic(instruction)
+    return mnemonic, formatter.format_all_operands(instruction)
+
+
+_LINUX_FEATURES = {
+    "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",
+    "avx512vbmi": "avx512_vbmi", "avx512_vbmi2": "avx512_vbmi2", "avx512_bitalg": "avx512_bitalg", "avx512_vpopcntdq": "avx512_vpopcntdq",
+    "avx512ifma": "avx512_ifma", "avx512_bf16": "avx512_bf16", "avx512_fp16": "avx512_fp16", "avx512_vp2intersect": "avx512_vp2intersect",
+    "avx_vnni": "avx_vnni", "sha_ni": "sha", "cx16": "cmpxchg16b", "amx_tile": "amx_tile", "amx_int8": "amx_int8", "amx_bf16": "amx_bf16",
+    "rdrand": "rdrand", "user_shstk": "cet_ss", "ibt": "cet_ibt", "3dnow": "d3now", "3dnowext": "d3nowext", "lahf_lm": "lahf_sahf_x64",
+}  # fmt: skip
+"""Linux's name for a feature -> iced-x86's, where they differ by more than case."""
+
+
+def features_of_linux(flags: Iterable[str]) -> frozenset[str]:
+    """The names that `Facts.features` uses, from the flags of /proc/cpuinfo."""
+    known = {name.replace("_", ""): name for name in _feature_names().values()}
+    found = set()
+    for flag in flags:
+        name = _LINUX_FEATURES.get(flag) or known.get(flag.replace("_", ""))
+        if name is not None:
+            found.add(name)
+    return frozenset(found)

@@ -1,0 +1,171 @@
+"""Bytes to instructions: the text by Capstone, what each one reads, writes, changes and needs from the opcode tables."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import capstone
+
+from execmem_kernel.assembly import forms
+from execmem_kernel.assembly.forms import MemoryAccess
+
+__all__ = ["Instruction", "MemoryAccess", "cpu_features", "disassemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One machine instruction, read back from its bytes."""
+
+    address: int
+    code: bytes
+    text: str
+    """As it would be typed: "mov rax, qword ptr [rbx + 8]"; bytes that are no instruction are ".byte 0x06"."""
+    mnemonic: str
+    operands: tuple[str, ...] = ()
+    """The operands as they stand in the text."""
+    registers_read: tuple[str, ...] = ()
+    registers_written: tuple[str, ...] = ()
+    """A write to eax clears the upper half of rax, so it is listed as rax."""
+    memory: tuple[MemoryAccess, ...] = ()
+    flags_read: tuple[str, ...] = ()
+    flags_written: tuple[str, ...] = ()
+    flags_undefined: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Of: jump, conditional, indirect, call, return, interrupt, exception, transaction, stack, string, privileged."""
+    features: tuple[str, ...] = ()
+    """CPU features it needs beyond the x86-64 baseline, by iced-x86's names in lower case."""
+    target: int | None = None
+    """Where a direct jump or call goes."""
+
+    @property
+    def size(self) -> int:
+        return len(self.code)
+
+    @property
+    def end(self) -> int:
+        return self.address + len(self.code)
+
+    @property
+    def is_instruction(self) -> bool:
+        """False for bytes that the processor does not know."""
+        return self.mnemonic != ".byte"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_engines = threading.local()
+
+
+def _engine(syntax: str) -> capstone.Cs:
+    """A Capstone engine of this thread's own: one engine must not be used by two threads."""
+    engine = getattr(_engines, syntax, None)
+    if engine is None:
+        engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        if syntax == "att":
+            engine.syntax = capstone.CS_OPT_SYNTAX_ATT
+        setattr(_engines, syntax, engine)
+    return engine
+
+
+def disassemble(
+    code: bytes,
+    address: int = 0,
+    labels: Mapping[str, int] | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+) -> tuple[Instruction, ...]:
+    """Read instructions back from bytes; every byte is in exactly one of the results.
+
+    Args:
+        code: What to read.
+        address: Where the first byte lies.
+        labels: Name -> address; branches to them and rip-relative operands are shown by name.
+        syntax: How the text is written.
+    """
+    names = {} if labels is None else {value: name for name, value in reversed(labels.items())}
+    return tuple(_instructions(bytes(code), address, names, syntax))
+
+
+def _instructions(code: bytes, address: int, names: Mapping[int, str], syntax: str) -> Iterator[Instruction]:
+    engine = _engine(syntax)
+    offset = 0
+    while offset < len(code):
+        piece = code[offset : offset + 15]
+        here = address + offset
+        facts = forms.facts_of(piece, here)
+        if facts is None:
+            yield Instruction(here, piece[:1], f".byte 0x{piece[0]:02x}", ".byte", (f"0x{piece[0]:02x}",))
+            offset += 1
+            continue
+        piece = piece[: facts.size]
+        mnemonic, operands = _text(engine, piece, here) or forms.text_of(piece, here)
+        if syntax == "att":
+            operands = re.sub(r", (?=[^()]*\))", ",", operands)
+        operands = _name_addresses(operands, facts, names)
+        yield Instruction(
+            here,
+            piece,
+            f"{mnemonic} {operands}".rstrip(),
+            mnemonic,
+            _split(operands),
+            facts.registers_read,
+            facts.registers_written,
+            facts.memory,
+            facts.flags_read,
+            facts.flags_written,
+            facts.flags_undefined,
+            facts.groups,
+            facts.features,
+            facts.target,
+        )
+        offset += facts.size
+
+
+def _text(engine: capstone.Cs, code: bytes, address: int) -> tuple[str, str] | None:
+    """Capstone's text of the one instruction, or None where Capstone sees another one, or none."""
+    for _, size, mnemonic, operands in engine.disasm_lite(code, address, 1):
+        if size == len(code):
+            return mnemonic, operands
+    return None
+
+
+_RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")
+
+
+def _name_addresses(operands: str, facts: forms.Facts, names: Mapping[int, str]) -> str:
+    """Put labels back where the operands hold their addresses."""
+    if facts.target is not None and facts.target in names:
+        return names[facts.target]
+    if "rip" in operands and names:
+        for access in facts.memory:
+            if access.base is None and access.index is None and access.displacement in names:
+                name = names[access.displacement]
+                return _RIP_OPERAND.sub(
+                    lambda found: f"{name}(%rip)" if "%" in found[0] else f"[rip + {name}]", operands, count=1
+                )
+    return operands
+
+
+def _split(operands: str) -> tuple[str, ...]:
+    """Operands at the commas that stand outside brackets."""
+    parts = re.split(r",\s*(?![^\[(]*[\])])", operands)
+    return tuple(part for part in parts if part)
+
+
+# ---- what this processor has -----------------------------------------------------------------------------------------
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """The features of this machine's processor, by the names that `Instruction.features` uses."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            return forms.features_of_linux(value.split())
+    return frozenset()

@@ -1,0 +1,45 @@
+"""The encoder's child process: Keystone alone, one instruction at a time, in a process that may hang or die.
+
+Run as a script, by path, with the folder of the keystone package as its only argument; imports nothing of ours. A request
+is a line with a count and that many lines of text; the answer is as many lines: the bytes in hexadecimal, or "-".
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+
+_MEMORY = 512 << 20
+"""Bytes of address space: Python and Keystone need a third of it; `.space`-like runaway needs more than all."""
+_PATIENCE_S = 2.0
+"""The child's own deadline for one request: Keystone loops in C, where neither a signal handler nor end-of-file is seen."""
+
+
+def main(package_folder: str) -> None:
+    """Answer requests until the pipe closes."""
+    sys.path.append(package_folder)
+    from keystone import KS_ARCH_X86, KS_MODE_64, Ks, KsError
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    # No ks_option() ever: any call of it sets the radix to 16.
+    engine = Ks(KS_ARCH_X86, KS_MODE_64)
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while head := requests.readline():
+        lines = [requests.readline() for _ in range(int(head))]
+        # SIGALRM has its default action here, death, which needs no cooperation from the loop it ends.
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+        for line in lines:
+            try:
+                code, count = engine.asm(line, 0)
+            except KsError:
+                code, count = None, 0
+            answers.write(bytes(code).hex().encode() + b"\n" if code and count == 1 else b"-\n")
+            answers.flush()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
