@@ -180,9 +180,10 @@ def one_line(diagnostics: Sequence[Diagnostic]) -> str:
 def _headline(outcome: Outcome) -> Sentence:
     match outcome:
         case Returned():
-            value = outcome.value
-            place = place_of(outcome, value)
-            meaning = place if place else f"{value:#x} = {signed(value)}"
+            meaning = outcome.describe(outcome.value)
+            # A pointer is shown by its place, any other value in both ways of reading it.
+            if meaning[0].isdigit():
+                meaning = f"{outcome.value:#x} = {signed(outcome.value)}"
             return Sentence(f"rax = {meaning}", lead="returned", tone="good")
         case Faulted():
             return Sentence(plain(outcome.headline), lead=outcome.signal, tone="bad")
@@ -201,7 +202,7 @@ def _explanation(outcome: Outcome) -> list[Part]:
     if outcome.line is not None:
         parts.append(Verbatim(_excerpt(outcome.program.source, outcome.line)))
     if outcome.cause.evidence:
-        rows = tuple((name, shown(outcome, value)) for name, value in outcome.cause.evidence.items())
+        rows = tuple((name, outcome.describe(value)) for name, value in outcome.cause.evidence.items())
         parts.append(Table("registers that explain it", rows))
     if outcome.cause.look_at:
         parts.append(Sentence(plain(outcome.cause.look_at), lead="look at"))
@@ -226,7 +227,7 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     """Changed registers as old -> new, those asked for, and the flags by name."""
     parts: list[Part] = []
     changed = tuple(
-        (name, f"{shown(outcome, old)} -> {shown(outcome, new)}") for name, (old, new) in outcome.changed.items()
+        (name, f"{outcome.describe(old)} -> {outcome.describe(new)}") for name, (old, new) in outcome.changed.items()
     )
     if changed:
         parts.append(Table("registers changed", changed))
@@ -242,7 +243,7 @@ def _asked(outcome: Outcome, name: str) -> str:
         return " ".join(outcome.flags) or "none set"
     value = outcome.registers[name]
     if name[1:3] != "mm":
-        return shown(outcome, value)
+        return outcome.describe(value)
     size = {"x": 16, "y": 32, "z": 64}[name[0]]
     data = value.to_bytes(size, "little")
     doubles = ", ".join(f"{lane:g}" for lane in struct.unpack(f"<{size // 8}d", data))
@@ -312,33 +313,12 @@ def _more(count: int, where: str) -> str:
     return f"{count:,} more in {where}" if count > 0 else ""
 
 
-# ---- Numbers, places, characters -------------------------------------------------------------------------
+# ---- Numbers and characters --------------------------------------------------------------------------------
 
 
 def signed(value: int, bits: int = 64) -> int:
     """The same bits read as a signed number."""
     return value - (1 << bits) if value >> (bits - 1) else value
-
-
-def shown(outcome: Outcome, value: int) -> str:
-    """A register's value for people: the place it points to, else hex, with the decimal where it helps."""
-    place = place_of(outcome, value)
-    if place:
-        return place
-    number = signed(value)
-    return f"{value:#x} ({number})" if abs(number) < 10**12 and not 0 <= number < 10 else f"{value:#x}"
-
-
-def place_of(outcome: Outcome, value: int) -> str:
-    """The place a value points to, as `code+0x12` or `stack-0x8`; empty where it points nowhere known.
-
-    The stack counts from where it stood at the start, which is where a program's own pushes begin.
-    """
-    for name, (start, end) in outcome.places.items():
-        if start <= value < end or (name == "stack" and value == end):
-            offset = value - (outcome.before["rsp"] if name == "stack" else start)
-            return f"{name}{'-' if offset < 0 else '+'}{abs(offset):#x}"
-    return ""
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,404 @@
+"""`%%asm` and `%execmem` in a real IPython shell: what they show, what they raise, and what they leave behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from execmem_kernel import errors, magics
+
+ADD = "lea rax, [rdi + rsi]\nret"
+NULL_READ = "xor eax, eax\nmov rax, [rax]\nret"
+
+
+class Notebook:
+    """A shell with the extension loaded, and what its cells showed."""
+
+    def __init__(self, shell: InteractiveShell, published: CapturingDisplayPublisher) -> None:
+        self.shell = shell
+        self.published = published
+
+    def cell(self, source: str) -> str:
+        """Run a cell that must not fail; the text it displayed."""
+        self.published.outputs.clear()
+        result = self.shell.run_cell(source, store_history=True)
+        result.raise_error()
+        return self.text
+
+    def fails(self, source: str, error: type[BaseException]) -> str:
+        """Run a cell that must fail with exactly this error; the error's message."""
+        self.published.outputs.clear()
+        result = self.shell.run_cell(source, store_history=True)
+        raised = result.error_before_exec or result.error_in_exec
+        assert type(raised) is error, raised
+        return str(raised)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(output["data"]["text/plain"] for output in self.published.outputs)
+
+    @property
+    def html(self) -> str:
+        return "\n".join(output["data"]["text/html"] for output in self.published.outputs)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.shell.user_ns[name]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A shell without the extension."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(config=config)
+    yield shell
+    magics.unload(shell)
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def notebook(bare: InteractiveShell) -> Notebook:
+    published = CapturingDisplayPublisher()
+    bare.display_pub = published
+    notebook = Notebook(bare, published)
+    notebook.cell("%load_ext execmem_kernel")
+    return notebook
+
+
+# ---- What a cell shows ---------------------------------------------------------------------------------------------
+
+
+def test_a_cell_shows_its_return_value_in_hex_and_decimal(notebook: Notebook) -> None:
+    assert notebook.cell("%%asm\nmov eax, 42\nret").startswith("returned: rax = 0x2a = 42\n")
+    assert len(notebook.published.outputs) == 1
+
+
+@pytest.mark.parametrize(
+    ("rdi", "value"), [("40", 42), ("0x28", 42), ("0b101000", 42), ("28h", 42), ("-2", 0), ("1_000", 1002), ("n", 9)]
+)
+def test_registers_take_numbers_in_every_spelling_and_variables(notebook: Notebook, rdi: str, value: int) -> None:
+    notebook.shell.user_ns["n"] = 7
+    assert f"rax = {value:#x} = {value}\n" in notebook.cell(f"%%asm rdi={rdi} rsi=2\n{ADD}")
+
+
+def test_text_in_a_variable_becomes_memory_with_a_zero_byte_behind_it(notebook: Notebook) -> None:
+    notebook.shell.user_ns["word"] = "hi"
+    notebook.cell("%%asm rdi=word --name outcome\nmovzx eax, byte ptr [rdi+1]\nadd al, [rdi+2]\nret")
+    assert notebook["outcome"].value == ord("i")
+    assert notebook["outcome"].buffers["word"] == b"hi\0"
+
+
+def test_a_buffer_that_the_program_changes_is_shown_and_the_variable_is_not_touched(notebook: Notebook) -> None:
+    notebook.shell.user_ns["word"] = bytearray(b"hello")
+    text = notebook.cell("%%asm rdi=word --name outcome\nmov byte ptr [rdi], 0x4a\nret")
+    assert "buffer word changed:" in text
+    assert "Jello" in text
+    assert notebook["word"] == b"hello"
+    assert notebook["outcome"].buffers["word"] == b"Jello"
+
+
+def test_an_array_is_memory_too(notebook: Notebook) -> None:
+    notebook.cell("import numpy\nnumbers = numpy.arange(5)")
+    notebook.cell("%%asm rdi=numbers --name outcome\nmov rax, [rdi+32]\nret")
+    assert notebook["outcome"].value == 4
+
+
+def test_a_float_goes_into_a_vector_register(notebook: Notebook) -> None:
+    notebook.shell.user_ns["x"] = 1.5
+    text = notebook.cell("%%asm xmm0=x --show xmm0\naddsd xmm0, xmm0\nret")
+    assert "(as doubles, lowest first: 3, 0)" in text
+
+
+def test_what_the_program_prints_is_shown(notebook: Notebook) -> None:
+    text = notebook.cell(
+        '%%asm\nmov eax, 1\nmov edi, 1\nlea rsi, [rip+text]\nmov edx, 3\nsyscall\nret\ntext: .ascii "hi\\n"'
+    )
+    assert "stdout:\n  hi\n" in text
+
+
+def test_what_the_program_reads_comes_from_the_option(notebook: Notebook) -> None:
+    notebook.cell(
+        r'%%asm --stdin "4\n" --name outcome'
+        "\nsub rsp, 8\nxor eax, eax\nxor edi, edi\nmov rsi, rsp\nmov edx, 8\n"
+        "syscall\npop rcx\nret"
+    )
+    assert notebook["outcome"].registers["rax"] == 2
+    assert notebook["outcome"].registers["cl"] == ord("4")
+
+
+def test_att_syntax_is_a_choice(notebook: Notebook) -> None:
+    assert "rax = 0x2a = 42" in notebook.cell("%%asm --syntax att\nmovl $42, %eax\nret")
+
+
+def test_the_program_can_start_at_a_label(notebook: Notebook) -> None:
+    source = "mov eax, 1\nret\nsecond: mov eax, 2\nret"
+    assert "rax = 0x2 = 2" in notebook.cell(f"%%asm --entry second\n{source}")
+    assert "did you mean second?" in notebook.fails(f"%%asm --entry secnd\n{source}", errors.MagicError)
+
+
+def test_braces_and_dollars_on_the_first_line_are_not_expanded(notebook: Notebook) -> None:
+    notebook.shell.user_ns["n"] = 7
+    assert "'rdi={n}'" in notebook.fails("%%asm rdi={n}\nret", errors.MagicError).replace("rdi={n}:", "'rdi={n}'")
+
+
+def test_the_same_cell_shows_the_same_thing_each_time(notebook: Notebook) -> None:
+    source = "%%asm\nlea rax, [rip]\nmov rcx, rsp\npush rax\npop rdx\nret"
+    first = notebook.cell(source), notebook.html
+    assert (notebook.cell(source), notebook.html) == first
+    assert "rax = code+0x7" in first[0]
+
+
+def test_an_outcome_at_the_end_of_a_cell_shows_its_report(notebook: Notebook) -> None:
+    shown = notebook.cell("%%asm --name outcome\nmov eax, 42\nret")
+    bundle, _ = notebook.shell.display_formatter.format(notebook["outcome"])  # type: ignore[union-attr]
+    assert bundle["text/plain"] == shown
+    assert bundle["text/html"].startswith("<div")
+
+
+# ---- What a cell raises --------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_shown_once_and_then_raised_in_one_line(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = notebook.fails(f"%%asm\n{NULL_READ}", errors.SegmentationFault)
+    assert message.startswith("line 2: ")
+    assert notebook.text.startswith(f"SIGSEGV: {message}\n")
+    assert len(notebook.published.outputs) == 1
+    out, err = capsys.readouterr()
+    assert out.strip() == f"SegmentationFault: {message}"
+    assert err == ""
+
+
+def test_a_fault_that_was_expected_leaves_the_cell_green(notebook: Notebook) -> None:
+    assert "SIGSEGV" in notebook.cell(f"%%asm --expect SIGSEGV\n{NULL_READ}")
+    assert "SIGSEGV" in notebook.cell(f"%%asm --expect sigsegv\n{NULL_READ}")
+
+
+def test_an_expectation_that_fails_says_what_happened_instead(notebook: Notebook) -> None:
+    assert "expected SIGSEGV, but it returned" in notebook.fails(
+        f"%%asm --expect SIGSEGV\n{ADD}", errors.ExpectationFailed
+    )
+    assert notebook.fails(f"%%asm --expect timeout\n{NULL_READ}", errors.ExpectationFailed).startswith(
+        "expected timeout, but line 2: "
+    )
+    notebook.cell(f"%%asm --expect return\n{ADD}")
+
+
+def test_keep_going_shows_the_fault_and_raises_nothing(notebook: Notebook) -> None:
+    assert "SIGSEGV" in notebook.cell(f"%%asm --keep-going\n{NULL_READ}")
+
+
+def test_a_fault_is_kept_under_its_name_too(notebook: Notebook) -> None:
+    notebook.fails(f"%%asm --name crash\n{NULL_READ}", errors.SegmentationFault)
+    assert notebook["crash"].signal == "SIGSEGV"
+
+
+def test_an_endless_loop_ends_at_its_time(notebook: Notebook) -> None:
+    notebook.fails("%%asm --timeout 0.1\nagain: jmp again", errors.TimeLimitExceeded)
+    notebook.cell("%%asm --timeout 0.1 --expect timeout\nagain: jmp again")
+
+
+def test_exit_is_an_end_that_can_be_expected(notebook: Notebook) -> None:
+    notebook.cell("%%asm --expect exit\nmov eax, 60\nmov edi, 3\nsyscall")
+
+
+def test_every_error_of_the_source_is_shown_and_one_line_is_raised(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook.fails("%%asm\nmvo eax, 1\nmov eax, ebz\nret", errors.AssemblyError)
+    assert "line 1, column 1" in notebook.text
+    assert "line 2, column 10" in notebook.text
+    assert "^^^" in notebook.text
+    assert "^^^" in notebook.html
+    out, _ = capsys.readouterr()
+    assert len(out.strip().splitlines()) == 1
+    assert out.startswith("AssemblyError: line 1: ")
+    assert "(and 1 more above)" in out
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("%%asm", "nothing to run"),
+        ("%%asm\n", "nothing to run"),
+        ("%%asm rdi=1\n\n   \n", "nothing to run"),
+        ("%asm mov eax, 42", "two percent signs"),
+        ("%%asm --bogus\nret", "--bogus"),
+        ("%%asm --timeout soon\nret", "'soon' is not a number of seconds"),
+        ("%%asm --timeout -1\nret", "--timeout"),
+        ("%%asm --timeout nan\nret", "'nan' is not a number of seconds"),
+        ("%%asm --expect SIGSEVG\nret", "SIGSEGV"),
+        ("%%asm --name 2x\nret", "cannot be the name of a variable"),
+        ("%%asm --show rbz\nret", "did you mean rb"),
+        ("%%asm rdi\nret", "write it as rdi=40"),
+        ("%%asm rdi=\nret", "write it as rdi=40"),
+        ("%%asm rid=1\nret", "did you mean rdi?"),
+        ("%%asm edi=1\nret", "set the whole of it, rdi"),
+        ("%%asm rsp=1\nret", "a stack of its own"),
+        ("%%asm rdi=1 rdi=2\nret", "given twice"),
+        ("%%asm rdi=nobody\nret", "there is no variable 'nobody'"),
+        ("%%asm rdi=1.5\nret", "neither a number nor the name of a variable"),
+        ("%%asm rdi=0x1ffffffffffffffff\nret", "does not fit into 64 bits"),
+        ("%%asm rdi=-9223372036854775809\nret", "does not fit into 64 bits"),
+        ("x = [1]\n%asm", "two percent signs"),
+        ('%%asm rdi="\nret', "cannot read its options"),
+    ],
+)
+def test_a_wrong_option_is_an_error_of_ours_in_one_line(
+    notebook: Notebook, capsys: pytest.CaptureFixture[str], cell: str, message: str
+) -> None:
+    """IPython's own UsageError would not reach a grader: it is only printed."""
+    assert message in notebook.fails(cell, errors.MagicError)
+    out, err = capsys.readouterr()
+    assert len(out.strip().splitlines()) == 1
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("[1]", "a list"), ("1.5", "floats go into xmm0"), ("None", "a NoneType")]
+)
+def test_a_variable_that_no_register_can_hold_is_named(notebook: Notebook, value: str, message: str) -> None:
+    notebook.cell(f"x = {value}")
+    assert message in notebook.fails("%%asm rdi=x\nret", errors.MagicError)
+
+
+# ---- Help ----------------------------------------------------------------------------------------------------------
+
+
+def test_help_is_printed_and_nothing_runs(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    for cell in ("%%asm --help", "%%asm --help\nmov rax, [0]", "%asm --help"):
+        assert notebook.cell(cell) == ""
+        assert capsys.readouterr().out == magics.help_text()
+
+
+def test_the_question_mark_shows_the_same_help(notebook: Notebook) -> None:
+    for name in ("asm", "execmem"):
+        found = notebook.shell._ofind(f"%{name}")
+        assert found.found
+    assert notebook.shell.find_cell_magic("asm").__doc__ == magics.help_text()  # type: ignore[no-untyped-call]
+    assert notebook.shell.find_line_magic("execmem").__doc__ == magics.execmem_help()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("line", [line for line, _ in magics.EXAMPLES])
+def test_every_example_in_the_help_is_understood(line: str) -> None:
+    magics.options(line)
+
+
+# ---- %execmem ------------------------------------------------------------------------------------------------------
+
+
+def test_execmem_explains_an_instruction(notebook: Notebook) -> None:
+    assert "rax" in notebook.cell('%execmem explain "lea rax, [rdi+rsi*4]"')
+
+
+def test_execmem_lists_regions_with_their_cell_and_cleans_up(notebook: Notebook) -> None:
+    notebook.cell("import execmem_kernel as em")
+    notebook.cell("memory = em.manager().allocate(b'\\xc3', name='answer')")
+    text = notebook.cell("%execmem regions")
+    assert "answer" in text
+    assert "cell 3" in text
+    notebook.cell("%execmem audit")
+    notebook.cell("%execmem cleanup")
+    assert "answer" not in notebook.cell("%execmem regions")
+
+
+@pytest.mark.parametrize(("line", "message"), [("audti", "did you mean audit?"), ("explain", "needs an instruction")])
+def test_execmem_refuses_what_it_does_not_know(notebook: Notebook, line: str, message: str) -> None:
+    assert message in notebook.fails(f"%execmem {line}", errors.MagicError)
+
+
+def test_execmem_help_lists_every_subcommand(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook.cell("%execmem help")
+    out = capsys.readouterr().out
+    assert all(f"%execmem {name}" in out for name in magics.COMMANDS)
+
+
+# ---- Loading and unloading -----------------------------------------------------------------------------------------
+
+
+def traces(shell: InteractiveShell) -> dict[str, object]:
+    """Everything in a shell that an extension could leave something in."""
+    assert shell.display_formatter is not None
+    bundles = shell.display_formatter.mimebundle_formatter
+    return {
+        "magics": {kind: set(known) for kind, known in shell.magics_manager.magics.items()},
+        "user magics": set(vars(shell.magics_manager.user_magics)),
+        "hooks": {event: list(hooks) for event, hooks in shell.events.callbacks.items()},
+        "transformers": list(shell.input_transformers_cleanup),
+        "types": set(bundles.type_printers),
+        "deferred types": set(bundles.deferred_printers),
+        "matchers": list(shell.Completer.custom_matchers),
+        "names": set(shell.user_ns),
+    }
+
+
+def test_unloading_takes_out_all_that_loading_put_in(bare: InteractiveShell) -> None:
+    before = traces(bare)
+    magics.load(bare)
+    assert traces(bare) != before
+    bare.run_cell("%%asm\nmov eax, 42\nret").raise_error()
+    for name in ("_i", "_ii", "_iii"):
+        bare.user_ns.pop(name, None)
+    magics.unload(bare)
+    assert traces(bare) == before
+    magics.unload(bare)
+
+
+def test_loading_prints_nothing_and_loading_again_changes_nothing(
+    bare: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare.run_cell("%load_ext execmem_kernel").raise_error()
+    assert capsys.readouterr().out == ""
+    loaded = traces(bare)
+    magics.load(bare)
+    assert traces(bare) == loaded
+    bare.run_cell("%reload_ext execmem_kernel").raise_error()
+    assert "rax = 0x2a = 42" in run_text(bare, "%%asm\nmov eax, 42\nret")
+    assert {key: len(value) for key, value in traces(bare).items()} == {  # type: ignore[arg-type]
+        key: len(value)  # type: ignore[arg-type]
+        for key, value in loaded.items()
+    }
+
+
+def run_text(shell: InteractiveShell, cell: str) -> str:
+    shell.display_pub = published = CapturingDisplayPublisher()
+    shell.run_cell(cell).raise_error()
+    return "".join(output["data"]["text/plain"] for output in published.outputs)
+
+
+def test_after_unloading_the_magic_is_unknown(bare: InteractiveShell) -> None:
+    bare.run_cell("%load_ext execmem_kernel").raise_error()
+    bare.run_cell("%unload_ext execmem_kernel").raise_error()
+    with pytest.raises(UsageError, match="not found"):
+        bare.run_cell_magic("asm", "", "ret")  # type: ignore[no-untyped-call]
+
+
+def test_a_comment_above_the_magic_does_not_turn_it_off(notebook: Notebook) -> None:
+    assert "rax = 0x2a = 42" in notebook.cell("# NBVAL_CHECK_OUTPUT\n\n%%asm rdi=40 rsi=2\nlea rax, [rdi+rsi]\nret")
+    assert "line 1" in notebook.fails("# a comment\n%%asm\nud2", errors.IllegalInstruction)
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.run_line_magic('load_ext', 'execmem_kernel')\n"
+        "heavy = {'keystone', 'capstone', 'iced_x86', 'matplotlib', 'anywidget', 'ipywidgets', 'numpy', 'pycparser'}\n"
+        "print(sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
