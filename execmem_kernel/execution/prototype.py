@@ -26,7 +26,7 @@ from pycparser.c_parser import CParser, ParseError
 
 from execmem_kernel.errors import PrototypeError
 from execmem_kernel.execution.buffers import bytes_of, kind_of, view_of, write_into
-from execmem_kernel.execution.engine import Buffer, Registers
+from execmem_kernel.execution.engine import Buffer
 
 INTEGER_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 """Where integer and pointer arguments go, in order."""
@@ -244,6 +244,18 @@ class Parameter:
     register: str
 
 
+@dataclass(slots=True)
+class Pointed:
+    """Memory that a pointer argument points to."""
+
+    name: str
+    """The first parameter that it was given for."""
+    data: bytes | memoryview
+    """A copy made for the call, or a view of the argument itself."""
+    put: Callable[[bytes], None] | None = None
+    """Gives the argument what the function left there; None where the function only reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passed:
     """Arguments as a program receives them, and where to write back what it changes."""
@@ -293,8 +305,10 @@ class Prototype:
             plural = "" if expected == 1 else "s"
             raise TypeError(f"{self.name}() takes exactly {expected} argument{plural} ({count} given)")
 
-    def convert(self, arguments: Sequence[Any]) -> Passed:
-        """Check the arguments and lay them out in registers and buffers.
+    def check(self, arguments: Sequence[Any]) -> list[int | Pointed]:
+        """What each parameter's register is to hold: its bits, or the address of some memory.
+
+        One object given twice is one piece of memory, as it would be in C.
 
         Raises:
             TypeError: A wrong number of arguments, or one of the wrong type.
@@ -302,57 +316,65 @@ class Prototype:
             PrototypeError: A field, a length or a text that does not fit.
         """
         self.check_count(len(arguments))
-        registers: dict[str, int | str] = {}
-        buffers: dict[str, Buffer] = {}
-        write_backs: list[tuple[str, Callable[[bytes], None]]] = []
-        seen: dict[int, str] = {}
+        checked: list[int | Pointed] = []
+        seen: dict[int, Pointed] = {}
         for index, (parameter, value) in enumerate(zip(self.parameters, arguments, strict=True)):
             what, kind = self.what(index), parameter.type
             if isinstance(kind, Scalar):
-                registers[parameter.register] = _in_register(kind, value, what)
-                continue
-            if value is None:
-                registers[parameter.register] = 0
-                continue
-            if kind.target is None and isinstance(value, int):
-                registers[parameter.register] = int(ADDRESS.check(value, what))
-                continue
-            # One object given twice is one piece of memory, as it would be in C.
-            name = seen.get(id(value))
-            if name is None:
-                name = seen[id(value)] = parameter.name
-                data, put = _pointed_to(kind, value, what)
-                buffers[name] = Buffer(data)
+                checked.append(_in_register(kind, value, what))
+            elif value is None:
+                checked.append(0)
+            elif kind.target is None and isinstance(value, int):
+                checked.append(int(ADDRESS.check(value, what)))
             else:
-                _, put = _pointed_to(kind, value, what)
-            if put is not None and name not in {written for written, _ in write_backs}:
-                write_backs.append((name, put))
-            registers[parameter.register] = name
-        return Passed(MappingProxyType(registers), MappingProxyType(buffers), tuple(write_backs))
+                pointed = _pointed_to(kind, value, parameter.name, what)
+                first = seen.setdefault(id(value), pointed)
+                first.put = first.put or pointed.put
+                checked.append(first)
+        return checked
 
-    def value(self, registers: Registers, text_at: Callable[[int], bytes | None]) -> Any:
+    def convert(self, arguments: Sequence[Any]) -> Passed:
+        """Check the arguments, and lay them out in registers and buffers; raises as `check` does."""
+        registers: dict[str, int | str] = {}
+        pieces: dict[str, Pointed] = {}
+        for parameter, item in zip(self.parameters, self.check(arguments), strict=False):
+            registers[parameter.register] = item.name if isinstance(item, Pointed) else item
+            if isinstance(item, Pointed):
+                pieces[item.name] = item
+        return Passed(
+            MappingProxyType(registers),
+            MappingProxyType(
+                {
+                    name: Buffer(bytes_of(piece.data) if isinstance(piece.data, memoryview) else piece.data)
+                    for name, piece in pieces.items()
+                }
+            ),
+            tuple((name, piece.put) for name, piece in pieces.items() if piece.put is not None),
+        )
+
+    def value(self, rax: int, xmm0: int, text_at: Callable[[int], bytes | None]) -> Any:
         """What the function returned, as Python has it.
 
         Args:
-            registers: As they were when it returned.
+            rax: The register, unsigned.
+            xmm0: At least the lowest 64 bits of the register.
             text_at: The bytes from an address to the next zero byte; None where nothing can be read.
         """
         kind = self.result
         if kind is None:
             return None
         if isinstance(kind, Scalar):
-            source = registers["xmm0"] if kind.kind == "float" else registers["rax"]
+            source = xmm0 if kind.kind == "float" else rax
             data = (source & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little")[: kind.size]
             return bool(data[0]) if kind.kind == "bool" else kind.unpack(data)
-        address = registers["rax"]
-        if address == 0:
+        if rax == 0:
             return None
         if kind.is_text:
-            text = text_at(address)
+            text = text_at(rax)
             if text is None:
                 raise PrototypeError(f"{self.name}() returned a {kind} that points to no text it was given or holds")
             return text
-        return address
+        return rax
 
     def __str__(self) -> str:
         return self.text
@@ -372,16 +394,16 @@ def _in_register(kind: Scalar, value: Any, what: str) -> int:
     return int(checked) & 0xFFFF_FFFF_FFFF_FFFF
 
 
-def _pointed_to(kind: Pointer, value: Any, what: str) -> tuple[bytes, Callable[[bytes], None] | None]:
-    """The bytes that a pointer argument points to, and what writes them back (None: nothing to write)."""
+def _pointed_to(kind: Pointer, value: Any, name: str, what: str) -> Pointed:
+    """The memory that a pointer argument points to."""
     target = kind.target
     if isinstance(value, str):
-        return _text(kind, value, what), None
+        return Pointed(name, _text(kind, value, what))
     if isinstance(target, Struct) and isinstance(value, Mapping):
-        return target.pack(value, what), _struct_writer(kind, target, value, what)
+        return Pointed(name, target.pack(value, what), _struct_writer(kind, target, value, what))
     if isinstance(target, Scalar) and isinstance(value, (list, tuple)):
         data = b"".join(target.pack(item, f"{what}, item {index}") for index, item in enumerate(value))
-        return data, _list_writer(kind, target, value, what)
+        return Pointed(name, data, _list_writer(kind, target, value, what))
     if isinstance(value, (int, float, complex)):
         raise TypeError(f"{what} must be {_what_fits(kind)} for {kind}, not {type(value).__name__}")
     try:
@@ -391,14 +413,14 @@ def _pointed_to(kind: Pointer, value: Any, what: str) -> tuple[bytes, Callable[[
             raise
         raise TypeError(f"{what} must be {_what_fits(kind)} for {kind}, not {type(value).__name__}") from None
     _check_items(kind, view, value, what)
-    data = bytes_of(view)
     if kind.const:
         # A C string ends with a zero byte; Python's bytes hide theirs.
-        return (data + b"\0" if kind.is_text and isinstance(value, (bytes, bytearray)) else data), None
+        text = kind.is_text and isinstance(value, (bytes, bytearray))
+        return Pointed(name, bytes(value) + b"\0" if text else view)
     if view.readonly:
         hint = "a bytearray" if isinstance(value, bytes) else "a writable array"
         raise TypeError(f"{what} is written to by {kind}; give {hint}, not a read-only {type(value).__name__}")
-    return data, lambda changed: write_into(view, changed)
+    return Pointed(name, view, lambda changed: write_into(view, changed))
 
 
 def _what_fits(kind: Pointer) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from execmem_kernel.errors import PrototypeError
 from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import Buffer, Registers
+from execmem_kernel.execution.engine import Buffer
 from execmem_kernel.execution.prototype import Pointer, Scalar, Struct, parse_prototype
 
 C_TYPES: dict[str, Any] = {
@@ -38,7 +38,7 @@ def convert(prototype: str, *arguments: Any) -> Any:
 
 
 def returned(prototype: str, rax: int = 0, xmm0: bytes = bytes(16), text: bytes | None = None) -> Any:
-    return parse_prototype(prototype).value(Registers({"rax": rax}, {"xmm0": xmm0}), lambda _: text)
+    return parse_prototype(prototype).value(rax, int.from_bytes(xmm0, "little"), lambda _: text)
 
 
 @pytest.mark.parametrize("name", C_TYPES)
@@ -389,8 +389,7 @@ def test_every_value_that_fits_comes_back_as_it_went_in(data: st.DataObject, nam
         value = data.draw(st.integers(kind.lowest, kind.highest))
     bits = prototype.convert([value]).registers[prototype.parameters[0].register]
     assert isinstance(bits, int)
-    vector = bits.to_bytes(16, "little")
-    assert prototype.value(Registers({"rax": bits}, {"xmm0": vector}), lambda _: None) == value
+    assert prototype.value(bits, bits, lambda _: None) == value
 
 
 def test_buffers_are_taken_from_whatever_holds_bytes() -> None:
