@@ -9,13 +9,21 @@ operation says, or it does not exist. Branches are encoded here, from the tables
 
 from __future__ import annotations
 
+import atexit
+import os
+import select
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import iced_x86
-from iced_x86 import Instruction, OpKind, RoundingControl
+from iced_x86 import Decoder, Instruction, OpKind, RoundingControl
+from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.assembly import forms
 from execmem_kernel.assembly.forms import Form, Slot
@@ -30,6 +38,8 @@ from execmem_kernel.assembly.operands import (
     Register,
     Target,
 )
+
+from execmem_kernel.errors import EncoderLostError
 
 # ---- branches --------------------------------------------------------------------------------------------------------
 
@@ -92,6 +102,7 @@ _IMMEDIATE_KINDS = {
     "IMM8SEX32": OpKind.IMMEDIATE8TO32, "IMM8SEX64": OpKind.IMMEDIATE8TO64, "IMM16": OpKind.IMMEDIATE16, "IMM32": OpKind.IMMEDIATE32,
     "IMM32SEX64": OpKind.IMMEDIATE32TO64, "IMM64": OpKind.IMMEDIATE64,
 }  # fmt: skip
+_IMMEDIATE_OP_KINDS = frozenset((*_IMMEDIATE_KINDS.values(), OpKind.IMMEDIATE8_2ND))
 _IMPLIED_KINDS = {
     ("si", 8): OpKind.MEMORY_SEG_RSI, ("si", 4): OpKind.MEMORY_SEG_ESI, ("di", 8): OpKind.MEMORY_ESRDI, ("di", 4): OpKind.MEMORY_ESEDI,
     ("seg di", 8): OpKind.MEMORY_SEG_RDI, ("seg di", 4): OpKind.MEMORY_SEG_EDI,
@@ -100,7 +111,6 @@ _ROUNDINGS = {
     "rn-sae": RoundingControl.ROUND_TO_NEAREST, "rd-sae": RoundingControl.ROUND_DOWN, "ru-sae": RoundingControl.ROUND_UP,
     "rz-sae": RoundingControl.ROUND_TOWARD_ZERO,
 }  # fmt: skip
-_NO_REGISTER = iced_x86.Register.NONE
 
 
 def _build(form: Form, operation: Operation) -> Instruction:
@@ -153,7 +163,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
             case "xrelease":
                 instruction.has_xrelease_prefix = True
             case "notrack":
-                instruction.segment_prefix = iced_x86.Register.DS
+                instruction.segment_prefix = IcedRegister.DS
     return instruction
 
 
@@ -196,30 +206,251 @@ def _build_memory(
         instruction.memory_displ_size = 0
 
 
-_encoders = threading.local()
+_of_this_thread = threading.local()
 
 
-def _encode_form(form: Form, operation: Operation) -> tuple[bytes, int] | None:
-    """The bytes of the operation in this form and where its displacement lies (0: none), or None if it cannot be said so."""
-    if not hasattr(_encoders, "value"):
-        _encoders.value = iced_x86.Encoder(64)
-    encoder: iced_x86.Encoder = _encoders.value
+def _iced_encoder() -> iced_x86.Encoder:
+    if not hasattr(_of_this_thread, "encoder"):
+        _of_this_thread.encoder = iced_x86.Encoder(64)
+    encoder: iced_x86.Encoder = _of_this_thread.encoder
+    return encoder
+
+
+def _relative(operation: Operation) -> Memory | None:
+    """The rip- or eip-relative operand, if there is one."""
+    for operand in operation.operands:
+        if isinstance(operand, Memory) and operand.base is not None and operand.base.name in ("rip", "eip"):
+            return operand
+    return None
+
+
+def _encode_form(form: Form, operation: Operation) -> _Placed | None:
+    """The operation in this form, or None if iced-x86 cannot say it so, or says something else."""
+    encoder = _iced_encoder()
     instruction = _build(form, operation)
     try:
-        # A rip-relative displacement is an absolute address to iced-x86; at address 0 with length n it is off by n.
         encoder.encode(instruction, 0)
     except ValueError:
         encoder.take_buffer()
         return None
     offsets = encoder.get_constant_offsets()
-    return bytes(encoder.take_buffer()), offsets.displacement_offset if offsets.has_displacement else 0
+    code = bytes(encoder.take_buffer())
+    offset = offsets.displacement_offset if offsets.has_displacement else 0
+    relative = _relative(operation)
+    if relative is not None:
+        # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
+        code = code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :]
+    return _Placed(code, offset) if _decodes_to(code, form, instruction, operation) else None
+
+
+def _decodes_to(code: bytes, form: Form, meant: Instruction, operation: Operation) -> bool:
+    """Whether iced-x86's decoder reads the bytes as one instruction, of this form, with these operands."""
+    if form.info.fwait:
+        if code[:1] != b"\x9b":
+            return False
+        return _decoded_equals(Decoder(64, code[1:]).decode(), len(code) - 1, meant, operation, form, fwait=True)
+    return _decoded_equals(Decoder(64, code).decode(), len(code), meant, operation, form)
+
+
+def _decoded_equals(
+    read: Instruction, size: int, meant: Instruction, operation: Operation, form: Form, fwait: bool = False
+) -> bool:
+    if read.len != size or (read.code != meant.code and not fwait) or read.op_count != meant.op_count:
+        return False
+    for number in range(meant.op_count):
+        kind = meant.op_kind(number)
+        if read.op_kind(number) != kind:
+            return False
+        if kind == OpKind.REGISTER:
+            if read.op_register(number) != meant.op_register(number):
+                return False
+        elif kind == OpKind.MEMORY:
+            displacement = meant.memory_displacement
+            relative = _relative(operation)
+            if relative is not None:
+                mask = 0xFFFFFFFF if meant.memory_base == IcedRegister.EIP else (1 << 64) - 1
+                displacement = (relative.displacement + size) & mask
+            elif read.memory_displ_size == 4:
+                displacement &= 0xFFFFFFFF
+            if (
+                read.memory_base != meant.memory_base
+                or read.memory_index != meant.memory_index
+                or (read.memory_index and read.memory_index_scale != meant.memory_index_scale)
+                or read.memory_displacement != displacement
+                or read.is_broadcast != meant.is_broadcast
+            ):
+                return False
+        elif kind in _IMMEDIATE_OP_KINDS and read.immediate(number) != meant.immediate(number):
+            return False
+    return (
+        read.segment_prefix == meant.segment_prefix
+        and read.op_mask == meant.op_mask
+        and read.zeroing_masking == meant.zeroing_masking
+        and read.rounding_control == meant.rounding_control
+        and read.suppress_all_exceptions == meant.suppress_all_exceptions
+        and read.has_lock_prefix == meant.has_lock_prefix
+        and read.has_rep_prefix == meant.has_rep_prefix
+        and read.has_repne_prefix == meant.has_repne_prefix
+    )
+
+
+# ---- Keystone, in a child --------------------------------------------------------------------------------------------
+
+_ANSWER_TIMEOUT_S = 1.0
+"""How long the child may be silent: an instruction takes it 30 microseconds, its start 0.1 s on a busy machine."""
+_START_TIMEOUT_S = 10.0
+_CANARY = "mov eax, 0xa"
+_CANARY_CODE = bytes.fromhex("b80a000000")
+
+
+class _ChildLost(Exception):
+    """The child died, hung or lied; `args` is the answers it gave before."""
+
+
+class _Keystone:
+    """The child process that holds Keystone: started when first needed, asked in batches, ended when it misbehaves."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._received = b""
+        self._greeted = False
+
+    def start(self) -> None:
+        """Start the child; it gets ready while the caller goes on."""
+        if self._process is not None:
+            return
+        spec = find_spec("keystone")
+        if spec is None or spec.origin is None:
+            raise EncoderLostError("Keystone is not installed: pip install keystone-engine")
+        self._received = b""
+        self._greeted = False
+        # Its own session, so that Ctrl-C in the notebook's terminal is not for it; no environment, no inherited descriptors.
+        self._process = subprocess.Popen(
+            [
+                sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("keystone_worker.py")),
+                str(Path(spec.origin).parent.parent),
+            ],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", env={}, start_new_session=True, bufsize=0,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """End the child and reap it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            self._close_pipes(process)
+
+    def forget(self) -> None:
+        """In a forked copy of this process: let go of a child that is the parent's."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.returncode = 0  # not ours to wait for, and Popen would warn about that
+            self._close_pipes(process)
+
+    @staticmethod
+    def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def ask(self, lines: Sequence[str]) -> None:
+        """Send a batch; `answers` collects."""
+        self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        text = [str(len(lines) + 1), _CANARY, *lines]
+        try:
+            data = memoryview(("\n".join(text) + "\n").encode("ascii"))
+            while data:
+                data = data[self._process.stdin.write(data) :]
+        except BrokenPipeError:
+            self.stop()
+            raise _ChildLost([]) from None
+
+    def answers(self, count: int) -> list[bytes | None]:
+        """The bytes for each line of the batch, None where Keystone refuses.
+
+        Raises:
+            _ChildLost: It died, was silent for too long, or got the canary wrong; with the answers before that.
+        """
+        assert self._process is not None
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        found: list[bytes | None] = []
+        while len(found) <= count:
+            while b"\n" not in self._received:
+                timeout_s = _ANSWER_TIMEOUT_S if self._greeted else _START_TIMEOUT_S
+                data = os.read(descriptor, 65536) if poll.poll(timeout_s * 1000) else b""
+                if not data:
+                    self.stop()
+                    raise _ChildLost(found[1:])
+                self._received += data
+            *whole, self._received = self._received.split(b"\n")
+            found.extend(None if line == b"-" else bytes.fromhex(line.decode()) for line in whole)
+            if found[0] != _CANARY_CODE:
+                self.stop()
+                raise _ChildLost([])
+            self._greeted = True
+        return found[1:]
+
+
+def _spell(operation: Operation, form: Form) -> str | None:
+    """The operation as Keystone reads it best, or None where Keystone is known to read it wrongly or not at all."""
+    memory = next((operand for operand in operation.operands if isinstance(operand, Memory)), None)
+    if memory is not None:
+        if form.encoding == iced_x86.EncodingKind.EVEX and (memory.displacement or memory.movable):
+            return None  # displacements of EVEX are not divided by the operand's size
+        if memory.base is None and memory.index is None:
+            return None  # plain addresses become rip-relative
+        if memory.base is not None and memory.base.name == "eip":
+            return None  # read as rax
+        if memory.movable:
+            return None  # there is no way to ask for a wide displacement
+    if any(prefix.startswith("{") for prefix in operation.prefixes) or operation.mnemonic in _BEYOND_KEYSTONE:
+        return None
+    words = [_spell_operand(operand, slot, form) for operand, slot in zip(operation.operands, forms.explicit_slots(form, operation), strict=True)]
+    if operation.mask is not None:
+        words[0] += f" {{{operation.mask.name}}}" + (" {z}" if operation.zeroing else "")
+    if operation.rounding is not None:
+        words.append(f"{{{operation.rounding}}}")
+    text = f"{operation.mnemonic} {', '.join(words)}".strip()
+    return f"{' '.join(operation.prefixes)} {text}" if operation.prefixes else text
+
+
+_BEYOND_KEYSTONE = frozenset(("nop", "endbr32", "endbr64", "salc", "ud0", "ud1", "int1"))
+"""Refused, or encoded as something else."""
+
+
+def _spell_operand(operand: Operand, slot: Slot, form: Form) -> str:
+    match operand:
+        case Register(name):
+            return name
+        case Immediate(value):
+            return f"-{-value:#x}" if value < 0 else f"{value:#x}"
+        case Memory():
+            size = form.broadcast_size if operand.broadcast is not None else operand.size or form.memory_size
+            word = f"{forms.SIZE_NAMES[size]} ptr " if size in forms.SIZE_NAMES else ""
+            segment = f"{operand.segment.name}:" if operand.segment is not None else ""
+            parts = [operand.base.name] if operand.base is not None else []
+            if operand.index is not None:
+                parts.append(f"{operand.scale:#x}*{operand.index.name}")
+            text = " + ".join(parts)
+            if operand.displacement or not parts:
+                text += f" {'-' if operand.displacement < 0 else '+'} {abs(operand.displacement):#x}"
+            broadcast = f"{{1to{operand.broadcast}}}" if operand.broadcast is not None else ""
+            return f"{word}{segment}[{text}]{broadcast}"
+        case Target():
+            raise TypeError("branches are encoded here")
 
 
 # ---- the encoder -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Relocatable:
+class _Placed:
     """An encoding without its address: a rip-relative displacement is filled in at `displacement_offset`."""
 
     code: bytes
@@ -230,10 +461,12 @@ class CheckedEncoder:
     """The `Encoder` this package uses; safe to share between threads and across a fork."""
 
     _CACHE_SIZE = 16384
+    _BATCH = 1000
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._known: OrderedDict[Operation, _Relocatable | Refusal] = OrderedDict()
+        self._known: OrderedDict[Operation, _Placed | Refusal] = OrderedDict()
+        self._keystone = _Keystone()
 
     def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
         """Encode every operation at its own address; one answer for each, in order.
@@ -241,67 +474,135 @@ class CheckedEncoder:
         Raises:
             EncoderLostError: The encoder's process broke twice on the same batch.
         """
-        answers: list[Encoding | Refusal] = []
         with self._lock:
-            for operation in operations:
-                answers.append(self._encode(operation))
+            plans = [self._plan(operation) for operation in operations]
+            unknown = dict.fromkeys(plan for plan in plans if isinstance(plan, Operation) and plan not in self._known)
+            fresh = self._find_all(list(unknown)) if unknown else {}
+            answers = []
+            for operation, plan in zip(operations, plans, strict=True):
+                if isinstance(plan, Operation):
+                    found = fresh.get(plan) or self._known[plan]
+                    answers.append(_place(found, operation))
+                else:
+                    answers.append(plan)
+            for plan in plans:
+                if plan in self._known:
+                    self._known.move_to_end(plan)
+            self._known.update(fresh)
+            while len(self._known) > self._CACHE_SIZE:
+                self._known.popitem(last=False)
         return answers
 
-    def _encode(self, operation: Operation) -> Encoding | Refusal:
+    def close(self) -> None:
+        """End the child process; the next request starts another."""
+        with self._lock:
+            self._keystone.stop()
+
+    def after_fork(self) -> None:
+        """In a forked copy: the child is the parent's, the lock may have been held by a thread that is not here."""
+        self._lock = threading.RLock()
+        self._keystone.forget()
+
+    def _plan(self, operation: Operation) -> Operation | Encoding | Refusal:
+        """The operation without its address, or its answer where that needs no search."""
         canonical = forms.canonical(operation)
         if isinstance(canonical, Refusal):
             return canonical
         if canonical.operands and isinstance(canonical.operands[-1], Target):
             return _branch(canonical, canonical.operands[-1])
-        target: int | None = None
-        operands = list(canonical.operands)
-        for number, operand in enumerate(operands):
-            if isinstance(operand, Memory) and operand.target is not None:
-                target = operand.target
-                operands[number] = replace(operand, target=None, displacement=0)
-        anywhere = replace(canonical, address=0, operands=tuple(operands))
-        found = self._known.get(anywhere)
-        if found is None:
-            found = self._known[anywhere] = self._find(anywhere)
-            if len(self._known) > self._CACHE_SIZE:
-                self._known.popitem(last=False)
-        else:
-            self._known.move_to_end(anywhere)
-        if isinstance(found, Refusal):
-            return found
-        if target is None:
-            return Encoding(found.code)
-        distance = target - (operation.address + len(found.code))
-        if not -(1 << 31) <= distance < 1 << 31:
-            return Refusal(
-                "ASM117", "The address is more than 2 GiB away, further than rip-relative addressing reaches.", None
-            )
-        start = found.displacement_offset
-        return Encoding(found.code[:start] + distance.to_bytes(4, "little", signed=True) + found.code[start + 4 :])
+        operands = tuple(
+            replace(operand, target=None, displacement=0) if isinstance(operand, Memory) and operand.target is not None else operand
+            for operand in canonical.operands
+        )
+        return replace(canonical, address=0, operands=operands)
 
-    def _find(self, operation: Operation) -> _Relocatable | Refusal:
-        candidates = forms.select(operation)
-        if isinstance(candidates, Refusal):
-            return candidates
-        best: tuple[tuple[int, int, int], _Relocatable] | None = None
-        for order, form in enumerate(candidates):
-            encoded = _encode_form(form, operation)
-            if encoded is None:
+    def _find_all(self, operations: list[Operation]) -> dict[Operation, _Placed | Refusal]:
+        """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
+        found: dict[Operation, _Placed | Refusal] = {}
+        searched: list[tuple[Operation, tuple[Form, ...], Form, _Placed]] = []
+        for operation in operations:
+            candidates = forms.select(operation)
+            if isinstance(candidates, Refusal):
+                found[operation] = candidates
                 continue
-            code, offset = encoded
-            if any(
-                isinstance(o, Memory) and o.base is not None and o.base.name in ("rip", "eip")
-                for o in operation.operands
-            ):
-                # Not by address but by distance: what the brackets say is the displacement itself.
-                value = next(o.displacement for o in operation.operands if isinstance(o, Memory))
-                code = code[:offset] + (value & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :]
-            key = (int(form.encoding == iced_x86.EncodingKind.EVEX), len(code), order)
-            if best is None or key < best[0]:
-                best = key, _Relocatable(code, offset)
-        if best is None:
-            return forms.refuse_operands(operation)
-        return best[1]
+            best = _shortest(candidates, operation)
+            if best is None:
+                found[operation] = forms.refuse_operands(operation)
+            else:
+                searched.append((operation, candidates, *best))
+        texts = [_spell(operation, form) for operation, _, form, _ in searched]
+        codes = self._ask_keystone([text for text in texts if text is not None])
+        for (operation, candidates, _, placed), text in zip(searched, texts, strict=True):
+            code = codes[text] if text is not None else None
+            if code is not None and code != placed.code and len(code) <= len(placed.code):
+                placed = _believe(code, candidates, operation) or placed
+            found[operation] = placed
+        return found
+
+    def _ask_keystone(self, texts: list[str]) -> dict[str, bytes | None]:
+        """Text -> Keystone's bytes, through as many children as it takes, up to a second for each new trouble."""
+        answers: dict[str, bytes | None] = {}
+        waiting = list(dict.fromkeys(texts))
+        suspect: str | None = None
+        losses = 0
+        while waiting:
+            batch = [suspect] if suspect is not None else waiting[: self._BATCH]
+            try:
+                self._keystone.ask(batch)
+                answers.update(zip(batch, self._keystone.answers(len(batch)), strict=True))
+                suspect = None
+            except _ChildLost as lost:
+                losses += 1
+                (before,) = lost.args
+                answers.update(zip(batch, before, strict=False))
+                culprit = batch[len(before)] if len(before) < len(batch) else None
+                if culprit is not None and culprit == suspect:
+                    answers[culprit] = None  # twice by itself: Keystone cannot have this one
+                    suspect = None
+                elif losses > 4:
+                    raise EncoderLostError(
+                        "The encoder's process (Keystone) was lost again and again; the text may still be right: run it once more."
+                    ) from None
+                else:
+                    suspect = culprit
+            waiting = [text for text in waiting if text not in answers]
+        return answers
+
+
+def _shortest(candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:
+    """The best form that iced-x86 can encode: the preferred encoding space, then the fewest bytes, then the preferred opcode."""
+    best: tuple[tuple[int, int, int], Form, _Placed] | None = None
+    for order, form in enumerate(candidates):
+        placed = _encode_form(form, operation)
+        if placed is None:
+            continue
+        key = (forms.encoding_rank(form, operation), len(placed.code), order)
+        if best is None or key < best[0]:
+            best = key, form, placed
+    return None if best is None else best[1:]
+
+
+def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> _Placed | None:
+    """Keystone's bytes, if they are one of the forms that say the operation."""
+    read = Decoder(64, code).decode()
+    for form in candidates:
+        if form.code == read.code and _decodes_to(code, form, _build(form, operation), operation):
+            return _Placed(code, Decoder(64, code).get_constant_offsets(read).displacement_offset)
+    return None
+
+
+def _place(found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:
+    """The encoding at the operation's own address."""
+    if isinstance(found, Refusal):
+        return found
+    target = next((o.target for o in operation.operands if isinstance(o, Memory) and o.target is not None), None)
+    if target is None:
+        return Encoding(found.code)
+    distance = target - (operation.address + len(found.code))
+    if not -(1 << 31) <= distance < 1 << 31:
+        return Refusal("ASM117", "The address is more than 2 GiB away, further than rip-relative addressing reaches.", None)
+    start = found.displacement_offset
+    return Encoding(found.code[:start] + distance.to_bytes(4, "little", signed=True) + found.code[start + 4 :])
 
 
 _shared: CheckedEncoder | None = None
@@ -314,4 +615,6 @@ def default_encoder() -> Encoder:
     with _shared_lock:
         if _shared is None:
             _shared = CheckedEncoder()
+            atexit.register(_shared.close)
+            os.register_at_fork(after_in_child=_shared.after_fork)
         return _shared

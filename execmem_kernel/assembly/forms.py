@@ -668,10 +668,10 @@ def select(operation: Operation) -> tuple[Form, ...] | Refusal:
     found = _settle_sizes(operation, found)
     if isinstance(found, Refusal):
         return found
-    return tuple(sorted(found, key=lambda form: (_encoding_rank(form, operation), form.rank)))
+    return tuple(sorted(found, key=lambda form: (encoding_rank(form, operation), form.rank)))
 
 
-def _encoding_rank(form: Form, operation: Operation) -> int:
+def encoding_rank(form: Form, operation: Operation) -> int:
     if form.encoding != EncodingKind.EVEX:
         return 1 if form.mnemonic in _EVEX_FIRST and "{vex}" not in operation.prefixes else 0
     return 0 if form.mnemonic in _EVEX_FIRST else 1
