@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from IPython.core.magic import no_var_expand
 
 from execmem_kernel import errors
+from execmem_kernel.memory import places
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -262,14 +263,13 @@ class Session:
         self.shell.display_pub.publish(report._repr_mimebundle_())
 
     def cell_begins(self, _info: object) -> None:
-        """Count the cell, and tell the memory manager who allocates from here on."""
+        """Count the cell and name it."""
         self.cell_number += 1
         self.name_cell()
 
     def name_cell(self) -> None:
-        memory = sys.modules.get("execmem_kernel.memory.manager")
-        if memory is not None:
-            memory.manager().current_cell = f"cell {self.cell_number}"
+        """Say where whatever is allocated from now on comes from."""
+        places.current_cell = f"cell {self.cell_number}"
 
     def asm(self, line: str, cell: str | None = None) -> None:
         """Run a cell of assembly with the options on its first line."""
@@ -290,7 +290,6 @@ class Session:
         from execmem_kernel.execution.running import run
         from execmem_kernel.views.cell import diagnostics_report, one_line, outcome_report
 
-        self.name_cell()
         registers, buffers = arguments(chosen.registers, self.shell.user_ns)
         try:
             program = assemble(source, syntax=chosen.syntax)
@@ -376,21 +375,21 @@ def _explain(text: str) -> Report:
 
 def _regions(_text: str) -> Report:
     from execmem_kernel.memory.manager import manager
-    from execmem_kernel.views.memory_map import regions_report
+    from execmem_kernel.views.memory import picture
 
-    return regions_report(manager().snapshot())
+    return picture(manager().snapshot(), manager().events()).report()
 
 
 def _audit(_text: str) -> Report:
     from execmem_kernel.memory.manager import manager
-    from execmem_kernel.views.memory_map import leaks_report
+    from execmem_kernel.views.memory import leaks_report
 
     return leaks_report(manager().audit())
 
 
 def _cleanup(_text: str) -> Report:
     from execmem_kernel.memory.manager import manager
-    from execmem_kernel.views.memory_map import cleanup_report
+    from execmem_kernel.views.memory import cleanup_report
 
     return cleanup_report(manager().cleanup())
 
@@ -478,6 +477,7 @@ def unload(shell: InteractiveShell) -> None:
         loaded = sys.modules.get(module)
         if loaded is not None:
             bundles.pop(getattr(loaded, name), None)
+    places.current_cell = None
     widgets = sys.modules.get("execmem_kernel.views.memory_map")
     if widgets is not None:
         widgets.close_all()
