@@ -12,6 +12,7 @@ import errno
 import fcntl
 import functools
 import os
+import resource
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ _munmap = _prototype("munmap", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 _mprotect = _prototype("mprotect", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _MAP_FAILED = ctypes.c_void_p(-1).value
 
+resize_file = os.ftruncate
+"""Set a file's size. ftruncate(2)."""
 pwrite = os.pwrite
 """Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
 
@@ -161,9 +164,57 @@ def mappings() -> list[KernelMapping]:
         return parse_mappings(file.read())
 
 
+def _soft_limit(which: int) -> int | None:
+    soft = resource.getrlimit(which)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def address_space_limit() -> int | None:
+    """Bytes of address space that this process may have, or None. getrlimit(2), RLIMIT_AS."""
+    return _soft_limit(resource.RLIMIT_AS)
+
+
+def file_size_limit() -> int | None:
+    """Bytes that a file written by this process may have, or None. getrlimit(2), RLIMIT_FSIZE."""
+    return _soft_limit(resource.RLIMIT_FSIZE)
+
+
+def address_space_in_use() -> int:
+    """Bytes of address space that this process has. proc_pid_statm(5)."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * PAGE_SIZE
+
+
+_TRACE_DOMAIN = 0x65786563  # "exec": tracemalloc keeps domains apart, so that addresses of ours hide none of Python's
+_track = ctypes.pythonapi.PyTraceMalloc_Track
+_track.restype, _track.argtypes = ctypes.c_int, (ctypes.c_uint, ctypes.c_size_t, ctypes.c_size_t)
+_untrack = ctypes.pythonapi.PyTraceMalloc_Untrack
+_untrack.restype, _untrack.argtypes = ctypes.c_int, (ctypes.c_uint, ctypes.c_size_t)
+
+
+def trace_memory(address: int, size: int, filename: str, line: int) -> None:
+    """Tell tracemalloc of memory that Python did not allocate, as allocated at a line of somebody's source.
+
+    tracemalloc takes the innermost frame, so the call is made by a function that says it stands at that line.
+    Source: Python/C API manual, "tracemalloc C API".
+    """
+
+    def stand_in() -> None:
+        _track(_TRACE_DOMAIN, address, size)
+
+    first = max(line, 2) - 1  # the body is one line below the function's first
+    stand_in.__code__ = stand_in.__code__.replace(co_filename=filename, co_firstlineno=first)
+    stand_in()
+
+
+def untrace_memory(address: int) -> None:
+    """Tell tracemalloc that the memory is gone."""
+    _untrack(_TRACE_DOMAIN, address)
+
+
 # ---- processes: spawning, ptrace, seccomp, pidfd ---------------------------------------------------------------------
 
-PTRACE_PEEKDATA, PTRACE_POKEDATA, PTRACE_CONT, PTRACE_SINGLESTEP = 2, 5, 7, 9
+PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 6, 7, 9
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_SYSCALL = 12, 13, 24
 PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO = 0x4200, 0x4201, 0x4202
 PTRACE_GETREGSET, PTRACE_SETREGSET = 0x4204, 0x4205
@@ -182,6 +233,7 @@ USER_REGISTERS = (
 _USER_REGISTERS = struct.Struct(f"{len(USER_REGISTERS)}Q")
 _SPAWN_SETSIGDEF, _SPAWN_SETSIGMASK, _SPAWN_SETSID = 0x04, 0x08, 0x80
 _OPAQUE = 1024  # posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t are 80, 336 and 128 bytes in glibc
+_DEBUG_REGISTERS = 848  # offsetof(struct user, u_debugreg), sys/user.h
 _XSTATE_LIMIT = 16 * 1024  # AMX tiles, the largest state there is, need 11 KiB
 
 _ptrace = _prototype("ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
@@ -313,8 +365,22 @@ class Child:
 
     def registers(self) -> dict[str, int]:
         """All of `USER_REGISTERS`, while it is stopped."""
+        return dict(zip(USER_REGISTERS, self.register_values(), strict=True))
+
+    def register_values(self) -> tuple[int, ...]:
+        """The values of `USER_REGISTERS`, in their order: what a step has time for."""
         self._request(PTRACE_GETREGS, None, self._registers)
-        return dict(zip(USER_REGISTERS, _USER_REGISTERS.unpack(self._registers), strict=True))
+        return _USER_REGISTERS.unpack(self._registers)
+
+    def set_breakpoint(self, address: int | None) -> None:
+        """Stop it when it comes to an address, by a debug register; None takes the breakpoint away.
+
+        Raises:
+            OSError: This host gives a process no debug registers.
+        """
+        if address is not None:
+            self._request(PTRACE_POKEUSER, _DEBUG_REGISTERS, address)
+        self._request(PTRACE_POKEUSER, _DEBUG_REGISTERS + 7 * 8, 0 if address is None else 1)
 
     def set_registers(self, registers: Mapping[str, int]) -> None:
         """Set all of `USER_REGISTERS`, while it is stopped."""
@@ -345,3 +411,55 @@ class Child:
         message = ctypes.c_ulong()
         self._request(PTRACE_GETEVENTMSG, None, ctypes.byref(message))
         return message.value
+
+
+# ---- signals: handlers and their stacks ------------------------------------------------------------------------------
+
+SA_SIGINFO, SA_RESTORER, SA_ONSTACK = 0x4, 0x0400_0000, 0x0800_0000
+"""asm/signal.h."""
+_RT_SIGACTION = 13
+_SS_DISABLE = 2
+_syscall = _prototype(
+    "syscall", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long
+)
+_sigaltstack = _prototype("sigaltstack", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_pthread_self = _prototype("pthread_self", ctypes.c_void_p)
+
+
+def signal_action(number: int, action: bytes | None = None) -> bytes:
+    """The kernel's own record of a signal's handler, replaced if `action` is given: rt_sigaction(2).
+
+    Args:
+        number: The signal.
+        action: Four 8-byte numbers: handler, flags, restorer, mask (struct kernel_sigaction).
+
+    Returns:
+        The record that stood there.
+    """
+    old = ctypes.create_string_buffer(32)
+    new = None if action is None else ctypes.create_string_buffer(action, 32)
+    # SAFETY: both buffers hold a whole record; what the handler's address leads to is the caller's promise.
+    if _syscall(_RT_SIGACTION, number, None if new is None else ctypes.addressof(new), ctypes.addressof(old), 8) != 0:
+        _fail("rt_sigaction")
+    return old.raw
+
+
+def has_signal_stack() -> bool:
+    """Whether this thread has a stack for signal handlers: sigaltstack(2)."""
+    old = (ctypes.c_uint64 * 3)()
+    if _sigaltstack(None, ctypes.addressof(old)) != 0:
+        _fail("sigaltstack")
+    return not old[1] & _SS_DISABLE
+
+
+def set_signal_stack(address: int, size: int) -> None:
+    """Give this thread a stack for signal handlers; a size of 0 takes it away."""
+    new = (ctypes.c_uint64 * 3)(address, 0 if size else _SS_DISABLE, size)
+    # SAFETY: the caller keeps that memory mapped until it takes the stack away.
+    if _sigaltstack(ctypes.addressof(new), None) != 0:
+        _fail("sigaltstack")
+
+
+def thread_address() -> int:
+    """This thread's own address, which glibc keeps at fs:[0]."""
+    return int(_pthread_self())

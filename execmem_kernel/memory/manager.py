@@ -1,0 +1,1114 @@
+"""`CodeMemoryManager`: who owns which executable bytes, all numbers about them, and what happened to them.
+
+    manager.allocate ──> pool of slabs   small functions share pages: one mapping for thousands
+                     └─> own pages       a cell, or whoever asks: guard pages, a file that is frozen when sealed
+
+Everything is under one lock. Three things may happen at a moment nobody chose, and never wait for it: a forgotten
+handle's finalizer queues its block, a forked child starts with a new lock, and the end of the process frees nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import tracemalloc
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic_ns, perf_counter_ns
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from execmem_kernel import linux
+from execmem_kernel.errors import (
+    CodeMemoryError,
+    DoubleReleaseError,
+    ForeignAddressError,
+    InteriorAddressError,
+    OutOfCodeMemoryError,
+    ProtectionDeniedError,
+    StaleAddressError,
+    UnreachableError,
+)
+from execmem_kernel.memory import places
+from execmem_kernel.memory.growth import MIB, Doubling, Growth
+from execmem_kernel.memory.placement import gaps
+from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, REACH, Pool
+from execmem_kernel.memory.region import (
+    INT3,
+    Backend,
+    Block,
+    ExecutableMemory,
+    Pin,
+    Region,
+    SystemCalls,
+    closed_error,
+    format_size,
+    in_use_error,
+    inherited_error,
+    sealed_error,
+)
+
+if TYPE_CHECKING:
+    from execmem_kernel.memory.audit import LeakReport
+
+PAGES_START, PAGES_END = 0x1000_0000, 0x4000_0000
+"""Where regions with pages of their own are placed: a fixed sequence below 2 GiB, so that runs repeat exactly."""
+SLABS_START, SLABS_END = 0x4000_0000, 0x7000_0000
+"""Where slabs are placed: below 2 GiB too, so that every function reaches every other by a 32-bit branch."""
+
+POOLED_SIZE = 16 * 1024
+"""Blocks up to this size come from the pool unless they ask for pages of their own."""
+
+_RESOURCES = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+_QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
+_REMEMBERED = 512
+_RING = 4096
+_TRIES = 16
+_ANONYMOUS: Backend = "anonymous"
+_USER_END = 0x7FFF_FFFF_F000
+"""End of the address space of a process with four-level page tables. Source: Documentation/arch/x86/x86_64/mm.rst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to executable memory, and what was owned after it."""
+
+    sequence: int
+    kind: str
+    """ "allocated", "written", "sealed", "called", "moved", "handed over", "adopted", "released"; or "unmanaged",
+    mapped past all owners, or "damaged", withdrawn because something had written to it while it was free."""
+    name: str | None
+    size: int
+    cell: str
+    line: int | None
+    owned: int
+    """Bytes with an owner, after the event."""
+    unowned: int
+    """Bytes that nobody owns, after the event: unmanaged, or handed over and not yet given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionState:
+    """One live block, as a value."""
+
+    name: str | None
+    cell: str
+    line: int | None
+    size: int
+    state: str
+    """"allocated", "written", "sealed", "running", "closing"."""
+    protection: str
+    """"r-x" or "rw-"."""
+    place: str
+    """"pool" or "own pages"."""
+    owner: str
+    """"scope", "handle" or "manual"."""
+    sequence: int = field(compare=False)
+    address: int = field(repr=False, compare=False)
+    capacity: int = field(repr=False, compare=False)
+    age_s: float = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """All numbers of a manager at one instant. `payload + rounding + padding + metadata + free == reserved`."""
+
+    live: int
+    """Blocks that exist now."""
+    peak: int
+    """Most blocks that ever existed at once."""
+    total: int
+    """Blocks allocated so far."""
+    payload: int
+    """Bytes asked for by live blocks."""
+    peak_payload: int
+    rounding: int
+    """Bytes lost because blocks are whole granules or whole pages."""
+    padding: int
+    """Address space of guard pages; it costs no memory."""
+    metadata: int
+    """Heads of slabs."""
+    free: int
+    """Bytes in slabs that are in no block, quarantined ones included."""
+    quarantined: int
+    """Bytes released a moment ago, filled with int3 and not yet handed out again."""
+    reserved: int
+    """Address space taken from the kernel."""
+    slabs: int
+    own_regions: int
+    """Blocks with pages of their own."""
+    largest_free: int
+    """Bytes of the largest run that could be handed out now."""
+    calls: int
+    """Times that a block was pinned to be called."""
+    damaged: int
+    """Blocks withdrawn because their int3 fill had been overwritten while they were free."""
+    stuck: int
+    """Regions that munmap has refused to take so far; `cleanup()` tries again."""
+    events: int
+    """Sequence number of the last event."""
+    unmanaged: int
+    """Bytes that `allocate_unmanaged` has mapped and nobody owns."""
+    sizes: Mapping[int, int]
+    """Histogram of all allocations: power of two -> how many blocks were that large or smaller (and over the half)."""
+    by_cell: Mapping[str, tuple[int, int]]
+    """Cell -> (live blocks, live bytes)."""
+    by_name: Mapping[str, tuple[int, int]]
+    """Name -> (live blocks, live bytes); blocks without a name are under ""."""
+    system_calls: Mapping[str, int]
+    """System call -> how often."""
+    system_call_ns: Mapping[str, int] = field(repr=False, compare=False)
+    """System call -> nanoseconds in all."""
+    failures: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    """(system call, errno's name) -> how often."""
+
+    @property
+    def fragmentation(self) -> float:
+        """External fragmentation: the part of free space that is not in the largest run, 0 where nothing is free."""
+        usable = self.free - self.quarantined
+        return 1 - self.largest_free / usable if usable else 0.0
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.live} live, {self.peak} at most at once, {self.total} allocated so far",
+                f"reserved  {format_size(self.reserved)} in {self.slabs} slabs and "
+                f"{self.own_regions} regions of their own",
+                f"payload   {format_size(self.payload)}",
+                f"rounding  {format_size(self.rounding)}",
+                f"padding   {format_size(self.padding)}",
+                f"metadata  {format_size(self.metadata)}",
+                f"free      {format_size(self.free)}, {format_size(self.largest_free)} in one piece",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every live region and all numbers, at one instant."""
+
+    regions: tuple[RegionState, ...]
+    """In the order they were allocated."""
+    statistics: Statistics
+
+    def __str__(self) -> str:
+        if not self.regions:
+            return "no executable memory is owned"
+        rows = [("name", "where", "size", "state", "protection", "owner")]
+        for region in self.regions:
+            where = region.cell if region.line is None else f"{region.cell}, line {region.line}"
+            size = format_size(region.size)
+            rows.append((region.name or "-", where, size, region.state, region.protection, region.owner))
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupReport:
+    """What `cleanup()` freed, and what it could not."""
+
+    released: tuple[RegionState, ...]
+    kept: tuple[RegionState, ...]
+    """Still running, and so left alone."""
+
+    def __str__(self) -> str:
+        size = format_size(sum(region.size for region in self.released))
+        text = f"{len(self.released)} released, {size}"
+        for region in self.kept:
+            text += f"\nkept {region.name or 'a region'}, {format_size(region.size)}: a call is running in it"
+        return text
+
+
+_managers: weakref.WeakSet[CodeMemoryManager] = weakref.WeakSet()
+_new_handle = ExecutableMemory.__new__
+
+
+class CodeMemoryManager:
+    """Tracks and owns executable memory; hands it out as `ExecutableMemory`.
+
+    Args:
+        growth: How large the next slab is to be; see growth.py.
+        limit: Most bytes of executable memory at once, slabs and own pages together.
+
+    Thread-safe. After fork() the child may call what is there; to allocate it makes a manager of its own.
+    """
+
+    def __init__(self, growth: Growth | None = None, limit: int = 64 * MIB) -> None:
+        self.growth: Growth = growth or Doubling()
+        self.limit = limit
+        self.inherited = False
+        """Whether this is a forked child's copy of its parent's manager."""
+        self._lock = threading.Lock()
+        self._forgotten_blocks: deque[Block] = deque()
+        self._calls = SystemCalls()
+        self._backend: Backend = "memfd"
+        self._backend_reason = "this host has memory files"
+        self._pools: list[Pool] = [Pool()]
+        self._live: dict[int, Block] = {}
+        self._stuck: list[Region] = []
+        self._released: deque[Block] = deque(maxlen=_REMEMBERED)
+        self._quarantine: deque[tuple[Pool, int, int]] = deque()
+        self._quarantined = 0
+        self._unmanaged: dict[int, Block] = {}
+        self._events: deque[tuple[int, str, Block, int, int]] = deque(maxlen=_RING)
+        self._sequence = 0
+        self._peak = self._total = self._call_count = self._damaged = 0
+        self._payload = self._peak_payload = self._rounding = 0
+        self._padding = self._metadata = self._reserved = self._own = 0
+        self._owned = self._unowned = 0
+        self._sizes = [0] * 65
+        self._groups: dict[tuple[str | None, str | None, str], list[int]] = {}
+        self._write_count = self._write_ns = 0
+        self._cursors: dict[tuple[int, int], int] = {}
+        """Window of addresses -> where in it to try first."""
+        _managers.add(self)
+
+    # ---- allocating
+
+    def allocate(
+        self,
+        size_or_code: int | bytes | bytearray | memoryview,
+        name: str | None = None,
+        *,
+        address: int | None = None,
+        near: int | None = None,
+        pages: bool | None = None,
+    ) -> ExecutableMemory:
+        """Hand out executable memory: so many bytes, filled with int3, or code, which is written and sealed at once.
+
+        Args:
+            size_or_code: Bytes wanted, or the code itself.
+            name: What to call it in maps, reports and errors.
+            address: Where it should start, page-aligned; it lies elsewhere if that is taken (`.address` says where).
+            near: It must be within reach of a 32-bit branch from and to this address.
+            pages: True for pages of its own between guard pages, False for a block from the pool; None lets the
+                manager choose: the pool for small blocks.
+
+        Raises:
+            OutOfCodeMemoryError: The growth policy, the manager's limit or the host allows no more.
+            UnreachableError: Nothing is free near `near`.
+            ProtectionDeniedError: The host forbids executable memory.
+        """
+        if type(size_or_code) is int:
+            size, code = size_or_code, None
+        else:
+            size, code = _size_and_code(size_or_code)
+        if size <= 0:
+            raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
+        caught = places.here()
+        if self._forgotten_blocks:
+            self._collect()
+        with self._lock:
+            if self.inherited:
+                raise inherited_error("added to")
+            if pages is None:
+                pages = address is not None or size > POOLED_SIZE
+            elif not pages and address is not None:
+                raise ValueError("a block from the pool cannot be placed at an address: ask for pages=True")
+            block = None if pages else self._reserve(size, near)
+            if block is None:
+                block = self._map_block(size, name, address, near)
+            block.size = size
+            block.name = name
+            block.cell = cell = places.current_cell
+            block.caught = caught
+            block.born_ns = monotonic_ns()
+            if code is not None:
+                try:
+                    self._store(block, 0, code)
+                    if block.own_pages:
+                        block.region.freeze()
+                except OSError as error:
+                    self._take_back(block)
+                    raise _host_error(error, size) from error
+            memory = _new_handle(ExecutableMemory)
+            memory._manager = self
+            memory._block = block
+            memory._gone = None
+            self._live[block.address] = block
+            # Plain additions from here on: nothing below can fail.
+            payload = self._payload = self._payload + size
+            if payload > self._peak_payload:
+                self._peak_payload = payload
+            self._rounding += block.capacity - size
+            self._total += 1
+            if len(self._live) > self._peak:
+                self._peak = len(self._live)
+            self._sizes[(size - 1).bit_length()] += 1
+            key = (cell, name, caught[0].co_filename)
+            group = self._groups.get(key)
+            if group is None:
+                self._groups[key] = [1, size]
+            else:
+                group[0] += 1
+                group[1] += size
+            sequence = block.sequence = self._sequence = self._sequence + 1
+            owned = self._owned = self._owned + size
+            unowned = self._unowned
+            self._events.append((sequence, "allocated", block, owned, unowned))
+            if code is not None:
+                self._events.append((sequence + 1, "written", block, owned, unowned))
+                self._events.append((sequence + 2, "sealed", block, owned, unowned))
+                self._sequence = sequence + 2
+                block.state = "sealed"
+            if tracemalloc.is_tracing():
+                _trace(block)
+        return memory
+
+    def allocate_unmanaged(self, size: int) -> int:
+        """Map read-execute pages and forget them: what a program without RAII does. Returns their address.
+
+        For the lesson only. Nobody owns these pages and nothing will ever free them; `audit()` finds them.
+        """
+        if size <= 0:
+            raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
+        caught = places.here()
+        whole = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        with self._lock:
+            flags = linux.MAP_PRIVATE | linux.MAP_ANONYMOUS
+            try:
+                protection = linux.PROT_READ | linux.PROT_EXEC
+                address = self._calls.make("mmap", linux.map_pages, 0, whole, protection, flags)
+            except OSError as error:
+                raise _host_error(error, size) from error
+            block = Block()
+            block.address, block.size, block.capacity, block.name = address, size, whole, None
+            block.cell, block.caught, block.born_ns = places.current_cell, caught, monotonic_ns()
+            self._unmanaged[address] = block
+            self._unowned += whole
+            self._note("unmanaged", block)
+            block.sequence = self._sequence
+        return address
+
+    def _reserve(self, size: int, near: int | None) -> Block | None:
+        """A block out of a slab, from a new slab if need be; None where this host has no slabs."""
+        granules = (size + GRANULE - 1) // GRANULE
+        pool = self._pools[0]
+        start = pool.reserve(granules) if near is None else None
+        if start is None:
+            found = self._reserve_slowly(granules, near)
+            if found is None:
+                return None
+            pool, start = found
+        region = pool.slab_at[start >> PAGE_BITS]
+        block = Block()
+        block.address = start
+        block.capacity = capacity = granules * GRANULE
+        block.region = region
+        block.offset = start - region.address
+        block.pool = pool
+        if linux.read_memory(start, capacity) != INT3 * capacity:
+            return self._withdraw(block, near)
+        return block
+
+    def _reserve_slowly(self, granules: int, near: int | None) -> tuple[Pool, int] | None:
+        """Look in every pool within reach, empty the quarantine, and add a slab, in this order."""
+        if self._backend != "memfd":
+            return None
+        for attempt in range(2):
+            for pool in self._pools:
+                if near is None and pool is not self._pools[0]:
+                    continue
+                if near is not None and not pool.reaches(near):
+                    continue
+                start = pool.reserve(granules)
+                if start is not None:
+                    return pool, start
+            if attempt == 0:
+                self._empty_quarantine()
+        grown = self._grow(granules * GRANULE + GRANULE, near)
+        if grown is None:
+            return None
+        start = grown.reserve(granules)
+        assert start is not None, "a slab holds the block it was made for"
+        return grown, start
+
+    def _grow(self, need: int, near: int | None) -> Pool | None:
+        """Add a slab of at least `need` bytes; returns its pool, or None where the host has no memory files."""
+        history = [slab.size for pool in self._pools for slab in pool.slabs.values()]
+        need = -(-need // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        wanted = self.growth(need, history)
+        if wanted < need:
+            raise self._exhausted(need, f"the growth policy {self.growth} allows {format_size(max(wanted, 0))} more")
+        wanted = -(-wanted // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        room, rule = self._room()
+        if room < need:
+            raise self._exhausted(need, rule)
+        file_size = linux.file_size_limit()
+        if file_size is not None:
+            room = min(room, file_size // linux.PAGE_SIZE * linux.PAGE_SIZE)
+            if room < need:
+                return None
+        failure: OSError | None = None
+        for size in dict.fromkeys((min(wanted, room), need)):
+            try:
+                region = self._map(size, f"slab {len(history) + 1}", "memfd", None, near, SLABS_START, SLABS_END)
+            except OSError as error:
+                failure = error
+                continue
+            if near is None:
+                pool = self._pools[0]
+            else:
+                pool = next((pool for pool in self._pools[1:] if pool.reaches(near)), Pool())
+                if pool not in self._pools:
+                    self._pools.append(pool)
+            pool.add(region)
+            self._metadata += GRANULE
+            self._padding += 2 * region.guard
+            self._reserved += region.reserved
+            return pool
+        assert failure is not None
+        self._without_memory_files(failure)
+        return None
+
+    def _withdraw(self, block: Block, near: int | None) -> Block | None:
+        """Keep a block whose fill was overwritten out of use for good, and take another one."""
+        block.size, block.name, block.cell, block.caught = block.capacity, None, None, places.here()
+        self._damaged += 1
+        self._note("damaged", block)
+        self._rounding += block.capacity  # it stays in the sums, as space lost
+        return self._reserve(block.capacity, near)
+
+    def _map_block(self, size: int, name: str | None, address: int | None, near: int | None) -> Block:
+        """A block with pages and guards of its own."""
+        capacity = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        room, rule = self._room()
+        if room < capacity:
+            raise self._exhausted(size, rule)
+        title = name or "code"
+        failure: OSError | None = None
+        region: Region | None = None
+        for backend in dict.fromkeys((self._backend, _ANONYMOUS)):
+            try:
+                region = self._map(capacity, title, backend, address, near, PAGES_START, PAGES_END)
+                break
+            except OSError as error:
+                failure = error
+                if backend == "memfd":
+                    self._without_memory_files(error)
+        if region is None:
+            assert failure is not None
+            raise _host_error(failure, size) from failure
+        block = Block()
+        block.address, block.capacity, block.region, block.offset = region.address, region.size, region, 0
+        block.own_pages = True
+        self._own += 1
+        self._padding += 2 * region.guard
+        self._reserved += region.reserved
+        return block
+
+    def _map(
+        self, size: int, name: str, backend: Backend, address: int | None, near: int | None, low: int, high: int
+    ) -> Region:
+        """A new region at the address asked for, or near, or at the first free place from `low`, or anywhere."""
+        guard = linux.PAGE_SIZE
+        if near is not None:
+            low, high = max(near + size - REACH, PAGES_START), min(near + REACH - 16 - size, _USER_END)
+        first = () if address is None else (address,)
+        cursor = self._cursors.get((low, high), low)
+        if address is not None and address % linux.PAGE_SIZE:
+            raise ValueError(f"code can be placed at a multiple of {linux.PAGE_SIZE} only: a page starts there")
+        region = Region.map(size, name, (*first, *(() if near is not None else (cursor,))), guard, backend, self._calls)
+        if region is None:
+            places_left = gaps(linux.mappings(), low - guard, high + guard, size + 2 * guard)
+            starts = [gap + guard for gap in places_left]
+            if near is not None:
+                starts.sort(key=lambda start: abs(start - near))
+            last = () if near is not None else (0,)
+            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls)
+        if region is None:
+            raise UnreachableError(
+                f"{format_size(size)} asked for within 2 GiB of an address: nothing is free there; "
+                "place the code first, and what it calls near it"
+            )
+        if low <= region.address < high:
+            self._cursors[low, high] = region.end + 2 * guard
+        return region
+
+    def _room(self) -> tuple[int, str]:
+        """Bytes that one new region may have at most, and the rule that says so."""
+        committed = self._reserved - self._padding
+        room, rule = self.limit - committed, f"this manager's limit is {format_size(self.limit)}"
+        address_space = linux.address_space_limit()
+        if address_space is not None:
+            left = max(address_space - linux.address_space_in_use() - 2 * linux.PAGE_SIZE, 0)
+            if left < room:
+                room, rule = left, f"RLIMIT_AS leaves this process {format_size(left)} of address space"
+        return room // linux.PAGE_SIZE * linux.PAGE_SIZE, rule
+
+    def _exhausted(self, need: int, rule: str) -> OutOfCodeMemoryError:
+        return OutOfCodeMemoryError(
+            f"{format_size(need)} of executable memory asked for; {rule}; in use: {format_size(self._payload)} in "
+            f"{len(self._live)} blocks, {format_size(self._reserved - self._padding)} reserved. "
+            "Close what is not needed any more, or give the manager a higher limit"
+        )
+
+    def _without_memory_files(self, error: OSError) -> None:
+        """Note that the host refused a memory file; for good, unless it was only short of something."""
+        if error.errno not in _RESOURCES:
+            self._backend = "anonymous"
+            self._backend_reason = f"memory files are refused: {error.strerror or error}"
+
+    def _store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
+        region = block.region
+        if region.backend != "memfd":
+            region.write(block.offset + offset, data)
+            return
+        start = perf_counter_ns()
+        try:
+            written = linux.pwrite(region.write_descriptor, data, block.offset + offset)
+        except OSError as error:
+            self._calls.failed("pwrite", error)
+            raise
+        finally:
+            self._write_count += 1
+            self._write_ns += perf_counter_ns() - start
+        if written != len(data):
+            raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
+
+    def _take_back(self, block: Block) -> None:
+        """Give a block's space back: unmap its pages, or fill it with int3 and keep it out of use for a while."""
+        region = block.region
+        if block.own_pages:
+            self._own -= 1
+            self._unmap(region)
+            return
+        pool, capacity = block.pool, block.capacity
+        try:
+            self._store(block, 0, INT3 * capacity)
+        except OSError:
+            # Its old bytes cannot be wiped out, so it is not handed out again.
+            self._damaged += 1
+            self._rounding += capacity
+            return
+        quarantine = self._quarantine
+        quarantine.append((pool, block.address, capacity))
+        self._quarantined += capacity
+        while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
+            self._free_oldest()
+
+    def _free_oldest(self) -> None:
+        """Let the block that has been longest in quarantine be used again; give back a slab that is empty."""
+        pool, address, capacity = self._quarantine.popleft()
+        self._quarantined -= capacity
+        pool.release(address, capacity // GRANULE)
+        slab = pool.slab_at[address >> PAGE_BITS]
+        if pool.is_empty(slab) and len(pool.slabs) > 1:
+            pool.remove(slab)
+            self._metadata -= GRANULE
+            self._unmap(slab)
+
+    def _empty_quarantine(self) -> None:
+        while self._quarantine:
+            self._free_oldest()
+
+    def _unmap(self, region: Region) -> None:
+        """Unmap a region; where the kernel cannot (it may have to split a mapping first), keep it for later."""
+        self._padding -= 2 * region.guard
+        self._reserved -= region.reserved
+        try:
+            region.close()
+        except OSError:
+            self._stuck.append(region)
+            return
+        for window, cursor in self._cursors.items():
+            if window[0] <= region.address < cursor:
+                self._cursors[window] = region.address
+
+    # ---- what a handle does; each takes the lock once
+
+    def _write(self, memory: ExecutableMemory, data: bytes | bytearray | memoryview, offset: int) -> None:
+        with self._lock:
+            block = memory._open()
+            if self.inherited:
+                raise inherited_error("written to")
+            if block.state == "sealed":
+                raise sealed_error(block)
+            size = len(data) if isinstance(data, (bytes, bytearray)) else memoryview(data).nbytes
+            if offset < 0 or offset + size > block.size:
+                raise ValueError(
+                    f"{format_size(size)} at offset {offset} do not fit into {block.title}, "
+                    f"which has {format_size(block.size)}"
+                )
+            try:
+                self._store(block, offset, data)
+            except OSError as error:
+                raise _host_error(error, size) from error
+            block.state = "written"
+            self._sequence = sequence = self._sequence + 1
+            self._events.append((sequence, "written", block, self._owned, self._unowned))
+
+    def _seal(self, memory: ExecutableMemory) -> None:
+        with self._lock:
+            block = memory._open()
+            if self.inherited:
+                raise inherited_error("sealed")
+            if block.state == "sealed":
+                return
+            if block.own_pages:
+                try:
+                    block.region.freeze()
+                except OSError as error:
+                    raise _host_error(error, block.size) from error
+            block.state = "sealed"
+            self._sequence = sequence = self._sequence + 1
+            self._events.append((sequence, "sealed", block, self._owned, self._unowned))
+
+    def _close(self, memory: ExecutableMemory) -> None:
+        if memory._gone is not None:
+            return
+        if self._forgotten_blocks:
+            self._collect()
+        with self._lock:
+            if memory._gone is not None:
+                return
+            if self.inherited:
+                raise inherited_error("released")
+            memory._gone = "closed"
+            self._end(memory._block)
+
+    def _end(self, block: Block) -> None:
+        """Free a block, or leave that to the last call running in it."""
+        if block.state == "released":
+            return
+        gate = block.gate
+        if gate is not None:
+            gate[0] = 0  # no call begins any more
+        if block.pins or (gate is not None and gate[1]):
+            block.doomed = True
+            return
+        size = block.size
+        block.state = "released"
+        block.ended_in = places.current_cell
+        block.ended_at = places.here()
+        del self._live[block.address]
+        self._payload -= size
+        self._rounding -= block.capacity - size
+        if block.manual:
+            self._unowned -= size
+        else:
+            self._owned -= size
+        group = self._groups[block.cell, block.name, block.caught[0].co_filename]
+        group[0] -= 1
+        group[1] -= size
+        if tracemalloc.is_tracing():
+            linux.untrace_memory(block.address)
+        self._take_back(block)
+        self._released.append(block)
+        self._sequence = sequence = self._sequence + 1
+        self._events.append((sequence, "released", block, self._owned, self._unowned))
+
+    def _move(self, memory: ExecutableMemory) -> ExecutableMemory:
+        with self._lock:
+            block = memory._open()
+            if self.inherited:
+                raise inherited_error("moved")
+            if block.pins:
+                raise in_use_error(block, "moved")
+            moved = self._handle(block)
+            memory._gone = "moved"
+            block.scopes = 0
+            self._note("moved", block)
+        return moved
+
+    def _hand_over(self, memory: ExecutableMemory) -> int:
+        with self._lock:
+            block = memory._open()
+            if self.inherited:
+                raise inherited_error("released")
+            if block.pins:
+                raise in_use_error(block, "released")
+            memory._gone = "released"
+            block.manual, block.scopes = True, 0
+            self._owned -= block.size
+            self._unowned += block.size
+            self._note("handed over", block)
+            return block.address
+
+    def _scope(self, memory: ExecutableMemory, change: int) -> None:
+        with self._lock:
+            memory._open().scopes += change
+
+    def _pin(self, block: Block, called: bool = False) -> Pin:
+        return Pin(self, block, called)
+
+    def _enter(self, block: Block, called: bool) -> None:
+        with self._lock:
+            if block.state == "released" or block.doomed:
+                raise closed_error(block, "closed")
+            block.pins += 1
+            if called:
+                self._call_count += 1
+                self._note("called", block)
+
+    def _leave(self, block: Block) -> None:
+        with self._lock:
+            block.pins -= 1
+            if block.doomed and not block.pins and not self.inherited:
+                block.doomed = False
+                self._end(block)
+
+    def _handle(self, block: Block) -> ExecutableMemory:
+        memory = _new_handle(ExecutableMemory)
+        memory._manager, memory._block, memory._gone = self, block, None
+        return memory
+
+    def _forgotten(self, block: Block) -> None:
+        """Free the block of a handle that was dropped; a finalizer may run at any moment, so this waits for nothing."""
+        self._forgotten_blocks.append(block)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._end_forgotten()
+            finally:
+                self._lock.release()
+
+    def _collect(self) -> None:
+        with self._lock:
+            self._end_forgotten()
+
+    def _end_forgotten(self) -> None:
+        while self._forgotten_blocks:
+            self._end(self._forgotten_blocks.popleft())
+
+    def _note(self, kind: str, block: Block) -> None:
+        self._sequence += 1
+        self._events.append((self._sequence, kind, block, self._owned, self._unowned))
+
+    # ---- manual owners
+
+    def release(self, address: int) -> None:
+        """Free the block that starts at an address that `memory.release()` gave.
+
+        Raises:
+            DoubleReleaseError: It has been released before.
+            StaleAddressError: Inside a block that has been released.
+            InteriorAddressError: Inside a live block, not its start.
+            ForeignAddressError: Never one of ours, or still owned by a handle.
+            MemoryInUseError: A call is running in it.
+        """
+        with self._lock:
+            block = self._manual(address, "released")
+            if block.pins:
+                raise in_use_error(block, "released")
+            self._end(block)
+
+    def adopt(self, address: int) -> ExecutableMemory:
+        """A new owner for the block that starts at an address that `memory.release()` gave; errors as `release`."""
+        with self._lock:
+            block = self._manual(address, "adopted")
+            block.manual = False
+            self._owned += block.size
+            self._unowned -= block.size
+            self._note("adopted", block)
+            return self._handle(block)
+
+    def _manual(self, address: int, verb: str) -> Block:
+        """The block a manual owner means by an address, or the error that says what the address is."""
+        if self.inherited:
+            raise inherited_error(verb)
+        block = self._live.get(address)
+        if block is not None:
+            if block.manual:
+                return block
+            raise ForeignAddressError(
+                f"this is the address of {block.title}, allocated in {block.made}, which a handle owns: "
+                "close that handle, or call its release() first"
+            )
+        for block in self._live.values():
+            if block.address < address < block.address + block.capacity:
+                raise InteriorAddressError(
+                    f"this address is {block.title}+{address - block.address:#x}, allocated in {block.made}: "
+                    "give the address of its start"
+                )
+        for block in reversed(self._released):
+            if block.address == address:
+                raise DoubleReleaseError(f"this address has been released before. {block.story}")
+            if block.address < address < block.address + block.capacity:
+                raise StaleAddressError(
+                    f"this address was +{address - block.address:#x} of a block that is gone. {block.story}"
+                )
+        if address in self._unmanaged:
+            block = self._unmanaged[address]
+            raise ForeignAddressError(
+                f"{format_size(block.size)} were mapped here by allocate_unmanaged() in {block.made}: "
+                "nobody owns them, and so nobody can release them"
+            )
+        raise ForeignAddressError("this address was never handed out by this manager")
+
+    # ---- looking at it
+
+    def snapshot(self) -> Snapshot:
+        """Every live block and all numbers, at one instant."""
+        with self._lock:
+            self._end_forgotten()
+            now = monotonic_ns()
+            regions = tuple(
+                _state_of(block, now) for block in sorted(self._live.values(), key=lambda block: block.sequence)
+            )
+            return Snapshot(regions, self._statistics())
+
+    def statistics(self) -> Statistics:
+        """All numbers, at one instant; costs the same however many blocks are live."""
+        with self._lock:
+            self._end_forgotten()
+            return self._statistics()
+
+    def _statistics(self) -> Statistics:
+        by_cell: dict[str, tuple[int, int]] = {}
+        by_name: dict[str, tuple[int, int]] = {}
+        for (cell, name, file), (count, size) in self._groups.items():
+            if count:
+                where = cell or places.title_of(file)
+                for table, key in ((by_cell, where), (by_name, name or "")):
+                    old = table.get(key, (0, 0))
+                    table[key] = (old[0] + count, old[1] + size)
+        calls = self._calls
+        counts, nanoseconds = dict(calls.counts), dict(calls.nanoseconds)
+        counts["pwrite"] = counts.get("pwrite", 0) + self._write_count
+        nanoseconds["pwrite"] = nanoseconds.get("pwrite", 0) + self._write_ns
+        return Statistics(
+            live=len(self._live),
+            peak=self._peak,
+            total=self._total,
+            payload=self._payload,
+            peak_payload=self._peak_payload,
+            rounding=self._rounding,
+            padding=self._padding,
+            metadata=self._metadata,
+            free=sum(pool.free_granules for pool in self._pools) * GRANULE + self._quarantined,
+            quarantined=self._quarantined,
+            reserved=self._reserved,
+            slabs=sum(len(pool.slabs) for pool in self._pools),
+            own_regions=self._own,
+            largest_free=max(pool.largest_free for pool in self._pools),
+            calls=self._call_count,
+            damaged=self._damaged,
+            stuck=len(self._stuck),
+            events=self._sequence,
+            unmanaged=sum(block.capacity for block in self._unmanaged.values()),
+            sizes=MappingProxyType({1 << power: count for power, count in enumerate(self._sizes) if count}),
+            by_cell=MappingProxyType(by_cell),
+            by_name=MappingProxyType(by_name),
+            system_calls=MappingProxyType(counts),
+            system_call_ns=MappingProxyType(nanoseconds),
+            failures=MappingProxyType(
+                {(name, errno.errorcode.get(number, str(number))): n for (name, number), n in calls.failures.items()}
+            ),
+        )
+
+    def events(self, since: int = 0) -> tuple[Event, ...]:
+        """What happened after the event numbered `since`, as far back as the ring reaches."""
+        with self._lock:
+            self._end_forgotten()
+            missed = self._sequence - since
+            raw = list(islice(self._events, max(len(self._events) - missed, 0), None)) if missed > 0 else []
+        return tuple(
+            Event(
+                sequence, kind, block.name, block.size, places.name_of(block.cell, block.caught),
+                places.line_of(block.caught), owned, unowned,
+            )
+            for sequence, kind, block, owned, unowned in raw
+        )  # fmt: skip
+
+    def _forget_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
+        """Strike off what `allocate_unmanaged` mapped and somebody has unmapped by hand since."""
+        starts = list(mapped)
+        for address, block in list(self._unmanaged.items()):
+            if not any(start <= address < end for start, end in starts):
+                del self._unmanaged[address]
+                self._unowned -= block.capacity
+
+    @property
+    def current_cell(self) -> str | None:
+        """What to call the cell that is running now; all managers share it."""
+        return places.current_cell
+
+    @current_cell.setter
+    def current_cell(self, label: str | None) -> None:
+        places.current_cell = label
+
+    def audit(self, namespace: Mapping[str, object] | None = None) -> LeakReport:
+        """Compare what we think we hold with what the kernel has mapped; see audit.py.
+
+        Args:
+            namespace: The user's variables, to say which of them keeps a region alive.
+        """
+        from execmem_kernel.memory import audit
+
+        return audit.audit(self, namespace)
+
+    # ---- ending it
+
+    def cleanup(self) -> CleanupReport:
+        """Free everything that no call is running in, whoever owns it; their handles are closed from now on."""
+        released: list[RegionState] = []
+        kept: list[RegionState] = []
+        with self._lock:
+            if self.inherited:
+                raise inherited_error("released")
+            self._end_forgotten()
+            now = monotonic_ns()
+            for block in sorted(self._live.values(), key=lambda block: block.sequence):
+                (kept if block.pins else released).append(_state_of(block, now))
+                if not block.pins:
+                    self._end(block)
+            self._empty_quarantine()
+            for pool in self._pools:
+                for slab in list(pool.slabs.values()):
+                    if pool.is_empty(slab):
+                        pool.remove(slab)
+                        self._metadata -= GRANULE
+                        self._unmap(slab)
+            stuck, self._stuck = self._stuck, []
+            for region in stuck:
+                self._unmap_again(region)
+        return CleanupReport(tuple(released), tuple(kept))
+
+    def _unmap_again(self, region: Region) -> None:
+        with contextlib.suppress(OSError):
+            region.close()
+            return
+        self._stuck.append(region)
+
+    def close(self) -> None:
+        """The same as `cleanup()`, for `with`; the manager stays usable."""
+        self.cleanup()
+
+    def __enter__(self) -> CodeMemoryManager:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if not self.inherited:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<CodeMemoryManager: {len(self._live)} live, {format_size(self._payload)}>"
+
+    def _regions(self) -> Iterator[Region]:
+        """Every mapping that is ours."""
+        for pool in self._pools:
+            yield from pool.slabs.values()
+        yield from (block.region for block in self._live.values() if block.own_pages)
+        yield from self._stuck
+
+    def _after_fork_in_child(self) -> None:
+        """Make this the child's read-only copy: nothing here may write to pages that the parent shares."""
+        self._lock = threading.Lock()
+        self.inherited = True
+        self._forgotten_blocks.clear()
+        for pool in self._pools:
+            for slab in pool.slabs.values():
+                slab.drop_writing()
+        for block in self._live.values():
+            if block.own_pages:
+                block.region.drop_writing()
+
+
+def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:
+    if isinstance(given, (bytes, bytearray)):
+        return len(given), given
+    if isinstance(given, memoryview):
+        return given.nbytes, given
+    raise TypeError(f"a number of bytes, or the bytes themselves, asked for; got {type(given).__name__}")
+
+
+def _state_of(block: Block, now: int) -> RegionState:
+    state = "closing" if block.doomed else "running" if block.pins else block.state
+    return RegionState(
+        name=block.name,
+        cell=places.name_of(block.cell, block.caught),
+        line=places.line_of(block.caught),
+        size=block.size,
+        state=state,
+        protection=block.region.protection,
+        place="own pages" if block.own_pages else "pool",
+        owner="manual" if block.manual else "scope" if block.scopes else "handle",
+        sequence=block.sequence,
+        address=block.address,
+        capacity=block.capacity,
+        age_s=(now - block.born_ns) / 1e9,
+    )
+
+
+def _trace(block: Block) -> None:
+    code, _ = block.caught
+    linux.trace_memory(block.address, block.size, code.co_filename, places.line_of(block.caught) or 1)
+
+
+def _host_error(error: OSError, size: int) -> CodeMemoryError:
+    """The kernel's refusal, with the rule of the host to look at."""
+    asked = f"{format_size(size)} of executable memory asked for"
+    reason = error.strerror or str(error)
+    if error.errno in _RESOURCES:
+        look = {
+            errno.ENOMEM: "out of memory, over RLIMIT_AS, or over vm.max_map_count mappings",
+            errno.ENOSPC: "no memory left for memory files",
+            errno.EFBIG: "over RLIMIT_FSIZE",
+            errno.EMFILE: "over RLIMIT_NOFILE: each region with pages of its own keeps a file open",
+            errno.ENFILE: "the whole host has too many files open",
+        }.get(error.errno or 0, "the host is short of something")
+        return OutOfCodeMemoryError(f"{asked}; the kernel refused ({reason}): {look}")
+    return ProtectionDeniedError(
+        f"{asked}; the kernel refused ({reason}): "
+        "look at seccomp, SELinux (execmem) and the noexec policies of this host"
+    )
+
+
+_session_lock = threading.Lock()
+_session: CodeMemoryManager | None = None
+
+
+def manager() -> CodeMemoryManager:
+    """The session's own manager; a forked child gets a new one."""
+    global _session
+    with _session_lock:
+        if _session is None or _session.inherited:
+            _session = CodeMemoryManager()
+        return _session
+
+
+def allocate_executable_memory(size: int, name: str | None = None) -> ExecutableMemory:
+    """Executable memory from the session's manager, owned by the handle that is returned."""
+    return manager().allocate(size, name)
+
+
+@contextlib.contextmanager
+def all_held() -> Iterator[list[CodeMemoryManager]]:
+    """Every manager of this process, while none of them can change; for whoever compares all with the kernel's list."""
+    with _session_lock, contextlib.ExitStack() as locks:
+        managers = [each for each in _managers if not each.inherited]
+        for each in managers:
+            locks.enter_context(each._lock)
+        yield managers
+
+
+def _before_fork() -> None:
+    _session_lock.acquire()
+    _forking.extend(_managers)
+    for each in _forking:
+        each._lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    while _forking:
+        _forking.pop()._lock.release()
+    _session_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _session_lock
+    _session_lock = threading.Lock()
+    while _forking:
+        _forking.pop()._after_fork_in_child()
+
+
+_forking: list[CodeMemoryManager] = []
+"""Managers locked for a fork: no thread is in the middle of a change when the child is copied."""
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

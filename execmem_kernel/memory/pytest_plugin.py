@@ -1,0 +1,17 @@
+"""The fixture `no_leaks` for pytest: a test that leaves executable memory behind fails, and says which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail the test if executable memory that it allocated outlives it."""
+    # Imported here: pytest loads this file in every session of whoever has the package installed.
+    from execmem_kernel.memory.audit import assert_no_leaks
+
+    with assert_no_leaks():
+        yield
