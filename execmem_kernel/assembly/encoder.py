@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import iced_x86
-from iced_x86 import Decoder, Instruction, OpKind, RoundingControl
+from iced_x86 import Decoder, DecoderOptions, Instruction, OpKind, RoundingControl
 from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.assembly import forms
@@ -125,6 +125,9 @@ def _build(form: Form, operation: Operation) -> Instruction:
         if spare and slot.memory == "implied":
             operand: Operand = Memory(base=Register(f"r{slot.implied}"))
             spare -= 1
+        elif spare and not operation.operands:
+            operand = Register(next(iter(slot.registers)))
+            spare -= 1
         else:
             operand = given.pop(0)
         match operand:
@@ -164,7 +167,13 @@ def _build(form: Form, operation: Operation) -> Instruction:
                 instruction.has_xrelease_prefix = True
             case "notrack":
                 instruction.segment_prefix = IcedRegister.DS
+    if form.mnemonic in _REPEATED:
+        instruction.has_rep_prefix = True
     return instruction
+
+
+_REPEATED = frozenset(("montmul", "xsha1", "xsha256", "xcryptcbc", "xcryptcfb", "xcryptctr", "xcryptecb", "xcryptofb"))
+"""VIA PadLock: the rep prefix belongs to the instruction."""
 
 
 def _build_memory(
@@ -183,6 +192,7 @@ def _build_memory(
         instruction.set_op_kind(number, _IMPLIED_KINDS[which, 4 if base is not None and base.startswith("e") else 8])
         return
     instruction.set_op_kind(number, OpKind.MEMORY)
+    instruction.is_broadcast = operand.broadcast is not None
     if operand.base is not None:
         instruction.memory_base = registers[operand.base.name]
     if operand.index is not None:
@@ -195,8 +205,7 @@ def _build_memory(
     )
     if base in ("rip", "eip"):
         instruction.memory_displ_size = 4 if base == "eip" else 8
-        instruction.memory_displacement = operand.displacement
-        return
+        return  # the displacement is written over the encoded bytes
     instruction.memory_displacement = operand.displacement & ((1 << 64) - 1)
     if slot.memory == "moffs" or operand.movable or (base is None and operand.index is None):
         instruction.memory_displ_size = wide
@@ -214,6 +223,17 @@ def _iced_encoder() -> iced_x86.Encoder:
         _of_this_thread.encoder = iced_x86.Encoder(64)
     encoder: iced_x86.Encoder = _of_this_thread.encoder
     return encoder
+
+
+_PREFIX_ORDER = {byte: rank for rank, group in enumerate((b"\x9b", b"\x26\x2e\x36\x3e\x64\x65", b"\x67", b"\x66", b"\xf0\xf2\xf3")) for byte in group}
+
+
+def _ordered(code: bytes) -> bytes:
+    """The same instruction with its prefixes in GNU as' order; to the processor any order is the same."""
+    count = 0
+    while count < len(code) and code[count] in _PREFIX_ORDER:
+        count += 1
+    return bytes(sorted(code[:count], key=_PREFIX_ORDER.__getitem__)) + code[count:]
 
 
 def _relative(operation: Operation) -> Memory | None:
@@ -234,7 +254,7 @@ def _encode_form(form: Form, operation: Operation) -> _Placed | None:
         encoder.take_buffer()
         return None
     offsets = encoder.get_constant_offsets()
-    code = bytes(encoder.take_buffer())
+    code = _ordered(bytes(encoder.take_buffer()))
     offset = offsets.displacement_offset if offsets.has_displacement else 0
     relative = _relative(operation)
     if relative is not None:
@@ -243,13 +263,17 @@ def _encode_form(form: Form, operation: Operation) -> _Placed | None:
     return _Placed(code, offset) if _decodes_to(code, form, instruction, operation) else None
 
 
+def _decoder(code: bytes) -> Decoder:
+    return Decoder(64, code, DecoderOptions.MPX)
+
+
 def _decodes_to(code: bytes, form: Form, meant: Instruction, operation: Operation) -> bool:
     """Whether iced-x86's decoder reads the bytes as one instruction, of this form, with these operands."""
     if form.info.fwait:
         if code[:1] != b"\x9b":
             return False
-        return _decoded_equals(Decoder(64, code[1:]).decode(), len(code) - 1, meant, operation, form, fwait=True)
-    return _decoded_equals(Decoder(64, code).decode(), len(code), meant, operation, form)
+        return _decoded_equals(_decoder(code[1:]).decode(), len(code) - 1, meant, operation, form, fwait=True)
+    return _decoded_equals(_decoder(code).decode(), len(code), meant, operation, form)
 
 
 def _decoded_equals(
@@ -270,7 +294,7 @@ def _decoded_equals(
             if relative is not None:
                 mask = 0xFFFFFFFF if meant.memory_base == IcedRegister.EIP else (1 << 64) - 1
                 displacement = (relative.displacement + size) & mask
-            elif read.memory_displ_size == 4:
+            elif 0 < read.memory_base <= IcedRegister.R15D or 0 < read.memory_index <= IcedRegister.R15D:
                 displacement &= 0xFFFFFFFF
             if (
                 read.memory_base != meant.memory_base
@@ -299,6 +323,8 @@ def _decoded_equals(
 _ANSWER_TIMEOUT_S = 1.0
 """How long the child may be silent: an instruction takes it 30 microseconds, its start 0.1 s on a busy machine."""
 _START_TIMEOUT_S = 10.0
+_LOSSES_ALLOWED = 4
+"""Children lost in one request before it is given up: one, its replacement, and as much again for a second culprit."""
 _CANARY = "mov eax, 0xa"
 _CANARY_CODE = bytes.fromhex("b80a000000")
 
@@ -519,30 +545,36 @@ class CheckedEncoder:
     def _find_all(self, operations: list[Operation]) -> dict[Operation, _Placed | Refusal]:
         """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
         found: dict[Operation, _Placed | Refusal] = {}
-        searched: list[tuple[Operation, tuple[Form, ...], Form, _Placed]] = []
+        searched: list[tuple[Operation, tuple[Form, ...], str | None]] = []
         for operation in operations:
             candidates = forms.select(operation)
             if isinstance(candidates, Refusal):
                 found[operation] = candidates
-                continue
-            best = _shortest(candidates, operation)
-            if best is None:
-                found[operation] = forms.refuse_operands(operation)
             else:
-                searched.append((operation, candidates, *best))
-        texts = [_spell(operation, form) for operation, _, form, _ in searched]
-        codes = self._ask_keystone([text for text in texts if text is not None])
-        for (operation, candidates, _, placed), text in zip(searched, texts, strict=True):
+                searched.append((operation, candidates, _spell(operation, candidates[0])))
+        texts = list(dict.fromkeys(text for _, _, text in searched if text is not None))
+        codes = self._ask_keystone(texts)
+        by_iced = [_shortest(candidates, operation) for operation, candidates, _ in searched]
+        for (operation, candidates, text), other in zip(searched, by_iced, strict=True):
             code = codes[text] if text is not None else None
-            if code is not None and code != placed.code and len(code) <= len(placed.code):
-                placed = _believe(code, candidates, operation) or placed
-            found[operation] = placed
+            best = other
+            if code is not None and (other is None or code != other[1].code):
+                best = min(
+                    (one for one in (other, _believe(code, candidates, operation)) if one is not None),
+                    key=lambda one: (forms.encoding_rank(one[0], operation), len(one[1].code), one[0].rank),
+                    default=None,
+                )
+            found[operation] = _refuse_unencodable(operation) if best is None else best[1]
         return found
 
     def _ask_keystone(self, texts: list[str]) -> dict[str, bytes | None]:
-        """Text -> Keystone's bytes, through as many children as it takes, up to a second for each new trouble."""
+        """Text -> Keystone's bytes; a child that is lost is replaced, and an instruction that kills two is skipped.
+
+        Raises:
+            EncoderLostError: Children were lost without one instruction being to blame.
+        """
         answers: dict[str, bytes | None] = {}
-        waiting = list(dict.fromkeys(texts))
+        waiting = texts
         suspect: str | None = None
         losses = 0
         while waiting:
@@ -557,11 +589,11 @@ class CheckedEncoder:
                 answers.update(zip(batch, before, strict=False))
                 culprit = batch[len(before)] if len(before) < len(batch) else None
                 if culprit is not None and culprit == suspect:
-                    answers[culprit] = None  # twice by itself: Keystone cannot have this one
+                    answers[culprit] = None
                     suspect = None
-                elif losses > 4:
+                elif losses > _LOSSES_ALLOWED:
                     raise EncoderLostError(
-                        "The encoder's process (Keystone) was lost again and again; the text may still be right: run it once more."
+                        "The encoder's process (Keystone) was lost again and again; the program may still be right. Run it once more."
                     ) from None
                 else:
                     suspect = culprit
@@ -582,13 +614,18 @@ def _shortest(candidates: Sequence[Form], operation: Operation) -> tuple[Form, _
     return None if best is None else best[1:]
 
 
-def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> _Placed | None:
+def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:
     """Keystone's bytes, if they are one of the forms that say the operation."""
-    read = Decoder(64, code).decode()
+    read = _decoder(code).decode()
     for form in candidates:
         if form.code == read.code and _decodes_to(code, form, _build(form, operation), operation):
-            return _Placed(code, Decoder(64, code).get_constant_offsets(read).displacement_offset)
+            return form, _Placed(code, _decoder(code).get_constant_offsets(read).displacement_offset)
     return None
+
+
+def _refuse_unencodable(operation: Operation) -> Refusal:
+    """Forms take these operands, and still neither encoder says it so that it reads back right."""
+    return Refusal("ASM199", f"The assembler has no checked encoding for this '{operation.mnemonic}'.", -1)
 
 
 def _place(found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:

@@ -103,6 +103,12 @@ def known_registers() -> frozenset[str]:
     return frozenset(_REGISTER_SIZES)
 
 
+SIZE_NAMES = MappingProxyType(
+    {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword", 64: "zmmword"}
+)
+"""Bytes -> the word for them before `ptr`."""
+
+
 # ---- other names for the same instruction ----------------------------------------------------------------------------
 
 _CONDITION_ALIASES = MappingProxyType(
@@ -202,7 +208,7 @@ def resolve(name: str) -> Name | None:
         return Name(mnemonic, predicate=predicate)
     if name in _PLAIN_ALIASES:
         return Name(_PLAIN_ALIASES[name])
-    forms = _forms()
+    forms = known_forms()
     if name in forms or name in _not_in_64_bit():
         return Name(name)
     for prefix in ("j", "set", "cmov", "cmp"):
@@ -238,7 +244,7 @@ def is_mnemonic(name: str) -> bool:
 @cache
 def known_mnemonics() -> frozenset[str]:
     """Every name that `is_mnemonic` knows in 64-bit mode, size letters apart."""
-    names = set(_forms()) | set(_PLAIN_ALIASES) | set(_PSEUDO_OPERATIONS) | set(_CMPXADD_ALIASES)
+    names = set(known_forms()) | set(_PLAIN_ALIASES) | set(_PSEUDO_OPERATIONS) | set(_CMPXADD_ALIASES)
     for prefix in ("j", "set", "cmov"):
         names |= {f"{prefix}{condition}" for condition in _CONDITION_ALIASES}
     return frozenset(names)
@@ -395,6 +401,10 @@ def _slots() -> Mapping[int, Slot]:
     return MappingProxyType(table)
 
 
+_EXISTING_SYSTEM_REGISTERS = frozenset(("cr0", "cr2", "cr3", "cr4", "cr8", *(f"dr{number}" for number in range(8))))
+"""The others have numbers, and using them is an invalid opcode (Intel SDM vol. 2, MOV-Move to/from Control Registers)."""
+
+
 def _slot(name: str) -> Slot:
     if name in _IMMEDIATES:
         low, high, wrap, width = _IMMEDIATES[name]
@@ -417,6 +427,8 @@ def _slot(name: str) -> Slot:
         "ZMMP3": "zmm", "K": "k", "KP1": "k", "SEG": "sreg", "CR": "cr", "DR": "dr", "BND": "bnd", "TMM": "tmm",
     }.get(stem)  # fmt: skip
     registers = _MEMBERS[family] if family is not None else frozenset()
+    if family in ("cr", "dr"):
+        registers &= _EXISTING_SYSTEM_REGISTERS
     return Slot(name, registers=registers, memory="any" if "_OR_MEM" in name else "")
 
 
@@ -445,6 +457,16 @@ class Form:
     """Preference among forms that say the same in as many bytes; lower first."""
     info: OpCodeInfo
 
+    @property
+    def is_string(self) -> bool:
+        return self.mnemonic[:-1] in _STRING_STEMS and any(slot.memory == "implied" for slot in self.slots)
+
+
+_TABLE_NAMES = {
+    "pcmpestri64": "pcmpestriq", "pcmpestrm64": "pcmpestrmq", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
+}  # fmt: skip
+"""Names that only the tables use -> those that assemblers use."""
+
 
 @cache
 def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
@@ -463,14 +485,15 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
         if not info.is_instruction or info.encoding == EncodingKind.MVEX:
             continue
         probe.code = value
-        if foreign.intersection(probe.cpuid_features()):
+        mnemonic = info.instruction_string.split(" ", 1)[0].lower()
+        if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc"):
             continue
-        found.append((info, info.instruction_string.split(" ", 1)[0].lower()))
+        found.append((info, _TABLE_NAMES.get(mnemonic, mnemonic)))
     return tuple(found)
 
 
 @cache
-def _forms() -> Mapping[str, tuple[Form, ...]]:
+def known_forms() -> Mapping[str, tuple[Form, ...]]:
     """Mnemonic -> its forms in 64-bit mode, in the order of the tables."""
     table: dict[str, list[Form]] = {}
     slots = _slots()
@@ -497,7 +520,7 @@ def _forms() -> Mapping[str, tuple[Form, ...]]:
 
 def _size_of(memory_size: int) -> int:
     size = MemorySizeInfo(memory_size).size
-    return size if size <= 64 else 0
+    return size if size in SIZE_NAMES else 0
 
 
 def _rank(name: str, info: OpCodeInfo) -> int:
@@ -515,7 +538,7 @@ def _rank(name: str, info: OpCodeInfo) -> int:
 @cache
 def _not_in_64_bit() -> frozenset[str]:
     """Mnemonics that exist only outside 64-bit mode."""
-    return frozenset(mnemonic for info, mnemonic in _all_codes() if not info.mode64) - set(_forms())
+    return frozenset(mnemonic for info, mnemonic in _all_codes() if not info.mode64) - set(known_forms())
 
 
 def readable(text: str) -> str:
@@ -634,13 +657,15 @@ def shape_of(operand: Operand) -> str:
 @cache
 def _candidates(mnemonic: str, shape: tuple[str, ...]) -> tuple[Form, ...]:
     """The forms of a mnemonic that take operands of these kinds."""
-    return tuple(form for form in _forms().get(mnemonic, ()) if _takes(form, shape))
+    return tuple(form for form in known_forms().get(mnemonic, ()) if _takes(form, shape))
 
 
 def _takes(form: Form, shape: tuple[str, ...]) -> bool:
     slots = form.slots
     if len(slots) != len(shape):
-        slots = tuple(slot for slot in slots if slot.memory != "implied")
+        if form.is_string and shape:
+            return False  # all of a string instruction's operands are written, or none
+        slots = () if form.is_string else tuple(slot for slot in slots if slot.memory != "implied")
         if len(slots) != len(shape):
             return False
     return all(_slot_takes(slot, kind) for slot, kind in zip(slots, shape, strict=True))
@@ -665,6 +690,9 @@ def select(operation: Operation) -> tuple[Form, ...] | Refusal:
     found = [form for form in _candidates(operation.mnemonic, shape) if _says(form, operation)]
     if not found:
         return refuse_operands(operation)
+    clash = _high_byte_clash(operation)
+    if clash is not None:
+        return clash
     found = _settle_sizes(operation, found)
     if isinstance(found, Refusal):
         return found
@@ -711,6 +739,8 @@ def explicit_slots(form: Form, operation: Operation) -> tuple[Slot, ...]:
     """The form's slots that the operation's operands stand for: string operands may be left out."""
     if len(form.slots) == len(operation.operands):
         return form.slots
+    if not operation.operands:
+        return ()
     return tuple(slot for slot in form.slots if slot.memory != "implied")
 
 
@@ -740,6 +770,30 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
             return slot.fits(value) and (size is None or slot.width <= size)
         case Target():
             return False
+
+
+def _high_byte_clash(operation: Operation) -> Refusal | None:
+    """ah, bh, ch and dh cannot be named in an instruction that has a REX prefix (Intel SDM vol. 2, 2.2.1.2)."""
+    named = [operand.name for operand in operation.operands if isinstance(operand, Register)]
+    high = next((name for name in named if name in _HIGH_BYTES), None)
+    if high is None:
+        return None
+    for operand in operation.operands:
+        if isinstance(operand, Memory):
+            named += [register.name for register in (operand.base, operand.index) if register is not None and register.name in _EXTENDED]
+    reason = next((name for name in named if name in _EXTENDED or name in _NEW_BYTES or register_class(name) == "r64"), None)
+    if reason is None:
+        return None
+    return Refusal(
+        "ASM110",
+        f"'{high}' cannot be used together with '{reason}': the REX prefix that '{reason}' needs turns '{high}' into another register.",
+        next(number for number, operand in enumerate(operation.operands) if operand == Register(high)),
+        f"use the low byte '{high[0]}l', or move '{high}' through one of al, bl, cl, dl first",
+    )
+
+
+_NEW_BYTES = frozenset(("spl", "bpl", "sil", "dil"))
+_EXTENDED = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
 
 
 def _needs_evex(name: str) -> bool:
@@ -772,15 +826,9 @@ def _settle_sizes(operation: Operation, found: list[Form]) -> list[Form] | Refus
     return found
 
 
-SIZE_NAMES = MappingProxyType(
-    {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword", 64: "zmmword"}
-)
-"""Bytes -> the word for them before `ptr`."""
-
-
 def refuse_operands(operation: Operation) -> Refusal:
     """What is wrong with an operation that no form says."""
-    forms = _forms().get(operation.mnemonic, ())
+    forms = known_forms().get(operation.mnemonic, ())
     if not forms:
         if operation.mnemonic in _not_in_64_bit():
             return Refusal("ASM101", f"'{operation.mnemonic}' does not exist in 64-bit mode.", None)
