@@ -1,0 +1,188 @@
+"""Lines: the text cut at its line ends, checked for characters that deceive, comments of several lines blanked out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from execmem_kernel.assembly.expressions import Complaint
+
+if TYPE_CHECKING:
+    from execmem_kernel.assembly.assembler import Assembly
+
+LINE_LIMIT = 100_000
+LENGTH_LIMIT = 10_000
+
+
+class Line:
+    """One line to be read: where it stands in the source, and what macros made of it."""
+
+    __slots__ = ("expansion", "moved", "number", "source", "text")
+
+    def __init__(
+        self,
+        number: int,
+        source: str,
+        text: str | None = None,
+        expansion: tuple[tuple[int, str], ...] = (),
+        moved: bool = False,
+    ) -> None:
+        self.number = number
+        self.source = source
+        self.text = source if text is None else text
+        self.expansion = expansion
+        self.moved = moved
+        """Whether columns of `text` are not columns of `source`."""
+
+    @property
+    def text_end(self) -> int:
+        return len(self.source.rstrip())
+
+
+def split_lines(source: str) -> list[str]:
+    """The lines of a source, whichever way its lines end."""
+    return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+_SUSPECT = re.compile(r"[^\t\n\r\f -~]")
+_QUOTED_OR_COMMENT = re.compile(
+    r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|/\*.*?\*/|(?:;|#|//).*", re.DOTALL
+)
+_LOOK_ALIKES = {
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'",
+    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"', "，": ",", "、": ",", "‚": ",", "；": ";", "：": ":", "［": "[", "］": "]",
+    "【": "[", "】": "]", "（": "(", "）": ")", "＋": "+", "＊": "*", "×": "*", "∗": "*", "·": "*", "…": "...", "＃": "#", "＄": "$", "％": "%",
+    "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "у": "y", "і": "i", "ѕ": "s", "А": "A", "В": "B", "Е": "E", "О": "O", "Р": "P",
+    "С": "C", "Х": "X", "М": "M", "Т": "T", "Н": "H", "К": "K", "ο": "o", "α": "a", "ν": "v", "Α": "A", "Β": "B", "Ε": "E", "Ο": "O", "Χ": "X",
+}  # fmt: skip
+"""Characters that slides, word processors and other alphabets put where ASCII is meant."""
+
+_INVISIBLE = {
+    "\u00a0",
+    "\u2007",
+    "\u202f",
+    "\u2009",
+    "\u200a",
+    "\u2002",
+    "\u2003",
+    "\u3000",
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\ufeff",
+    "\u00ad",
+}
+
+
+def check_characters(lines: list[str], source: str) -> Iterator[tuple[Line, Complaint]]:
+    """Characters that are invisible, reorder the text, or look like others; in comments and texts only those that deceive."""
+    if _SUSPECT.search(source) is None:
+        return
+    for number, text in enumerate(lines, 1):
+        if _SUSPECT.search(text) is None:
+            continue
+        bare = _QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text)
+        for found in _SUSPECT.finditer(text):
+            complaint = _judge(found[0], found.start(), bare[found.start()] == found[0])
+            if complaint is not None:
+                yield Line(number, text), complaint
+                break
+
+
+def _judge(character: str, column: int, in_code: bool) -> Complaint | None:
+    name = unicodedata.name(character, "")
+    category = unicodedata.category(character)
+    code = f"U+{ord(character):04X}"
+    if character == "\0":
+        return Complaint(
+            "ASM001",
+            "A NUL character stands here; some programs would stop reading at it.",
+            column,
+            column + 1,
+            "delete it",
+        )
+    if category == "Cc":
+        return Complaint(
+            "ASM001", f"An invisible control character ({code}) stands here.", column, column + 1, "delete it"
+        )
+    if category == "Cs":
+        return Complaint("ASM001", f"Half a character ({code}) stands here.", column, column + 1, "delete it")
+    if character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c":
+        return Complaint(
+            "ASM001", f"An invisible character ({code}) stands here that changes the order in which text is shown.", column, column + 1,
+            "delete it: what is shown would not be what runs",
+        )  # fmt: skip
+    if not in_code:
+        return None
+    if character in _INVISIBLE:
+        return Complaint(
+            "ASM002",
+            f"This looks like a space but is {name.lower() or code} ({code}).",
+            column,
+            column + 1,
+            "type a plain space, or delete it",
+        )
+    plain = _LOOK_ALIKES.get(character)
+    if plain is None:
+        folded = unicodedata.normalize("NFKC", character)
+        plain = folded if folded.isascii() and folded.isprintable() else None
+    if plain is not None:
+        return Complaint(
+            "ASM002",
+            f"`{character}` looks like `{plain}` but is {name.lower() or code} ({code}).",
+            column,
+            column + 1,
+            f"type `{plain}`",
+        )
+    what = name.lower() or "a character without a name"
+    return Complaint(
+        "ASM004",
+        f"`{character}` ({what}, {code}) can stand only in comments and in quotes.",
+        column,
+        column + 1,
+        "names are made of a-z, 0-9, _ and .",
+    )
+
+
+class LineReader:
+    """Hands out the lines of a source one by one."""
+
+    def __init__(self, lines: list[str], source: str, assembly: Assembly) -> None:
+        self._lines = lines
+        self._index = 0
+        self._assembly = assembly
+        self.line = Line(1, "")
+        self._texts = self._without_long_comments(source) if "/*" in source else lines
+
+    def _without_long_comments(self, source: str) -> list[str]:
+        joined = "\n".join(self._lines)
+        return _QUOTED_OR_COMMENT_LINES.sub(_blank, joined).split("\n")
+
+    def next(self) -> Line | None:
+        """The next line, or None at the end."""
+        index = self._index
+        if index >= len(self._lines):
+            return None
+        self._index = index + 1
+        line = Line(index + 1, self._lines[index], self._texts[index])
+        self.line = line
+        if index >= LINE_LIMIT:
+            raise Complaint("ASM060", f"The program has more than {LINE_LIMIT:,} lines.", 0, line.text_end)
+        if len(line.text) > LENGTH_LIMIT:
+            raise Complaint("ASM064", f"This line is longer than {LENGTH_LIMIT:,} characters.", 0, 1)
+        return line
+
+
+_QUOTED_OR_COMMENT_LINES = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\\n]|\\.)*`|/\*[\s\S]*?\*/|(?:;|#|//)[^\n]*"
+)
+
+
+def _blank(found: re.Match[str]) -> str:
+    text = found[0]
+    if not text.startswith("/*"):
+        return text
+    return "\n".join(" " * len(line) for line in text.split("\n"))

@@ -1,0 +1,967 @@
+"""The language: one line of text -> labels, then an instruction or a directive, every piece with its columns.
+
+    "again: add rax, [rbx+8*N]"  -->  Statement(labels=(again,), name="add", operands=(Register, Address(...)))
+
+Lines are read without knowing where they stand, so equal lines are read once. Names stay names here: what they are worth
+is known only when the program has been laid out. `build` then turns a statement into the operation to encode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME, Directive, nearest_directives
+from execmem_kernel.assembly.expressions import (
+    Binary,
+    Bracket,
+    Complaint,
+    Dialect,
+    Expression,
+    Lookup,
+    Number,
+    Parser,
+    RegisterLeaf,
+    Token,
+    Unary,
+    evaluate,
+    has_bracket,
+    has_register,
+    tokenize,
+)
+from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size
+from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
+
+Syntax = Literal["intel", "att"]
+
+PREFIXES = {
+    "lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne", "xacquire": "xacquire",
+    "xrelease": "xrelease", "notrack": "notrack", "bnd": "bnd", "data16": "data16", "addr32": "addr32", "rex.w": "rex.w", "rex64": "rex.w",
+}  # fmt: skip
+
+SIZES = {
+    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "tword": 10, "oword": 16, "xmmword": 16, "dqword": 16,
+    "ymmword": 32, "yword": 32, "qqword": 32, "zmmword": 64, "zword": 64, "real4": 4, "real8": 8, "real10": 10,
+}  # fmt: skip
+SIZE_NAMES = {
+    1: "byte",
+    2: "word",
+    4: "dword",
+    6: "fword",
+    8: "qword",
+    10: "tbyte",
+    16: "xmmword",
+    32: "ymmword",
+    64: "zmmword",
+}
+_SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
+_ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
+_BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+_PSEUDO_PREFIXES = frozenset(
+    (
+        "{vex}",
+        "{vex2}",
+        "{vex3}",
+        "{evex}",
+        "{disp8}",
+        "{disp32}",
+        "{load}",
+        "{store}",
+        "{rex}",
+        "{rex2}",
+        "{nooptimize}",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """An operand without registers and brackets: a number, or a label that the mnemonic and the dialect give a meaning."""
+
+    value: Expression
+    size: int | None = None
+    offset: bool = False
+    """Written `offset x`, or `$x` in AT&T: the address itself."""
+    pointer: bool = False
+    """Written `dword ptr x`, or plain `x` in AT&T: what lies there."""
+    form: Literal["short", "near"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A register in an address, with what it is multiplied by."""
+
+    register: Register
+    factor: Expression
+    explicit: bool
+    """Whether a factor is written, be it 1: then the register is the index."""
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A memory operand with its names unresolved."""
+
+    terms: tuple[Term, ...] = ()
+    displacement: Expression | None = None
+    size: int | None = None
+    segment: Register | None = None
+    reach: Literal["rel", "abs", ""] = ""
+    broadcast: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One operand and its columns."""
+
+    value: Register | Constant | Address
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A label where it is defined."""
+
+    name: str
+    start: int
+    end: int
+    colon: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One line, read. `name` is the mnemonic or the directive in lower case, "" where only labels stand."""
+
+    labels: tuple[Name, ...] = ()
+    name: str = ""
+    start: int = 0
+    end: int = 0
+    directive: Directive | None = None
+    tokens: tuple[Token, ...] = ()
+    """What follows a directive's name."""
+    operands: tuple[Piece, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    mask: Register | None = None
+    zeroing: bool = False
+    rounding: str | None = None
+    ready: Operation | None = None
+    """The operation at address 0, where nothing in it waits for a name."""
+    complaint: Complaint | None = None
+    inner: Statement | None = None
+    """What `times` repeats."""
+
+
+EMPTY = Statement()
+
+
+@lru_cache(maxsize=16384)
+def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
+    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same."""
+    labels: list[Name] = []
+    tokens: list[Token] = []
+    try:
+        tokens = tokenize(text)
+        if not tokens:
+            return EMPTY
+        return _statement(tokens, labels, syntax, dialect)
+    except Complaint as complaint:
+        complaint.__traceback__ = None
+        if syntax == "intel" and complaint.code == "ASM020":
+            complaint = _translated(complaint, tokens, dialect)
+        return Statement(labels=tuple(labels), complaint=complaint)
+
+
+def _translated(complaint: Complaint, tokens: list[Token], dialect: Dialect) -> Complaint:
+    """The same complaint, with the Intel spelling of the AT&T line as its hint where the line can be read as AT&T."""
+    try:
+        statement = _statement(tokens, [], "att", dialect)
+    except Complaint:
+        return complaint
+    text = intel_text(statement)
+    if not text:
+        return complaint
+    hint = f'in Intel syntax: {text}; or switch to AT&T with `.att_syntax` or syntax="att"'
+    return Complaint(complaint.code, complaint.message, complaint.start, complaint.end, hint)
+
+
+def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect: Dialect) -> Statement:
+    """One statement from its tokens; labels are put into `labels` as they are met, so that an error keeps them."""
+    position, count = 0, len(tokens)
+    # NASM's primitive form of a directive: [bits 64].
+    if tokens[0].text == "[" and tokens[-1].text == "]" and count > 2 and tokens[1].text.lower() in DIRECTIVES:
+        tokens = tokens[1:-1]
+        count -= 2
+    while position + 1 < count and tokens[position + 1].text == ":":
+        token = tokens[position]
+        if token.kind not in ("name", "number"):
+            break
+        if token.kind == "number" and not token.text.isdigit():
+            raise Complaint(
+                "ASM030",
+                f"`{token.text}` cannot be a label.",
+                token.start,
+                token.end,
+                "a label begins with a letter, `_` or `.`",
+            )
+        register = canonical_register(token.text)
+        if register is not None:
+            if token.text.lower() in _SEGMENTS and position + 2 < count:
+                break
+            raise Complaint(
+                "ASM031",
+                f"`{token.text}` is a register and cannot be a label.",
+                token.start,
+                token.end,
+                f"call it `{token.text}_` or anything else",
+            )
+        labels.append(Name(token.text, token.start, token.end))
+        position += 2
+    if position == count:
+        return Statement(labels=tuple(labels))
+    if tokens[position].text == ":":
+        raise Complaint(
+            "ASM011",
+            "`:` cannot stand here.",
+            tokens[position].start,
+            tokens[position].end,
+            "a label is one name and one colon",
+        )
+
+    token = tokens[position]
+    if token.kind not in ("name", "brace"):
+        raise _no_statement(token, tokens, position)
+    word = token.text.lower()
+    following = tokens[position + 1] if position + 1 < count else None
+    if following is not None and following.kind in ("name", "op") and token.kind == "name":
+        beside = following.text.lower()
+        if (following.text == "=" and syntax == "intel") or following.text == "=":
+            return _equate(token, tokens[position + 2 :], labels, Directive("set"), following)
+        if beside in NEEDS_NO_NAME and following.kind == "name" and word not in NEEDS_NO_NAME:
+            if beside == "equ":
+                return _equate(token, tokens[position + 2 :], labels, Directive("equ"), following)
+            if beside in ("endp", "ends"):
+                return Statement(
+                    labels=tuple(labels),
+                    name=beside,
+                    start=following.start,
+                    end=following.end,
+                    directive=DIRECTIVES[beside],
+                )
+            if not is_mnemonic(word) and word not in PREFIXES:
+                if canonical_register(word) is not None:
+                    raise Complaint(
+                        "ASM031", f"`{token.text}` is a register and cannot be a label.", token.start, token.end
+                    )
+                labels.append(Name(token.text, token.start, token.end, colon=False))
+                position += 1
+                token, word = following, beside
+    if word == "equ" and labels:
+        name = labels.pop()
+        return _equate(
+            Token("name", name.name, name.start, name.end), tokens[position + 1 :], labels, Directive("equ"), token
+        )
+
+    directive = DIRECTIVES.get(word)
+    if directive is None and word.startswith((".cfi_", ".seh_", ".debug_", ".def", ".endef")):
+        directive = Directive("ignored")
+    if directive is not None and not (
+        word in ("end", "at", "list", "map", "float", "option", "title", "static", "common", "warning")
+        and is_mnemonic(word)
+    ):
+        rest = tuple(tokens[position + 1 :])
+        inner = None
+        if directive.kind == "times":
+            inner, rest = _times(rest, token, syntax, dialect)
+        return Statement(
+            labels=tuple(labels),
+            name=word,
+            start=token.start,
+            end=token.end,
+            directive=directive,
+            tokens=rest,
+            inner=inner,
+        )
+    if word in LINE_DIRECTIVES:
+        raise Complaint("ASM052", f"`{word}` does not belong to anything before it.", token.start, token.end)
+    if word.startswith("."):
+        near = nearest_directives(word)
+        raise Complaint(
+            "ASM050", f"There is no directive named `{token.text}`.", token.start, token.end,
+            f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "a label ends with a colon",
+        )  # fmt: skip
+    return _instruction(tokens, position, labels, syntax, dialect)
+
+
+def _no_statement(token: Token, tokens: list[Token], position: int) -> Complaint:
+    if token.text == "%":
+        name = tokens[position + 1].text if position + 1 < len(tokens) else ""
+        if canonical_register(name) is not None:
+            return Complaint(
+                "ASM020", f"`%{name}` is AT&T syntax, and no instruction.", token.start, tokens[position + 1].end
+            )
+        return Complaint(
+            "ASM050",
+            f"There is no directive named `%{name}`.",
+            token.start,
+            tokens[min(position + 1, len(tokens) - 1)].end,
+        )
+    return Complaint(
+        "ASM003",
+        f"A line cannot begin with `{token.text}`.",
+        token.start,
+        token.end,
+        "a line is a label, an instruction, or a directive",
+    )
+
+
+def _equate(
+    token: Token, rest: Sequence[Token], labels: list[Name], directive: Directive, operator: Token
+) -> Statement:
+    if canonical_register(token.text) is not None:
+        raise Complaint("ASM031", f"`{token.text}` is a register and cannot name a constant.", token.start, token.end)
+    tokens = (token, Token("op", ",", operator.start, operator.end), *rest)
+    return Statement(
+        labels=tuple(labels),
+        name=operator.text.lower(),
+        start=token.start,
+        end=operator.end,
+        directive=directive,
+        tokens=tokens,
+    )
+
+
+def _times(
+    rest: tuple[Token, ...], word: Token, syntax: Syntax, dialect: Dialect
+) -> tuple[Statement, tuple[Token, ...]]:
+    """`times COUNT statement`: where the count ends is where an expression cannot go on."""
+    parser = Parser(rest, dialect)
+    if not rest:
+        raise Complaint(
+            "ASM051", "`times` needs a count and what to repeat.", word.start, word.end, "for example: times 8 nop"
+        )
+    parser.expression()
+    body = list(rest[parser.position :])
+    if not body:
+        raise Complaint(
+            "ASM051",
+            "`times` needs something to repeat after its count.",
+            word.start,
+            rest[-1].end,
+            "for example: times 8 nop",
+        )
+    labels: list[Name] = []
+    inner = _statement(body, labels, syntax, dialect)
+    if labels or (inner.directive is not None and inner.directive.kind not in ("data", "skip", "text", "float")):
+        raise Complaint("ASM051", "`times` repeats an instruction or data, nothing else.", body[0].start, body[0].end)
+    return inner, tuple(rest[: parser.position])
+
+
+# ---- instructions ----------------------------------------------------------------------------------------------------
+
+
+def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax: Syntax, dialect: Dialect) -> Statement:
+    prefixes: list[str] = []
+    first = tokens[position]
+    while position < len(tokens):
+        token = tokens[position]
+        word = token.text.lower()
+        if token.kind == "brace":
+            word = word.replace(" ", "")
+            if word not in _PSEUDO_PREFIXES:
+                raise Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
+            prefixes.append(word)
+        elif word in PREFIXES:
+            prefixes.append(PREFIXES[word])
+        else:
+            break
+        position += 1
+    if position == len(tokens):
+        raise Complaint(
+            "ASM032",
+            f"The prefix `{tokens[-1].text}` has no instruction.",
+            first.start,
+            tokens[-1].end,
+            "put the instruction on the same line",
+        )
+    token = tokens[position]
+    name = token.text.lower()
+    if token.kind != "name":
+        raise _no_statement(token, tokens, position)
+    if canonical_register(name) is not None or name in SIZES:
+        raise Complaint(
+            "ASM003",
+            f"A line cannot begin with `{token.text}`.",
+            token.start,
+            token.end,
+            "first comes the instruction, for example mov",
+        )
+    position += 1
+    if not is_mnemonic(name):
+        following = tokens[position] if position < len(tokens) else None
+        if following is None and dialect == "nasm" and not prefixes:
+            # A NASM label may stand alone without its colon; whether it is one, the whole source tells.
+            labels.append(Name(token.text, token.start, token.end, colon=False))
+            return Statement(labels=tuple(labels))
+        if following is not None and following.kind == "name" and is_mnemonic(following.text) and not prefixes:
+            if dialect != "nasm":
+                raise Complaint(
+                    "ASM033",
+                    f"`{token.text}` looks like a label without its colon.",
+                    token.start,
+                    token.end,
+                    f"write `{token.text}:`",
+                )
+            labels.append(Name(token.text, token.start, token.end, colon=False))
+            return _instruction(tokens, position, labels, syntax, dialect)
+    rest = tokens[position:]
+    if syntax == "att":
+        from execmem_kernel.assembly import att
+
+        statement = att.read_operands(name, rest, dialect)
+    else:
+        statement = _intel_operands(name, rest, dialect)
+    statement = replace(
+        statement,
+        labels=tuple(labels),
+        name=statement.name or name,
+        start=token.start,
+        end=token.end,
+        prefixes=tuple(prefixes),
+    )
+    return replace(statement, ready=_ready(statement))
+
+
+def _ready(statement: Statement) -> Operation | None:
+    """The finished operation where no operand waits for a name."""
+    for piece in statement.operands:
+        value = piece.value
+        if isinstance(value, Constant):
+            if not isinstance(value.value, Number) or is_branch(statement.name):
+                return None
+        elif isinstance(value, Address):
+            if value.displacement is not None and not isinstance(value.displacement, Number):
+                return None
+            if value.reach == "rel" or any(not isinstance(term.factor, Number) for term in value.terms):
+                return None
+    return build(statement, _no_names, 0, "")
+
+
+def _no_names(tree: Expression) -> object:
+    raise AssertionError(tree)
+
+
+def _intel_operands(name: str, tokens: list[Token], dialect: Dialect) -> Statement:
+    pieces: list[Piece] = []
+    mask: Register | None = None
+    zeroing = False
+    rounding: str | None = None
+    parser = Parser(tokens, dialect)
+    count = len(tokens)
+    while parser.position < count:
+        begin = parser.position
+        if tokens[begin].kind != "brace":
+            pieces.append(_intel_operand(parser, dialect))
+        broadcast: int | None = None
+        while parser.peek_kind() == "brace":
+            token = tokens[parser.position]
+            word = token.text[1:-1].strip().lower()
+            if word in _ROUNDINGS:
+                rounding = word
+            elif word in _BROADCASTS:
+                broadcast = _BROADCASTS[word]
+            elif len(pieces) != 1:
+                raise Complaint(
+                    "ASM025",
+                    f"`{token.text}` cannot stand here.",
+                    token.start,
+                    token.end,
+                    "a mask follows the destination",
+                )
+            elif word == "z":
+                zeroing = True
+            elif (register := canonical_register(word)) is not None and register[0] == "k":
+                mask = Register(register)
+            else:
+                raise Complaint(
+                    "ASM025",
+                    f"`{token.text}` is no decoration of an operand.",
+                    token.start,
+                    token.end,
+                    "for example {k1}{z}, {1to8} or {rn-sae}",
+                )
+            parser.position += 1
+        if broadcast is not None:
+            pieces[-1] = _broadcast(pieces[-1], broadcast)
+        if parser.position == count:
+            break
+        token = tokens[parser.position]
+        if token.text != ",":
+            raise _left_over(token, tokens, parser.position)
+        parser.position += 1
+        if parser.position == count:
+            raise Complaint("ASM010", "An operand is missing after the comma.", token.start, token.end)
+    return Statement(operands=tuple(pieces), mask=mask, zeroing=zeroing, rounding=rounding)
+
+
+def _left_over(token: Token, tokens: Sequence[Token], position: int) -> Complaint:
+    if token.text == "(" and position + 1 < len(tokens) and tokens[position + 1].text == "%":
+        return Complaint(
+            "ASM020",
+            "An address in parentheses is AT&T syntax.",
+            token.start,
+            token.end,
+            "write it in square brackets: [rax+8]",
+        )
+    if token.text == ")":
+        return Complaint("ASM013", "This `)` closes nothing.", token.start, token.end)
+    if token.text == "]":
+        return Complaint("ASM013", "This `]` closes nothing.", token.start, token.end)
+    return Complaint(
+        "ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, "operands are separated by commas"
+    )
+
+
+def _broadcast(piece: Piece, count: int) -> Piece:
+    if not isinstance(piece.value, Address):
+        raise Complaint("ASM025", "Only memory can be broadcast.", piece.start, piece.end)
+    return replace(piece, value=replace(piece.value, broadcast=count))
+
+
+def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
+    tokens = parser.tokens
+    first = tokens[parser.position]
+    size: int | None = None
+    pointer = offset = False
+    form: Literal["short", "near"] | None = None
+    segment: Register | None = None
+    far = False
+    while parser.position < len(tokens) and tokens[parser.position].kind == "name":
+        token = tokens[parser.position]
+        word = token.text.lower()
+        following = tokens[parser.position + 1].text if parser.position + 1 < len(tokens) else ""
+        if word in SIZES and following not in (",", ":", "+", "-", "*", ""):
+            if size is not None:
+                raise Complaint("ASM026", f"A size stands here already, before `{token.text}`.", token.start, token.end)
+            size = SIZES[word]
+        elif word == "ptr" and following:
+            pointer = True
+        elif word == "offset" and following:
+            offset = True
+            parser.position += 1
+            if (
+                following.lower() == "flat"
+                and parser.position + 1 < len(tokens)
+                and tokens[parser.position + 1].text == ":"
+            ):
+                parser.position += 2
+            break
+        elif word in ("short", "near") and following:
+            form = "short" if word == "short" else "near"
+        elif word == "far" and following:
+            far = True
+        elif word == "strict" and following:
+            pass
+        elif word in _SEGMENTS and following == ":":
+            segment = Register(word)
+            parser.position += 1
+        else:
+            break
+        parser.position += 1
+    reach: Literal["rel", "abs", ""] = ""
+    if parser.peek() == "[":
+        # Words that NASM lets stand inside: [rel x], [abs x], [qword rel x], [fs:0].
+        inside = parser.position + 1
+        words: list[int] = []
+        while inside < len(tokens) and tokens[inside].kind == "name":
+            word = tokens[inside].text.lower()
+            following = tokens[inside + 1].text if inside + 1 < len(tokens) else ""
+            if word in ("rel", "abs") and following not in ("]", "+", "-", "*", ""):
+                reach = "rel" if word == "rel" else "abs"
+                words.append(inside)
+            elif word in _SEGMENTS and following == ":":
+                segment = Register(word)
+                words += [inside, inside + 1]
+                inside += 1
+            elif word in SIZES and following not in ("]", "+", "-", "*", ""):
+                words.append(inside)
+            else:
+                break
+            inside += 1
+        if words:
+            parser.tokens = tokens = [token for index, token in enumerate(tokens) if index not in words]
+    if parser.position >= len(tokens):
+        last = tokens[-1]
+        raise Complaint("ASM010", "An operand is missing here.", last.start, last.end)
+    begin = parser.position
+    tree = parser.expression(memory=True)
+    end = tokens[parser.position - 1].end
+    start = first.start
+    if isinstance(tree, RegisterLeaf):
+        if parser.position - begin > 1 and tokens[begin].text == "(":
+            raise Complaint(
+                "ASM022",
+                "A register cannot stand in parentheses.",
+                start,
+                end,
+                f"for memory write [{tree.register.name}]",
+            )
+        if segment is not None:
+            raise Complaint(
+                "ASM022",
+                "A segment goes with an address, not with a register.",
+                start,
+                end,
+                f"write {segment.name}:[{tree.register.name}]",
+            )
+        if offset:
+            raise Complaint("ASM022", "`offset` goes with a label, not with a register.", start, end)
+        if (size is not None or pointer) and not (size == register_size(tree.register.name) and not pointer):
+            if size is None or pointer:
+                hint = f"write [{tree.register.name}] for the memory it points to"
+                raise Complaint("ASM027", "A size with `ptr` needs an address in square brackets.", start, end, hint)
+            raise Complaint(
+                "ASM027", f"The register {tree.register.name} is not a {SIZE_NAMES[size]}.", start, end, f"write [{tree.register.name}] for the memory it points to"
+            )  # fmt: skip
+        return Piece(tree.register, start, end)
+    if has_bracket(tree) or segment is not None or reach:
+        if far:
+            size = 6 if size in (None, 4) else 10 if size == 8 else size
+        return Piece(_address(tree, size, segment, reach, start, end), start, end)
+    if has_register(tree):
+        raise Complaint(
+            "ASM022",
+            "A register cannot be part of a constant.",
+            start,
+            end,
+            "for memory, put the whole address in square brackets",
+        )
+    if far:
+        raise Complaint("ASM028", "A far jump to an address does not exist in 64-bit mode.", start, end)
+    return Piece(Constant(tree, size, offset, pointer and not offset, form), start, end)
+
+
+# ---- addresses -------------------------------------------------------------------------------------------------------
+
+
+def _address(
+    tree: Expression, size: int | None, segment: Register | None, reach: Literal["rel", "abs", ""], start: int, end: int
+) -> Address:
+    terms: list[Term] = []
+    constants: list[tuple[int, Expression]] = []
+    _linear(tree, 1, None, terms, constants, start, end)
+    displacement: Expression | None = None
+    for sign, constant in constants:
+        if displacement is None:
+            displacement = (
+                constant
+                if sign > 0
+                else Number(-constant.value)
+                if isinstance(constant, Number)
+                else Unary("-", constant)
+            )
+        elif isinstance(displacement, Number) and isinstance(constant, Number):
+            displacement = Number(displacement.value + sign * constant.value)
+        else:
+            displacement = Binary("+" if sign > 0 else "-", displacement, constant, start, end)
+    address = Address(tuple(terms), displacement, size, segment, reach)
+    if all(isinstance(term.factor, Number) for term in terms):
+        arrange(address, [term.factor.value for term in terms if isinstance(term.factor, Number)], start, end)
+    return address
+
+
+def _linear(
+    tree: Expression,
+    sign: int,
+    factor: Expression | None,
+    terms: list[Term],
+    constants: list[tuple[int, Expression]],
+    start: int,
+    end: int,
+) -> None:
+    """Take an address apart into registers times constants, plus constants."""
+    if isinstance(tree, Bracket):
+        _linear(tree.inner, sign, factor, terms, constants, start, end)
+    elif isinstance(tree, RegisterLeaf):
+        if sign < 0:
+            raise Complaint(
+                "ASM023", f"The register {tree.register.name} cannot be subtracted in an address.", tree.start, tree.end
+            )
+        terms.append(
+            Term(tree.register, factor if factor is not None else Number(1), factor is not None, tree.start, tree.end)
+        )
+    elif not has_register(tree):
+        plain = _without_brackets(tree)
+        constants.append((sign, plain if factor is None else _product(plain, factor)))
+    elif isinstance(tree, Binary) and tree.operator in "+-":
+        _linear(tree.left, sign, factor, terms, constants, start, end)
+        _linear(tree.right, sign if tree.operator == "+" else -sign, factor, terms, constants, start, end)
+    elif (
+        isinstance(tree, Binary) and tree.operator == "*" and not (has_register(tree.left) and has_register(tree.right))
+    ):
+        inner, scale = (tree.left, tree.right) if has_register(tree.left) else (tree.right, tree.left)
+        _linear(inner, sign, scale if factor is None else _product(scale, factor), terms, constants, start, end)
+    else:
+        if isinstance(tree, Binary):
+            start, end = tree.start, tree.end
+        raise Complaint(
+            "ASM023",
+            "The CPU cannot work out this address.",
+            start,
+            end,
+            "an address is base + index*1, 2, 4 or 8 + constant",
+        )
+
+
+def _without_brackets(tree: Expression) -> Expression:
+    if isinstance(tree, Bracket):
+        return tree.inner
+    if isinstance(tree, Binary) and has_bracket(tree):
+        return Binary(tree.operator, _without_brackets(tree.left), _without_brackets(tree.right), tree.start, tree.end)
+    return tree
+
+
+def _product(left: Expression, right: Expression) -> Expression:
+    if isinstance(left, Number) and isinstance(right, Number):
+        return Number(left.value * right.value)
+    return Binary("*", left, right, 0, 1)
+
+
+def arrange(address: Address, factors: list[int], start: int, end: int) -> tuple[Register | None, Register | None, int]:
+    """Base, index and scale of an address, its factors being known.
+
+    Raises:
+        Complaint: No such address exists.
+    """
+    terms = address.terms
+    if not terms:
+        return None, None, 1
+    for term in terms:
+        name = term.register.name
+        if name in ("rip", "eip"):
+            if len(terms) > 1 or term.explicit:
+                raise Complaint(
+                    "ASM023", f"{name} cannot be combined with another register in an address.", term.start, term.end
+                )
+        elif name[1:3] == "mm" and name[0] in "xyz":
+            continue
+        elif register_size(name) not in (4, 8) or not (name[0] == "r" or name[0] == "e"):
+            hint = "the address is in a 64-bit register, for example rax"
+            raise Complaint("ASM023", f"The register {name} cannot be part of an address.", term.start, term.end, hint)
+    if len(terms) == 2 and terms[0].register == terms[1].register and (terms[0].explicit or terms[1].explicit):
+        total = factors[0] + factors[1]
+        if total in (3, 5, 9) or 1 in factors:
+            # rax + rax*2, whichever comes first.
+            plain = 0 if factors[0] == 1 else 1
+            return _checked(terms[plain].register, terms[1 - plain], factors[1 - plain])
+    if len(terms) > 2:
+        raise Complaint(
+            "ASM024",
+            "An address has at most two registers: a base and an index.",
+            start,
+            end,
+            "add the third beforehand, with lea or add",
+        )
+    if len(terms) == 1:
+        term, factor = terms[0], factors[0]
+        vector = term.register.name[1:3] == "mm"
+        if not term.explicit and not vector:
+            return term.register, None, 1
+        if factor in (3, 5, 9) and not vector:
+            return _checked(term.register, term, factor - 1)
+        return _checked(None, term, factor)
+    first, second = terms
+    base, index, scale = first, second, factors[1]
+    if (first.explicit and not second.explicit) or (
+        first.register.name[1:3] == "mm" and first.register.name[0] in "xyz"
+    ):
+        base, index, scale = second, first, factors[0]
+    elif first.explicit and second.explicit:
+        if factors[0] != 1:
+            base, index, scale = second, first, factors[0]
+            if factors[1] != 1:
+                raise Complaint("ASM024", "Only one register of an address can be multiplied.", start, end)
+    elif not second.explicit and second.register.name in ("rsp", "esp") and first.register.name not in ("rsp", "esp"):
+        # rsp has no encoding as an index; with a scale of 1 the two may change places.
+        base, index = second, first
+    if register_size(base.register.name) != register_size(index.register.name) and index.register.name[1:3] != "mm":
+        raise Complaint(
+            "ASM023", f"{base.register.name} and {index.register.name} have different sizes.", index.start, index.end,
+            "both registers of an address are 64 bits wide",
+        )  # fmt: skip
+    return _checked(base.register, index, scale)
+
+
+def _checked(base: Register | None, index: Term, scale: int) -> tuple[Register | None, Register | None, int]:
+    name = index.register.name
+    if scale not in (1, 2, 4, 8):
+        raise Complaint(
+            "ASM029", f"A register in an address can be multiplied by 1, 2, 4 or 8, not by {scale}.", index.start, index.end,
+            "use lea or imul to compute it first",
+        )  # fmt: skip
+    if name in ("rsp", "esp"):
+        hint = "copy it to another register first" if scale > 1 else "it can be the base: write it once, without `*`"
+        raise Complaint(
+            "ASM021",
+            f"{name} cannot be the index of an address: the CPU has no encoding for it.",
+            index.start,
+            index.end,
+            hint,
+        )
+    return base, index.register, scale
+
+
+# ---- from statement to operation -------------------------------------------------------------------------------------
+
+_BRANCHES = frozenset(("call", "callq", "loop", "loope", "loopne", "loopz", "loopnz", "xbegin", "jmpq"))
+
+
+def is_branch(mnemonic: str) -> bool:
+    """Whether a plain address as the operand is where it goes."""
+    return mnemonic[0] == "j" or mnemonic in _BRANCHES
+
+
+def build(statement: Statement, lookup: Lookup, address: int, dialect: Dialect) -> Operation:
+    """The operation to encode, at its address.
+
+    Raises:
+        Complaint: A name is unknown, or an operand has no meaning.
+    """
+    operands: list[Operand] = []
+    for piece in statement.operands:
+        value = piece.value
+        if isinstance(value, Register):
+            operands.append(value)
+        elif isinstance(value, Address):
+            operands.append(_memory(value, piece, lookup))
+        else:
+            operands.append(_constant(statement, value, piece, lookup, dialect))
+    return Operation(
+        statement.name,
+        tuple(operands),
+        statement.prefixes,
+        address,
+        statement.mask,
+        statement.zeroing,
+        statement.rounding,
+    )
+
+
+def _memory(address: Address, piece: Piece, lookup: Lookup) -> Memory:
+    factors: list[int] = []
+    for term in address.terms:
+        factor = evaluate(term.factor, lookup)
+        if factor.terms:
+            raise Complaint("ASM029", "An address cannot be what a register is multiplied by.", term.start, term.end)
+        factors.append(factor.number)
+    base, index, scale = arrange(address, factors, piece.start, piece.end)
+    size, segment, broadcast = address.size, address.segment, address.broadcast
+    value = None if address.displacement is None else evaluate(address.displacement, lookup)
+    if value is None:
+        return Memory(base, index, scale, 0, size, segment, None, base is None and index is None, broadcast)
+    weight = value.weight
+    if weight not in (0, 1):
+        raise Complaint(
+            "ASM034",
+            "Two addresses cannot be added.",
+            piece.start,
+            piece.end,
+            "the difference of two labels is a number",
+        )
+    if base is not None and base.name in ("rip", "eip"):
+        if weight:
+            return Memory(base, None, 1, 0, size, segment, value.number, False, broadcast)
+        return Memory(base, None, 1, value.number, size, segment, None, False, broadcast, bool(value.terms))
+    if base is None and index is None:
+        # A bare label means rip-relative in every dialect: nearer to what compilers write, and right at any address.
+        relative = (weight == 1 and address.reach != "abs") or address.reach == "rel"
+        if relative and segment is None:
+            return Memory(Register("rip"), None, 1, 0, size, None, value.number, False, broadcast)
+        return Memory(None, None, 1, value.number, size, segment, None, True, broadcast, bool(value.terms))
+    return Memory(base, index, scale, value.number, size, segment, None, False, broadcast, bool(value.terms))
+
+
+def _constant(statement: Statement, constant: Constant, piece: Piece, lookup: Lookup, dialect: Dialect) -> Operand:
+    value = evaluate(constant.value, lookup)
+    weight = value.weight
+    if weight not in (0, 1):
+        raise Complaint(
+            "ASM034",
+            "Two addresses cannot be added.",
+            piece.start,
+            piece.end,
+            "the difference of two labels is a number",
+        )
+    if constant.pointer:
+        if weight:
+            return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
+        return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
+    name = statement.name
+    if is_branch(name) and not constant.offset and len(statement.operands) == 1:
+        return Target(value.number, constant.form)
+    if weight == 0 or constant.offset or dialect == "nasm":
+        return Immediate(value.number, constant.size, bool(value.terms))
+    if name == "lea" or dialect == "gnu":
+        return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
+    text = constant.value
+    label = getattr(text, "name", "the label")
+    raise Complaint(
+        "ASM035", f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).", piece.start, piece.end,
+        f"write [{label}] for what is stored there, `offset {label}` or lea for the address",
+    )  # fmt: skip
+
+
+# ---- back to text ----------------------------------------------------------------------------------------------------
+
+
+def intel_text(statement: Statement) -> str:
+    """A statement in Intel syntax, for hints; "" for what is no instruction."""
+    if not statement.name or statement.directive is not None:
+        return ""
+    texts = [_operand_text(piece.value) for piece in statement.operands]
+    return f"{statement.name} {', '.join(texts)}".strip()
+
+
+def _operand_text(value: Register | Constant | Address) -> str:
+    if isinstance(value, Register):
+        return value.name
+    if isinstance(value, Constant):
+        text = expression_text(value.value)
+        return (
+            f"[{text}]"
+            if value.pointer
+            else f"offset {text}"
+            if value.offset and not isinstance(value.value, Number)
+            else text
+        )
+    parts: list[str] = []
+    for term in value.terms:
+        factor = f"*{expression_text(term.factor)}" if term.explicit else ""
+        parts.append(f"{term.register.name}{factor}")
+    text = " + ".join(parts)
+    if value.displacement is not None:
+        displacement = expression_text(value.displacement)
+        text += (
+            f" - {displacement[1:]}"
+            if displacement.startswith("-") and text
+            else f" + {displacement}"
+            if text
+            else displacement
+        )
+    size = f"{SIZE_NAMES[value.size]} ptr " if value.size else ""
+    segment = f"{value.segment.name}:" if value.segment else ""
+    return f"{size}{segment}[{text}]"
+
+
+def expression_text(tree: Expression) -> str:
+    """An expression as a reader would write it."""
+    if isinstance(tree, Number):
+        return str(tree.value)
+    if isinstance(tree, Binary):
+        return f"{expression_text(tree.left)} {tree.operator} {expression_text(tree.right)}"
+    if isinstance(tree, Unary):
+        return f"{tree.operator}{expression_text(tree.operand)}"
+    return getattr(tree, "name", "$")
