@@ -66,8 +66,8 @@ class Program:
     entry: int = CODE_ADDRESS
     """Where it starts: `_start`, `main` or the first instruction, whichever exists first in this order."""
     warnings: tuple[Diagnostic, ...] = ()
-    externs: frozenset[str] = frozenset()
-    """Names declared `extern` and used."""
+    externs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Names declared `extern` and used, each with the address the program has for it (externs.py)."""
     features: frozenset[str] = frozenset()
     """CPU features its instructions need beyond the x86-64 baseline, by iced-x86's names in lower case."""
 
