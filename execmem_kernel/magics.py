@@ -54,7 +54,7 @@ EXAMPLES = (
 """Option lines with what they do, for the help text; each is parsed by a test."""
 
 
-# ---- Options ---------------------------------------------------------------------------------------------
+# ---- Options ---------------------------------------------------------------------------------------------------------
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,7 +148,7 @@ def help_text() -> str:
     )
 
 
-# ---- Values for registers --------------------------------------------------------------------------------
+# ---- Values for registers --------------------------------------------------------------------------------------------
 
 
 def arguments(words: list[str], variables: Mapping[str, Any]) -> tuple[dict[str, int | str], dict[str, Any]]:
@@ -173,12 +173,12 @@ def arguments(words: list[str], variables: Mapping[str, Any]) -> tuple[dict[str,
 
 
 def _wider(name: str) -> str:
-    from execmem_kernel.execution.engine import _PARTS
+    from execmem_kernel.execution.engine import PARTS
 
     if name in ("rsp", "esp", "sp", "spl"):
         return ": every program gets a stack of its own"
-    if name in _PARTS:
-        return f"; set the whole of it, {_PARTS[name][0]}"
+    if name in PARTS:
+        return f"; set the whole of it, {PARTS[name][0]}"
     return _nearest(name, GENERAL)
 
 
@@ -246,7 +246,7 @@ def _bytes(value: Any) -> Any:
     return None if view.ndim == 0 else view.tobytes()
 
 
-# ---- %%asm -----------------------------------------------------------------------------------------------
+# ---- %%asm -----------------------------------------------------------------------------------------------------------
 
 
 class Session:
@@ -361,7 +361,7 @@ def _in_one_line(error: Raised, line: str) -> Raised:
     return error
 
 
-# ---- %execmem --------------------------------------------------------------------------------------------
+# ---- %execmem --------------------------------------------------------------------------------------------------------
 
 
 def _explain(text: str) -> Report:
@@ -382,16 +382,14 @@ def _regions(_text: str) -> Report:
 
 def _audit(_text: str) -> Report:
     from execmem_kernel.memory.manager import manager
-    from execmem_kernel.views.memory import leaks_report
 
-    return leaks_report(manager().audit())
+    return _leaks_report(manager().audit())
 
 
 def _cleanup(_text: str) -> Report:
     from execmem_kernel.memory.manager import manager
-    from execmem_kernel.views.memory import cleanup_report
 
-    return cleanup_report(manager().cleanup())
+    return _cleanup_report(manager().cleanup())
 
 
 COMMANDS: dict[str, tuple[Callable[[str], Report], str]] = {
@@ -425,11 +423,48 @@ def execmem(line: str) -> Report | None:
     return COMMANDS[name][0](rest)
 
 
-# ---- Loading ---------------------------------------------------------------------------------------------
+# ---- Values that show themselves -------------------------------------------------------------------------------------
+
+
+def _program_report(program: Any) -> Report:
+    from execmem_kernel.views.cell import program_report
+
+    return program_report(program)
+
+
+def _outcome_report(outcome: Any) -> Report:
+    from execmem_kernel.views.cell import outcome_report
+
+    return outcome_report(outcome)
+
+
+def _leaks_report(leaks: Any) -> Report:
+    from execmem_kernel.views.memory import leaks_report
+
+    return leaks_report(leaks)
+
+
+def _cleanup_report(done: Any) -> Report:
+    from execmem_kernel.views.memory import cleanup_report
+
+    return cleanup_report(done)
+
+
+def _bundler(report: Callable[[Any], Report]) -> Callable[[Any], dict[str, str]]:
+    return lambda value: report(value)._repr_mimebundle_()
+
+
+# ---- Loading ---------------------------------------------------------------------------------------------------------
 
 _sessions: WeakKeyDictionary[InteractiveShell, Session] = WeakKeyDictionary()
 
-_FORMATTED = ("Outcome", "execmem_kernel.execution.engine"), ("Program", "execmem_kernel.assembly.program")
+_SHOWN_AS_REPORTS: tuple[tuple[str, str, Callable[[Any], Report]], ...] = (
+    ("execmem_kernel.assembly.program", "Program", _program_report),
+    ("execmem_kernel.execution.engine", "Outcome", _outcome_report),
+    ("execmem_kernel.memory.audit", "LeakReport", _leaks_report),
+    ("execmem_kernel.memory.manager", "CleanupReport", _cleanup_report),
+)
+"""Values that show themselves as a report when they are the last thing in a cell."""
 
 
 def load(shell: InteractiveShell) -> None:
@@ -455,9 +490,10 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(straighten)
     assert shell.display_formatter is not None
     bundles = shell.display_formatter.mimebundle_formatter
-    for name, module in _FORMATTED:
-        bundles.for_type_by_name(module, name, _bundle)
+    for module, name, report in _SHOWN_AS_REPORTS:
+        bundles.for_type_by_name(module, name, _bundler(report))
     session.name_cell()
+    places.namespace = shell.user_ns
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -472,24 +508,15 @@ def unload(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.remove(straighten)
     assert shell.display_formatter is not None
     bundles = shell.display_formatter.mimebundle_formatter
-    for name, module in _FORMATTED:
+    for module, name, _ in _SHOWN_AS_REPORTS:
         bundles.pop(f"{module}.{name}", None)
         loaded = sys.modules.get(module)
         if loaded is not None:
             bundles.pop(getattr(loaded, name), None)
-    places.current_cell = None
+    places.current_cell = places.namespace = None
     widgets = sys.modules.get("execmem_kernel.views.memory_map")
     if widgets is not None:
         widgets.close_all()
-
-
-def _bundle(value: Any) -> Any:
-    """How an outcome or a program shows itself when it is the last thing in a cell."""
-    from execmem_kernel.assembly.program import Program
-    from execmem_kernel.views.cell import outcome_report, program_report
-
-    report = program_report(value) if isinstance(value, Program) else outcome_report(value)
-    return report._repr_mimebundle_()
 
 
 def straighten(lines: list[str]) -> list[str]:

@@ -461,6 +461,8 @@ class ExecutableMemory:
         manager, block = self._manager, self._block
         if finalizing() or manager.inherited:
             return  # the kernel frees everything with the process, which for a child is the parent
+        if block.state == "released":
+            return  # by cleanup(): nothing was forgotten
         self._gone = "closed"
         manager._forgotten(block)
         warnings.warn(

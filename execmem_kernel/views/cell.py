@@ -31,7 +31,7 @@ FLAG_WORDS = {
 Tone = Literal["good", "bad", "warning", "plain"]
 
 
-# ---- The parts of a report -------------------------------------------------------------------------------
+# ---- The parts of a report -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Report:
         return {"text/plain": self.text(), "text/html": self.html()}
 
 
-# ---- Values to reports -----------------------------------------------------------------------------------
+# ---- Values to reports -----------------------------------------------------------------------------------------------
 
 
 def outcome_report(outcome: Outcome, show: Sequence[str] = (), buffers: Mapping[str, bytes] | None = None) -> Report:
@@ -143,7 +143,7 @@ def outcome_report(outcome: Outcome, show: Sequence[str] = (), buffers: Mapping[
 def program_report(program: Program) -> Report:
     """A program that has not run: its listing and what its segments take."""
     sizes = ", ".join(f"{segment.name} {segment.size:,} ({segment.protection})" for segment in program.segments)
-    parts: list[Part] = [Sentence(f"{len(program.code):,} bytes of code", lead="program")]
+    parts: list[Part] = [Sentence(f"{counted(len(program.code))} of code", lead="program")]
     parts += [
         Sentence(finding.message + _hint(finding.hint), lead=_warning_lead(finding.line), tone="warning")
         for finding in program.warnings
@@ -156,8 +156,9 @@ def program_report(program: Program) -> Report:
 def diagnostics_report(diagnostics: Sequence[Diagnostic]) -> Report:
     """Everything that is wrong with a source text, in the order of its lines."""
     errors = sum(finding.severity == "error" for finding in diagnostics)
-    count = "1 error" if errors == 1 else f"{errors} errors"
-    parts: list[Part] = [Sentence(f"nothing was run; {count} in the source", lead="not assembled", tone="bad")]
+    parts: list[Part] = [
+        Sentence(f"nothing was run; {counted(errors, 'error')} in the source", lead="not assembled", tone="bad")
+    ]
     for finding in diagnostics:
         first, *rest = str(finding).split("\n")
         lead, _, message = first.partition(": ")
@@ -174,7 +175,7 @@ def one_line(diagnostics: Sequence[Diagnostic]) -> str:
     return f"line {errors[0].line}: {plain(errors[0].message)}{more}"
 
 
-# ---- Outcomes, piece by piece ----------------------------------------------------------------------------
+# ---- Outcomes, piece by piece ----------------------------------------------------------------------------------------
 
 
 def _headline(outcome: Outcome) -> Sentence:
@@ -296,7 +297,7 @@ def _listing(program: Program, stopped: ListingRow | None, *, folded: bool) -> T
 
 
 def _life(event: LifeEvent) -> str:
-    size = f"{event.size:,} bytes" if event.size and event.kind in ("allocated", "written") else ""
+    size = counted(event.size) if event.size and event.kind in ("allocated", "written") else ""
     about = ", ".join(piece for piece in (size, plain(event.detail)) if piece)
     return f"{event.kind} ({about})" if about else event.kind
 
@@ -313,12 +314,17 @@ def _more(count: int, where: str) -> str:
     return f"{count:,} more in {where}" if count > 0 else ""
 
 
-# ---- Numbers and characters --------------------------------------------------------------------------------
+# ---- Numbers and characters ------------------------------------------------------------------------------------------
 
 
 def signed(value: int, bits: int = 64) -> int:
     """The same bits read as a signed number."""
     return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def counted(count: int, thing: str = "byte") -> str:
+    """A number of things in words: "1 byte", "4,096 bytes"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def plain(text: str) -> str:
@@ -345,7 +351,7 @@ def _ascii(data: bytes) -> str:
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)
 
 
-# ---- Text ------------------------------------------------------------------------------------------------
+# ---- Text ------------------------------------------------------------------------------------------------------------
 
 
 def _text(parts: Iterable[Part]) -> list[str]:
@@ -376,7 +382,7 @@ def _text_rows(table: Table) -> list[str]:
     return lines
 
 
-# ---- HTML ------------------------------------------------------------------------------------------------
+# ---- HTML ------------------------------------------------------------------------------------------------------------
 
 # The thick edge is the one thing drawn in colour; the lead word beside it says the same.
 _EDGES: Mapping[Tone, str] = {

@@ -35,7 +35,7 @@ class Chart(Figure):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         picture = io.BytesIO()
         # Without the version of matplotlib in it, the same numbers make the same file.
-        FigureCanvasAgg(self).print_png(picture, metadata={"Software": None})
+        FigureCanvasAgg(self).print_png(picture, metadata={"Software": None})  # type: ignore[no-untyped-call]
         text = self.report.text()
         width, height = (int(inches * self.dpi / 2) for inches in self.get_size_inches())
         bundle = {"image/png": b64encode(picture.getvalue()).decode(), "text/plain": text}
@@ -52,9 +52,14 @@ def leak_chart(events: Sequence[Event] | None = None) -> Chart:
         from execmem_kernel.memory.manager import manager
 
         events = manager().events()
-    steps = range(len(events) + 1)
+    events = _changes(events)
+    # One step more than there are events, so that the last level has a length too.
+    end = len(events) + 1
     owned = [0, *(event.owned for event in events)]
     unowned = [0, *(event.unowned for event in events)]
+    owned.append(owned[-1])
+    unowned.append(unowned[-1])
+    steps = range(end + 1)
 
     chart = Chart(figsize=(8, 4), dpi=144, facecolor="white", layout="constrained")
     chart.report = _numbers(events)
@@ -63,15 +68,15 @@ def leak_chart(events: Sequence[Event] | None = None) -> Chart:
     axes.step(steps, unowned, where="post", color=ORANGE, linewidth=2, linestyle=(0, (4, 2)), label="nobody owns")
     axes.fill_between(steps, unowned, step="post", facecolor="none", edgecolor=ORANGE, hatch="///", linewidth=0)
     top = max(*owned, *unowned, 1)
-    _label(axes, "owned", owned[-1], unowned[-1], top, len(events), BLUE)
-    _label(axes, "nobody owns", unowned[-1], owned[-1], top, len(events), ORANGE)
+    _label(axes, "owned", owned[-1], unowned[-1], top, end, BLUE)
+    _label(axes, "nobody owns", unowned[-1], owned[-1], top, end, ORANGE)
 
     leaked = unowned[-1]
     title = f"{leaked:,} bytes of executable memory have no owner" if leaked else "All executable memory has an owner"
     axes.set_title(title, loc="left", fontweight="bold", pad=12)
     axes.set_xlabel("events: each allocation and each release, one after the other")
     axes.set_ylabel("bytes")
-    axes.set_xlim(0, max(len(events), 1))
+    axes.set_xlim(0, end)
     axes.set_ylim(0, top * 1.12)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 4, 5, 8, 10], integer=True))
@@ -82,13 +87,24 @@ def leak_chart(events: Sequence[Event] | None = None) -> Chart:
     return chart
 
 
+def _changes(events: Sequence[Event]) -> list[Event]:
+    """Only the events that changed what is owned: writing and sealing do not."""
+    changes: list[Event] = []
+    last = (0, 0)
+    for event in events:
+        if (event.owned, event.unowned) != last:
+            changes.append(event)
+            last = (event.owned, event.unowned)
+    return changes
+
+
 def _label(axes: Any, name: str, value: int, other: int, top: int, end: int, color: str) -> None:
     """Write the line's name and last value at its end, clear of the other line's."""
     close = abs(value - other) < top * 0.1
     lift = (0.05 if value > other or (value == other and color == BLUE) else -0.05) * top if close else 0
     axes.annotate(
         f"{name}: {value:,}",
-        xy=(max(end, 1), max(value + lift, 0)),
+        xy=(end, max(value + lift, 0)),
         xytext=(8, 0),
         textcoords="offset points",
         va="center",

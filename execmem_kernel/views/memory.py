@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from execmem_kernel.views.cell import Report, Sentence, Table, plain
+from execmem_kernel.views.cell import Report, Sentence, Table, counted, plain
 
 if TYPE_CHECKING:
     from execmem_kernel.memory.audit import LeakReport
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 RELEASED_ROWS = 6
 """Regions that stay in the map for a while after they were released; the oldest leave first."""
 
+PAGE = 4096
+"""What a mapping is made of on x86-64: memory without an owner is lost in whole pages."""
 OWNERS = {"scope": "a with block", "handle": "a handle", "manual": "handed over"}
+OWNED = {
+    "scoped": "an open scope",
+    "reachable": "no scope; kept alive",
+    "lost": "nobody: handed over and not given back",
+    "foreign": "nobody: mapped past the manager",
+    "vanished": "unmapped by somebody else",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +58,7 @@ class Picture:
         if not self.rows:
             return Report((lead,))
         headings = ("name", "size", "protection", "owner", "made in", "state")
-        rows = tuple(
-            (row.name, f"{row.size:,} bytes", row.protection, row.owner, row.made, row.state) for row in self.rows
-        )
+        rows = tuple((row.name, counted(row.size), row.protection, row.owner, row.made, row.state) for row in self.rows)
         return Report((lead, Table("regions", rows, headings)))
 
 
@@ -75,8 +82,9 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
     for event in known:
         if event.kind == "unmanaged":
             place = _place(event.cell, event.line)
+            pages = -(-event.size // PAGE) * PAGE
             rows.append(
-                Row(event.sequence, "unowned", "(unmanaged)", event.size, "r-x", "nobody", place, "leaked: no owner")
+                Row(event.sequence, "unowned", "(unmanaged)", pages, "r-x", "nobody", place, "leaked: no owner")
             )
     gone = [event for event in known if event.kind == "allocated" and event.sequence not in live]
     for event in gone[-RELEASED_ROWS:]:
@@ -86,11 +94,48 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
         )
     rows.sort(key=lambda row: row.key)
     count, size = len(snapshot.regions), sum(region.size for region in snapshot.regions)
-    regions = "1 live region" if count == 1 else f"{count:,} live regions"
-    totals = f"{regions}, {size:,} bytes"
-    unowned = sum(row.size for row in rows if row.kind == "unowned")
-    return Picture(tuple(rows), f"{totals}; {unowned:,} bytes that nobody owns" if unowned else totals)
+    regions = counted(count, "live region")
+    totals = f"{regions}, {counted(size)}"
+    unowned = known[-1].unowned if known else 0
+    return Picture(tuple(rows), f"{totals}; {counted(unowned)} that nobody owns" if unowned else totals)
 
 
 def _place(cell: str, line: int | None) -> str:
     return plain(cell if line is None else f"{cell}, line {line}")
+
+
+# ---- Audits and cleanups ---------------------------------------------------------------------------------------------
+
+
+def leaks_report(leaks: LeakReport) -> Report:
+    """What an audit found: each piece of executable memory, and who answers for it."""
+    if not leaks.findings:
+        return Report((Sentence("no executable memory outside the libraries", lead="audit", tone="good"),))
+    count, size = len(leaks.leaks), sum(finding.size for finding in leaks.leaks)
+    if count:
+        pieces = counted(count, "piece")
+        verdict = Sentence(f"{pieces}, {counted(size)}, that no scope answers for", lead="audit", tone="bad")
+    else:
+        verdict = Sentence("all executable memory is owned by an open scope", lead="audit", tone="good")
+    rows = tuple(
+        (
+            plain(finding.name or "(no name)"),
+            counted(finding.size),
+            "unknown" if finding.cell is None else _place(finding.cell, finding.line),
+            OWNED[finding.kind] + (f" by {plain(', '.join(finding.held_by))}" if finding.held_by else ""),
+        )
+        for finding in leaks.findings
+    )
+    return Report((verdict, Table("findings", rows, ("name", "size", "made in", "who answers for it"))))
+
+
+def cleanup_report(done: CleanupReport) -> Report:
+    """What a cleanup released, and what it had to leave."""
+    count, size = len(done.released), sum(region.size for region in done.released)
+    regions = counted(count, "region")
+    parts = [Sentence(f"{regions} released, {counted(size)}", lead="cleanup", tone="good")]
+    parts += [
+        Sentence(f"{plain(region.name or 'a region')} stays, {counted(region.size)}: a call is running in it")
+        for region in done.kept
+    ]
+    return Report(tuple(parts))

@@ -27,7 +27,7 @@ INTERVAL_S = 0.1
 _open_maps: WeakSet[MemoryMap] = WeakSet()
 
 
-class MemoryMap(anywidget.AnyWidget):  # type: ignore[misc]
+class MemoryMap(anywidget.AnyWidget):
     """A live table of executable memory; all that it shows is in its two traits."""
 
     _esm = Path(__file__).with_suffix(".js")

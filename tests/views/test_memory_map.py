@@ -1,0 +1,84 @@
+"""The live map as a widget: its state is its traits, it follows the manager by itself, and it can be closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.views.memory_map import MemoryMap, close_all, memory_map
+
+
+@pytest.fixture
+def manager() -> CodeMemoryManager:
+    return CodeMemoryManager()
+
+
+@pytest.fixture
+def shown(manager: CodeMemoryManager) -> Iterator[MemoryMap]:
+    widget = memory_map(manager)
+    yield widget
+    widget.close()
+
+
+def wait_for(widget: MemoryMap, totals: str) -> None:
+    """Until the widget says so by itself; fails after far longer than it needs."""
+    deadline = time.monotonic() + 20
+    while widget.totals != totals:
+        assert time.monotonic() < deadline, widget.totals
+        time.sleep(0.01)
+
+
+def test_it_follows_the_manager_without_being_asked(manager: CodeMemoryManager, shown: MemoryMap) -> None:
+    assert shown.totals == "0 live regions, 0 bytes"
+    with manager.allocate(b"\xc3", name="f"):
+        wait_for(shown, "1 live region, 1 byte")
+        assert [row["name"] for row in shown.regions] == ["f"]
+    wait_for(shown, "0 live regions, 0 bytes")
+    assert [row["state"] for row in shown.regions] == ["released"]
+
+
+def test_a_burst_of_events_is_a_handful_of_updates(manager: CodeMemoryManager, shown: MemoryMap) -> None:
+    updates = []
+    shown.observe(lambda change: updates.append(change["new"]), "regions")
+    for number in range(2000):
+        manager.allocate(b"\xc3", name=f"n{number}").close()
+    held = manager.allocate(b"\xc3\xc3", name="last")
+    wait_for(shown, "1 live region, 2 bytes")
+    assert 1 <= len(updates) < 200
+    held.close()
+
+
+def test_its_whole_state_is_in_its_traits(shown: MemoryMap) -> None:
+    state = shown.get_state()
+    assert {"regions", "totals", "_esm", "_css"} <= state.keys()
+    assert "export default" in state["_esm"]
+
+
+def test_text_and_html_stand_beside_the_live_view(manager: CodeMemoryManager, shown: MemoryMap) -> None:
+    with manager.allocate(b"\xc3", name="f"):
+        data, _ = shown._repr_mimebundle_()
+        assert data["text/plain"] == repr(shown)
+    assert data["text/plain"].startswith("executable memory: 1 live region, 1 byte\n")
+    assert "<table" in data["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "0x" not in data["text/plain"] + data["text/html"]
+
+
+def test_closing_ends_its_thread_and_twice_is_harmless(manager: CodeMemoryManager) -> None:
+    before = threading.active_count()
+    widget = memory_map(manager)
+    assert threading.active_count() == before + 1
+    widget.close()
+    widget.close()
+    assert threading.active_count() == before
+
+
+def test_all_maps_can_be_closed_at_once(manager: CodeMemoryManager) -> None:
+    before = threading.active_count()
+    memory_map(manager), memory_map(manager)
+    close_all()
+    assert threading.active_count() == before
