@@ -18,7 +18,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, MutableSequence
+from collections.abc import Callable, Iterable
 from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
@@ -254,7 +254,7 @@ class Block:
     """Handed to a manual owner by `release()`."""
     doomed: bool = False
     """Closed while a call was running: freed when the last call ends."""
-    gate: MutableSequence[int] | None = None
+    gate: Any = None
     """Two numbers that machine code reads where it calls the block: 1 while it may, and how many such calls are running."""
     ended_in: str | None = None
     ended_at: places.Caught | None = None
