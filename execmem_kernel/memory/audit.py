@@ -17,7 +17,7 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from time import monotonic_ns
+from time import perf_counter_ns
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Literal
 
@@ -126,7 +126,7 @@ def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = Non
     ]
     by_handle = holders(handles, namespace)
     held = {id(handle._block): by_handle[id(handle)] for handle in handles}
-    now = monotonic_ns()
+    now = perf_counter_ns()
     findings = []
     with all_held() as managers:
         books._end_forgotten()

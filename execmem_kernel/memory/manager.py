@@ -13,14 +13,14 @@ import contextlib
 import errno
 import os
 import threading
-import tracemalloc
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from time import monotonic_ns, perf_counter_ns
-from types import MappingProxyType
+from sys import _getframe
+from time import perf_counter_ns
+from tracemalloc import is_tracing
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING
 
 from execmem_kernel import linux
@@ -68,6 +68,9 @@ _RESOURCES = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EMFILE, errno.ENFIL
 _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
 _REMEMBERED = 512
 _RING = 4096
+_WHOLE = "allocated, written, sealed"
+"""One entry of the ring for three events that came together."""
+_PARTS = {_WHOLE: ("allocated", "written", "sealed")}
 _TRIES = 16
 _ANONYMOUS: Backend = "anonymous"
 _USER_END = 0x7FFF_FFFF_F000
@@ -254,15 +257,15 @@ class CodeMemoryManager:
         self._live: dict[int, Block] = {}
         self._stuck: list[Region] = []
         self._released: deque[Block] = deque(maxlen=_REMEMBERED)
-        self._quarantine: deque[tuple[Pool, int, int]] = deque()
+        self._quarantine: deque[Block] = deque()
         self._quarantined = 0
         self._unmanaged: dict[int, Block] = {}
         self._events: deque[tuple[int, str, Block, int, int]] = deque(maxlen=_RING)
         self._sequence = 0
-        self._peak = self._total = self._call_count = self._damaged = 0
+        self._peak = self._call_count = self._damaged = 0
         self._payload = self._peak_payload = self._rounding = 0
         self._padding = self._metadata = self._reserved = self._own = 0
-        self._owned = self._unowned = 0
+        self._handed_over = self._unowned = 0
         self._sizes = [0] * 65
         self._groups: dict[tuple[str | None, str | None, str], list[int]] = {}
         self._write_count = self._write_ns = 0
@@ -296,16 +299,24 @@ class CodeMemoryManager:
             UnreachableError: Nothing is free near `near`.
             ProtectionDeniedError: The host forbids executable memory.
         """
-        if type(size_or_code) is int:
-            size, code = size_or_code, None
+        # This and `_close` are what everybody pays for, so they are written out flat; `with` on a lock costs twice
+        # what acquire and release do.
+        kind = type(size_or_code)
+        if kind is int:
+            size: int = size_or_code  # type: ignore[assignment]
+            code = None
         else:
             size, code = _size_and_code(size_or_code)
         if size <= 0:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
-        caught = places.here()
+        frame = _getframe(1)
+        caller = frame.f_code
+        caught = places.catch(frame) if caller.co_filename in places.OWN_FILES else (caller, frame.f_lasti)
         if self._forgotten_blocks:
             self._collect()
-        with self._lock:
+        lock = self._lock
+        lock.acquire()
+        try:
             if self.inherited:
                 raise inherited_error("added to")
             if pages is None:
@@ -319,47 +330,47 @@ class CodeMemoryManager:
             block.name = name
             block.cell = cell = places.current_cell
             block.caught = caught
-            block.born_ns = monotonic_ns()
+            block.born_ns = perf_counter_ns()
             if code is not None:
                 try:
-                    self._store(block, 0, code)
+                    self._store(block, block.offset, code)
                     if block.own_pages:
                         block.region.freeze()
                 except OSError as error:
                     self._take_back(block)
                     raise _host_error(error, size) from error
+                block.state = "sealed"
             memory = _new_handle(ExecutableMemory)
             memory._manager = self
             memory._block = block
             memory._gone = None
-            self._live[block.address] = block
             # Plain additions from here on: nothing below can fail.
+            live = self._live
+            live[block.address] = block
+            if len(live) > self._peak:
+                self._peak = len(live)
             payload = self._payload = self._payload + size
             if payload > self._peak_payload:
                 self._peak_payload = payload
             self._rounding += block.capacity - size
-            self._total += 1
-            if len(self._live) > self._peak:
-                self._peak = len(self._live)
             self._sizes[(size - 1).bit_length()] += 1
-            key = (cell, name, caught[0].co_filename)
-            group = self._groups.get(key)
+            group = self._groups.get((cell, name, caller.co_filename))
             if group is None:
-                self._groups[key] = [1, size]
+                group = self._groups[cell, name, caller.co_filename] = [0, 0]
+            block.group = group
+            group[0] += 1
+            group[1] += size
+            block.sequence = sequence = self._sequence + 1
+            if code is None:
+                self._sequence = sequence
+                self._events.append((sequence, "allocated", block, payload - self._handed_over, self._unowned))
             else:
-                group[0] += 1
-                group[1] += size
-            sequence = block.sequence = self._sequence = self._sequence + 1
-            owned = self._owned = self._owned + size
-            unowned = self._unowned
-            self._events.append((sequence, "allocated", block, owned, unowned))
-            if code is not None:
-                self._events.append((sequence + 1, "written", block, owned, unowned))
-                self._events.append((sequence + 2, "sealed", block, owned, unowned))
                 self._sequence = sequence + 2
-                block.state = "sealed"
-            if tracemalloc.is_tracing():
+                self._events.append((sequence, _WHOLE, block, payload - self._handed_over, self._unowned))
+            if is_tracing():
                 _trace(block)
+        finally:
+            lock.release()
         return memory
 
     def allocate_unmanaged(self, size: int) -> int:
@@ -380,7 +391,7 @@ class CodeMemoryManager:
                 raise _host_error(error, size) from error
             block = Block()
             block.address, block.size, block.capacity, block.name = address, size, whole, None
-            block.cell, block.caught, block.born_ns = places.current_cell, caught, monotonic_ns()
+            block.cell, block.caught, block.born_ns = places.current_cell, caught, perf_counter_ns()
             self._unmanaged[address] = block
             self._unowned += whole
             self._note("unmanaged", block)
@@ -390,21 +401,31 @@ class CodeMemoryManager:
     def _reserve(self, size: int, near: int | None) -> Block | None:
         """A block out of a slab, from a new slab if need be; None where this host has no slabs."""
         granules = (size + GRANULE - 1) // GRANULE
-        pool = self._pools[0]
-        start = pool.reserve(granules) if near is None else None
-        if start is None:
-            found = self._reserve_slowly(granules, near)
-            if found is None:
-                return None
-            pool, start = found
-        region = pool.slab_at[start >> PAGE_BITS]
+        capacity = granules * GRANULE
         block = Block()
-        block.address = start
-        block.capacity = capacity = granules * GRANULE
-        block.region = region
-        block.offset = start - region.address
-        block.pool = pool
-        if linux.read_memory(start, capacity) != INT3 * capacity:
+        quarantine = self._quarantine
+        if len(quarantine) == _QUARANTINED_BLOCKS and quarantine[0].capacity == capacity and near is None:
+            # What has been longest in quarantine fits exactly, as nothing could better: no need to join and cut it.
+            old = quarantine.popleft()
+            self._quarantined -= capacity
+            block.address = old.address
+            block.pool = old.pool
+            block.region = region = old.region
+            block.offset = offset = old.offset
+        else:
+            pool = self._pools[0]
+            start = pool.reserve(granules) if near is None else None
+            if start is None:
+                found = self._reserve_slowly(granules, near)
+                if found is None:
+                    return None
+                pool, start = found
+            block.address = start
+            block.pool = pool
+            block.region = region = pool.slab_at[start >> PAGE_BITS]
+            block.offset = offset = start - region.address
+        block.capacity = capacity
+        if region.view[offset : offset + capacity] != INT3 * capacity:
             return self._withdraw(block, near)
         return block
 
@@ -459,6 +480,7 @@ class CodeMemoryManager:
                 pool = next((pool for pool in self._pools[1:] if pool.reaches(near)), Pool())
                 if pool not in self._pools:
                     self._pools.append(pool)
+            region.view = linux.view_memory(region.address, region.size)
             pool.add(region)
             self._metadata += GRANULE
             self._padding += 2 * region.guard
@@ -557,13 +579,14 @@ class CodeMemoryManager:
             self._backend_reason = f"memory files are refused: {error.strerror or error}"
 
     def _store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write into a block's region, at an offset in that."""
         region = block.region
         if region.backend != "memfd":
-            region.write(block.offset + offset, data)
+            region.write(offset, data)
             return
         start = perf_counter_ns()
         try:
-            written = linux.pwrite(region.write_descriptor, data, block.offset + offset)
+            written = linux.pwrite(region.write_descriptor, data, offset)
         except OSError as error:
             self._calls.failed("pwrite", error)
             raise
@@ -575,32 +598,32 @@ class CodeMemoryManager:
 
     def _take_back(self, block: Block) -> None:
         """Give a block's space back: unmap its pages, or fill it with int3 and keep it out of use for a while."""
-        region = block.region
         if block.own_pages:
             self._own -= 1
-            self._unmap(region)
+            self._unmap(block.region)
             return
-        pool, capacity = block.pool, block.capacity
+        capacity = block.capacity
         try:
-            self._store(block, 0, INT3 * capacity)
+            self._store(block, block.offset, INT3 * capacity)
         except OSError:
             # Its old bytes cannot be wiped out, so it is not handed out again.
             self._damaged += 1
             self._rounding += capacity
             return
         quarantine = self._quarantine
-        quarantine.append((pool, block.address, capacity))
+        quarantine.append(block)
         self._quarantined += capacity
         while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
             self._free_oldest()
 
     def _free_oldest(self) -> None:
         """Let the block that has been longest in quarantine be used again; give back a slab that is empty."""
-        pool, address, capacity = self._quarantine.popleft()
+        block = self._quarantine.popleft()
+        pool, capacity = block.pool, block.capacity
         self._quarantined -= capacity
-        pool.release(address, capacity // GRANULE)
-        slab = pool.slab_at[address >> PAGE_BITS]
-        if pool.is_empty(slab) and len(pool.slabs) > 1:
+        pool.release(block.address, capacity // GRANULE)
+        slab = block.region
+        if len(pool.slabs) > 1 and pool.is_empty(slab):
             pool.remove(slab)
             self._metadata -= GRANULE
             self._unmap(slab)
@@ -638,12 +661,12 @@ class CodeMemoryManager:
                     f"which has {format_size(block.size)}"
                 )
             try:
-                self._store(block, offset, data)
+                self._store(block, block.offset + offset, data)
             except OSError as error:
                 raise _host_error(error, size) from error
             block.state = "written"
             self._sequence = sequence = self._sequence + 1
-            self._events.append((sequence, "written", block, self._owned, self._unowned))
+            self._events.append((sequence, "written", block, self._payload - self._handed_over, self._unowned))
 
     def _seal(self, memory: ExecutableMemory) -> None:
         with self._lock:
@@ -659,22 +682,30 @@ class CodeMemoryManager:
                     raise _host_error(error, block.size) from error
             block.state = "sealed"
             self._sequence = sequence = self._sequence + 1
-            self._events.append((sequence, "sealed", block, self._owned, self._unowned))
+            self._events.append((sequence, "sealed", block, self._payload - self._handed_over, self._unowned))
 
-    def _close(self, memory: ExecutableMemory) -> None:
+    def _close(self, memory: ExecutableMemory, frame: FrameType) -> None:
+        """Free a handle's block, for a caller outside this package in `frame`."""
         if memory._gone is not None:
             return
         if self._forgotten_blocks:
             self._collect()
-        with self._lock:
+        lock = self._lock
+        lock.acquire()
+        try:
             if memory._gone is not None:
                 return
             if self.inherited:
                 raise inherited_error("released")
             memory._gone = "closed"
-            self._end(memory._block)
+            code = frame.f_code
+            self._end(
+                memory._block, places.catch(frame) if code.co_filename in places.OWN_FILES else (code, frame.f_lasti)
+            )
+        finally:
+            lock.release()
 
-    def _end(self, block: Block) -> None:
+    def _end(self, block: Block, caught: places.Caught) -> None:
         """Free a block, or leave that to the last call running in it."""
         if block.state == "released":
             return
@@ -687,23 +718,22 @@ class CodeMemoryManager:
         size = block.size
         block.state = "released"
         block.ended_in = places.current_cell
-        block.ended_at = places.here()
+        block.ended_at = caught
         del self._live[block.address]
-        self._payload -= size
+        payload = self._payload = self._payload - size
         self._rounding -= block.capacity - size
         if block.manual:
             self._unowned -= size
-        else:
-            self._owned -= size
-        group = self._groups[block.cell, block.name, block.caught[0].co_filename]
+            self._handed_over -= size
+        group = block.group
         group[0] -= 1
         group[1] -= size
-        if tracemalloc.is_tracing():
+        if is_tracing():
             linux.untrace_memory(block.address)
         self._take_back(block)
         self._released.append(block)
         self._sequence = sequence = self._sequence + 1
-        self._events.append((sequence, "released", block, self._owned, self._unowned))
+        self._events.append((sequence, "released", block, payload - self._handed_over, self._unowned))
 
     def _move(self, memory: ExecutableMemory) -> ExecutableMemory:
         with self._lock:
@@ -727,7 +757,7 @@ class CodeMemoryManager:
                 raise in_use_error(block, "released")
             memory._gone = "released"
             block.manual, block.scopes = True, 0
-            self._owned -= block.size
+            self._handed_over += block.size
             self._unowned += block.size
             self._note("handed over", block)
             return block.address
@@ -753,7 +783,7 @@ class CodeMemoryManager:
             block.pins -= 1
             if block.doomed and not block.pins and not self.inherited:
                 block.doomed = False
-                self._end(block)
+                self._end(block, places.here())
 
     def _handle(self, block: Block) -> ExecutableMemory:
         memory = _new_handle(ExecutableMemory)
@@ -775,11 +805,11 @@ class CodeMemoryManager:
 
     def _end_forgotten(self) -> None:
         while self._forgotten_blocks:
-            self._end(self._forgotten_blocks.popleft())
+            self._end(self._forgotten_blocks.popleft(), places.NOWHERE)
 
     def _note(self, kind: str, block: Block) -> None:
         self._sequence += 1
-        self._events.append((self._sequence, kind, block, self._owned, self._unowned))
+        self._events.append((self._sequence, kind, block, self._payload - self._handed_over, self._unowned))
 
     # ---- manual owners
 
@@ -797,14 +827,14 @@ class CodeMemoryManager:
             block = self._manual(address, "released")
             if block.pins:
                 raise in_use_error(block, "released")
-            self._end(block)
+            self._end(block, places.here())
 
     def adopt(self, address: int) -> ExecutableMemory:
         """A new owner for the block that starts at an address that `memory.release()` gave; errors as `release`."""
         with self._lock:
             block = self._manual(address, "adopted")
             block.manual = False
-            self._owned += block.size
+            self._handed_over -= block.size
             self._unowned -= block.size
             self._note("adopted", block)
             return self._handle(block)
@@ -848,7 +878,7 @@ class CodeMemoryManager:
         """Every live block and all numbers, at one instant."""
         with self._lock:
             self._end_forgotten()
-            now = monotonic_ns()
+            now = perf_counter_ns()
             regions = tuple(
                 _state_of(block, now) for block in sorted(self._live.values(), key=lambda block: block.sequence)
             )
@@ -876,7 +906,7 @@ class CodeMemoryManager:
         return Statistics(
             live=len(self._live),
             peak=self._peak,
-            total=self._total,
+            total=sum(self._sizes),
             payload=self._payload,
             peak_payload=self._peak_payload,
             rounding=self._rounding,
@@ -907,14 +937,19 @@ class CodeMemoryManager:
         """What happened after the event numbered `since`, as far back as the ring reaches."""
         with self._lock:
             self._end_forgotten()
-            missed = self._sequence - since
-            raw = list(islice(self._events, max(len(self._events) - missed, 0), None)) if missed > 0 else []
+            raw: list[tuple[int, str, Block, int, int]] = []
+            for entry in reversed(self._events):
+                if entry[0] + 2 <= since:
+                    break
+                raw.append(entry)
         return tuple(
             Event(
-                sequence, kind, block.name, block.size, places.name_of(block.cell, block.caught),
+                number, kind, block.name, block.size, places.name_of(block.cell, block.caught),
                 places.line_of(block.caught), owned, unowned,
             )
-            for sequence, kind, block, owned, unowned in raw
+            for sequence, kinds, block, owned, unowned in reversed(raw)
+            for number, kind in enumerate(_PARTS.get(kinds, (kinds,)), sequence)
+            if number > since
         )  # fmt: skip
 
     def _forget_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
@@ -954,11 +989,11 @@ class CodeMemoryManager:
             if self.inherited:
                 raise inherited_error("released")
             self._end_forgotten()
-            now = monotonic_ns()
+            now = perf_counter_ns()
             for block in sorted(self._live.values(), key=lambda block: block.sequence):
                 (kept if block.pins else released).append(_state_of(block, now))
                 if not block.pins:
-                    self._end(block)
+                    self._end(block, places.here())
             self._empty_quarantine()
             for pool in self._pools:
                 for slab in list(pool.slabs.values()):

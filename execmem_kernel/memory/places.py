@@ -23,6 +23,10 @@ Caught = tuple[CodeType, int]
 """A place, not yet worked out."""
 
 
+OWN_FILES = frozenset(str(path) for path in Path(__file__).parent.parent.rglob("*.py"))
+"""Files of this package, for those who cannot afford a prefix test."""
+
+
 def catch(frame: FrameType | None) -> Caught:
     """The place of the first frame outside this package, from `frame` outwards."""
     while frame is not None:
@@ -30,7 +34,7 @@ def catch(frame: FrameType | None) -> Caught:
         if not code.co_filename.startswith(_PACKAGE):
             return code, frame.f_lasti
         frame = frame.f_back
-    return _NOWHERE
+    return NOWHERE
 
 
 def is_ours(code: CodeType) -> bool:
@@ -69,7 +73,7 @@ def name_of(cell: str | None, caught: Caught) -> str:
 
 def describe(cell: str | None, caught: Caught) -> str:
     """A place for a sentence: "cell 7, line 3", or "cell 7 (helper.py, line 12)", or "script.py, line 12"."""
-    if caught is _NOWHERE:
+    if caught is NOWHERE:
         return cell or "an unknown place"
     line = line_of(caught)
     file = caught[0].co_filename
@@ -78,4 +82,4 @@ def describe(cell: str | None, caught: Caught) -> str:
     return f"{cell} ({title_of(file)}, line {line})"
 
 
-_NOWHERE: Caught = (compile("", "<nowhere>", "exec"), -1)
+NOWHERE: Caught = (compile("", "<nowhere>", "exec"), -1)

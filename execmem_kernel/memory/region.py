@@ -19,6 +19,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from sys import _getframe
 from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
@@ -78,7 +79,7 @@ class SystemCalls:
 class Region:
     """A mapping we own, with a guard page on both sides where asked; unmapped when it is dropped or closed."""
 
-    __slots__ = ("address", "backend", "calls", "guard", "owner", "read_descriptor", "size", "write_descriptor")
+    __slots__ = ("address", "backend", "calls", "guard", "owner", "read_descriptor", "size", "view", "write_descriptor")
 
     def __init__(self, address: int, size: int, guard: int, backend: Backend, calls: SystemCalls) -> None:
         self.address = address
@@ -90,6 +91,8 @@ class Region:
         self.owner = os.getpid()
         self.write_descriptor = -1
         self.read_descriptor = -1
+        self.view: Any = None
+        """A slab's bytes as the processor sees them; slices are bytes."""
 
     @classmethod
     def map(
@@ -182,6 +185,7 @@ class Region:
             return  # the parent's: a child leaves it alone
         self.calls.make("munmap", linux.unmap_pages, self.address - self.guard, self.reserved)
         self.owner = 0
+        self.view = None
         self.drop_writing()
         if self.read_descriptor >= 0:
             os.close(self.read_descriptor)
@@ -236,6 +240,8 @@ class Block:
     region: Region
     offset: int
     """From the start of its region."""
+    group: list[int]
+    """Live blocks and live bytes of its cell and name, shared with all others of these."""
     pool: Pool
     """Whose slab its region is; not there for a block with pages of its own."""
     own_pages: bool = False
@@ -425,7 +431,7 @@ class ExecutableMemory:
 
     def close(self) -> None:
         """Free it; twice is harmless. If a call is running in it, it is freed when that call ends."""
-        self._manager._close(self)
+        self._manager._close(self, _getframe(1))
 
     def move(self) -> ExecutableMemory:
         """Hand ownership to a new handle; this one is closed from now on."""
@@ -440,7 +446,7 @@ class ExecutableMemory:
         return self._manager._hand_over(self)
 
     def __enter__(self) -> ExecutableMemory:
-        self._manager._scope(self, +1)
+        self._open().scopes += 1
         return self
 
     def __exit__(
@@ -449,8 +455,8 @@ class ExecutableMemory:
         if self._manager.inherited:
             return  # a forked child leaves its parent's memory alone
         if self._gone is None:
-            self._manager._scope(self, -1)
-        self.close()
+            self._block.scopes -= 1
+            self._manager._close(self, _getframe(1))
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         try:
