@@ -319,8 +319,8 @@ class Session:
         if chosen.expect is not None:
             ended = ending(outcome)
             if ended != chosen.expect:
-                raise errors.ExpectationFailed(f"expected {chosen.expect}, but: {_what_happened(outcome)}")
-        elif not chosen.keep_going:
+                raise errors.ExpectationFailed(f"expected {chosen.expect}, but {_what_happened(outcome)}")
+        elif not chosen.keep_going and not _ended_well(outcome):
             outcome.raise_for_fault()
 
 
@@ -338,6 +338,13 @@ def ending(outcome: Outcome) -> str:
         case Exited():
             return "exit"
     raise AssertionError(f"an outcome of an unknown kind: {type(outcome).__name__}")
+
+
+def _ended_well(outcome: Outcome) -> bool:
+    """A whole program that asks for exit(0) has ended as it should, just as a function that returned has."""
+    from execmem_kernel.execution.engine import Exited
+
+    return isinstance(outcome, Exited) and outcome.status == 0
 
 
 def _what_happened(outcome: Outcome) -> str:

@@ -211,8 +211,11 @@ def test_an_endless_loop_ends_at_its_time(notebook: Notebook) -> None:
     notebook.cell("%%asm --timeout 0.1 --expect timeout\nagain: jmp again")
 
 
-def test_exit_is_an_end_that_can_be_expected(notebook: Notebook) -> None:
-    notebook.cell("%%asm --expect exit\nmov eax, 60\nmov edi, 3\nsyscall")
+def test_exit_with_another_status_than_0_fails_unless_it_is_expected(notebook: Notebook) -> None:
+    exit_with = "mov eax, 60\nmov edi, {}\nsyscall"
+    notebook.cell(f"%%asm --expect exit\n{exit_with.format(3)}")
+    notebook.fails(f"%%asm\n{exit_with.format(3)}", errors.ProgramExited)
+    assert "exit status 0" in notebook.cell(f"%%asm\n{exit_with.format(0)}")
 
 
 def test_every_error_of_the_source_is_shown_and_one_line_is_raised(
@@ -312,7 +315,7 @@ def test_execmem_lists_regions_with_their_cell_and_cleans_up(notebook: Notebook)
     assert "cell 3" in text
     notebook.cell("%execmem audit")
     notebook.cell("%execmem cleanup")
-    assert "answer" not in notebook.cell("%execmem regions")
+    assert notebook.cell("%execmem regions").startswith("executable memory: 0 live regions, 0 bytes\n")
 
 
 @pytest.mark.parametrize(("line", "message"), [("audti", "did you mean audit?"), ("explain", "needs an instruction")])
