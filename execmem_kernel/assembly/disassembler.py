@@ -14,8 +14,9 @@ import capstone
 
 from execmem_kernel.assembly import forms
 from execmem_kernel.assembly.forms import MemoryAccess
+from execmem_kernel.assembly.operands import Immediate, Memory, Register
 
-__all__ = ["Instruction", "MemoryAccess", "cpu_features", "disassemble"]
+__all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,79 @@ def _split(operands: str) -> tuple[str, ...]:
     """Operands at the commas that stand outside brackets."""
     parts = re.split(r",\s*(?![^\[(]*[\])])", operands)
     return tuple(part for part in parts if part)
+
+
+# ---- reading back, for the encoder's check ---------------------------------------------------------------------------
+
+_MEMORY_TEXT = re.compile(
+    r"(?:(?:(?P<size>\w+) )?ptr )?(?:(?P<segment>[c-gs]s):)?\[(?P<address>[^]]*)\](?:\{1to(?P<broadcast>\d+)\})?"
+)
+_SIZES = {word: size for size, word in forms.SIZE_NAMES.items()} | {"xword": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One instruction as Capstone reads it, in the terms of `operands`."""
+
+    mnemonic: str
+    prefixes: tuple[str, ...]
+    operands: tuple[Register | Immediate | Memory, ...]
+    decorations: frozenset[str]
+    """What stands in braces: the mask, "z", a rounding."""
+
+
+def read_back(code: bytes) -> Reading | None:
+    """What the bytes say, at address 0, read from text (Capstone's, or where Capstone knows no such instruction
+    iced-x86's): no code is shared with what made them. None if the text cannot be understood."""
+    text = _text(_engine("intel"), code, 0) or forms.text_of(code, 0)
+    *prefixes, mnemonic = text[0].split(" ")
+    operands: list[Register | Immediate | Memory] = []
+    decorations: list[str] = []
+    for part in _split(text[1]):
+        body = _MEMORY_TEXT.match(part)
+        rest = part[body.end() :] if body is not None else part
+        word, *braces = re.split(r"[ {}]+", rest.strip("} "))
+        decorations += [brace.replace("rne-", "rn-") for brace in braces if brace]
+        if body is not None:
+            operands.append(_read_memory(body))
+        elif word:
+            operand = _read_word(word)
+            if operand is None:
+                return None
+            operands.append(operand)
+    return Reading(mnemonic, tuple(prefixes), tuple(operands), frozenset(decorations))
+
+
+def _read_word(word: str) -> Register | Immediate | None:
+    register = forms.canonical_register(word)
+    if register is not None:
+        return Register(register)
+    try:
+        return Immediate(int(word, 0))
+    except ValueError:
+        return None
+
+
+def _read_memory(found: re.Match[str]) -> Memory:
+    base = index = None
+    scale, displacement = 1, 0
+    for sign, term in re.findall(r"([+-]?) ?([^ +-]+)", found["address"]):
+        name, _, factor = term.partition("*")
+        if name[0].isdigit():
+            displacement += int(name, 0) * (-1 if sign == "-" else 1)
+        elif factor or base is not None or name[1:3] == "mm":
+            index, scale = Register(name), int(factor or "1")
+        else:
+            base = Register(name)
+    return Memory(
+        base,
+        index,
+        scale,
+        displacement,
+        _SIZES.get(found["size"] or ""),
+        Register(found["segment"]) if found["segment"] else None,
+        broadcast=int(found["broadcast"]) if found["broadcast"] else None,
+    )
 
 
 # ---- what this processor has -----------------------------------------------------------------------------------------

@@ -98,6 +98,24 @@ def register_size(name: str) -> int:
     return _REGISTER_SIZES[canonical]
 
 
+@cache
+def full_register(name: str) -> str:
+    """The widest register of which this one is a part: "al" -> "rax", "xmm3" -> "zmm3"; itself for what is no part."""
+    if name[1:3] == "mm" and name[0] in "xy":
+        return f"z{name[1:]}"
+    if name[0] == "r" and name[1:2].isdigit():
+        return name.rstrip("bwd")
+    stem = name.removeprefix("e").removeprefix("r")
+    for legacy in _LEGACY:
+        if (
+            stem == legacy
+            or name == legacy + "l"
+            or (legacy.endswith("x") and name in (f"{legacy[0]}l", f"{legacy[0]}h"))
+        ):
+            return f"r{legacy}"
+    return name
+
+
 def known_registers() -> frozenset[str]:
     """Every canonical register name."""
     return frozenset(_REGISTER_SIZES)
@@ -123,12 +141,12 @@ _PLAIN_ALIASES = {
     "movabs": "mov", "movabsq": "mov", "retn": "ret", "retq": "ret", "retfq": "retf", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
     "pushfd": "pushfd", "cltq": "cdqe", "cqto": "cqo", "cltd": "cdq", "cwtl": "cwde", "cwtd": "cwd", "cbtw": "cbw",
     "sal": "shl", "xlat": "xlatb", "loopz": "loope", "loopnz": "loopne", "ud2a": "ud2", "icebp": "int1", "fwait": "wait",
-    "setalc": "salc", "fcmovnae": "fcmovb", "fcmovna": "fcmovbe", "fcmovae": "fcmovnb", "fcmova": "fcmovnbe",
+    "setalc": "salc", "iret": "iretd", "iretw": "iret", "fcmovnae": "fcmovb", "fcmovna": "fcmovbe", "fcmovae": "fcmovnb", "fcmova": "fcmovnbe",
     "fcmovz": "fcmove", "fcmovnz": "fcmovne", "lodsl": "lodsd", "stosl": "stosd", "movsl": "movsd", "scasl": "scasd", "cmpsl": "cmpsd",
     "smovb": "movsb", "smovw": "movsw", "smovl": "movsd", "smovq": "movsq", "insl": "insd", "outsl": "outsd", "slodb": "lodsb", "slodw": "lodsw",
     "slodl": "lodsd", "slodq": "lodsq", "sstob": "stosb", "sstow": "stosw", "sstol": "stosd", "sstoq": "stosq",
     "syscallq": "syscall", "sysretl": "sysret", "sysexitl": "sysexit", "pushfw": "pushf", "popfw": "popf",
-    "xsha512_alt": "xsha512", "xstore_alt": "xstore", "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "vmovnti": "movnti",
+    "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "vmovnti": "movnti",
     "cvtsi2sdl": "cvtsi2sd", "cvtsi2sdq": "cvtsi2sd", "cvtsi2ssl": "cvtsi2ss", "cvtsi2ssq": "cvtsi2ss",
     "tdpbf16": "tdpbf16ps", "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
 }  # fmt: skip
@@ -463,7 +481,7 @@ class Form:
 
 
 _TABLE_NAMES = {
-    "pcmpestri64": "pcmpestriq", "pcmpestrm64": "pcmpestrmq", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
+    "xstore_alt": "xstore", "xsha512_alt": "xsha512", "pcmpestri64": "pcmpestriq", "pcmpestrm64": "pcmpestrmq", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
 """Names that only the tables use -> those that assemblers use."""
 
@@ -486,7 +504,7 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
             continue
         probe.code = value
         mnemonic = info.instruction_string.split(" ", 1)[0].lower()
-        if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc"):
+        if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc", "getsecq", "montmul"):
             continue
         found.append((info, _TABLE_NAMES.get(mnemonic, mnemonic)))
     return tuple(found)
@@ -529,7 +547,15 @@ def _rank(name: str, info: OpCodeInfo) -> int:
     if re.search(r"_(?:[0-9A-F]{2}(?:R\d)?|D[C-F][CD][08])$", name):
         rank += 4  # a second opcode for the same thing: ADD_RM8_IMM8_82, FCOM_ST0_STI_DCD0
     slots = [_slots()[kind] for kind in info.op_kinds()]
-    vector = info.encoding != EncodingKind.LEGACY or any("MM" in slot.name.replace("IMM", "") for slot in slots)
+    if re.search(r"MOVQ_(X?MM_RM64|RM64_X?MM)", name):
+        rank += 2 * (info.encoding != EncodingKind.EVEX)
+    if len(slots) == 4 and slots[2].memory == "any" and slots[3].name.endswith("IS4"):
+        rank += name.startswith(("VEX_VFM", "VEX_VFNM"))  # FMA4: the last operand as r/m first
+    if name.endswith("_AX_IMM16"):
+        rank += 1  # as long as the sign-extended byte, and slower to decode
+    vector = info.encoding != EncodingKind.LEGACY or any(
+        "MM" in slot.name.replace("IMM", "") or "BND" in slot.name for slot in slots
+    )
     if slots and (slots[0].memory == "any" if vector else slots[0].name.endswith("_REG")):
         rank += 1
     return rank
@@ -567,11 +593,25 @@ def canonical(operation: Operation) -> Operation | Refusal:
         operands = (*operands, Immediate(name.predicate))
     if name.size is not None:
         operands = tuple(_with_size(operand, name.size) for operand in operands)
+    implied = _IMPLIED_OPERANDS.get(mnemonic)
+    if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
+        for tail in implied:
+            if operands[len(operands) - len(tail) :] == tuple(map(Register, tail)):
+                operands = operands[: len(operands) - len(tail)]
+                break
     match mnemonic, operands:
         case (("test" | "xchg"), (Register(), Memory())):
             operands = operands[::-1]
         case "xchg", (Register("rax" | "eax" | "ax"), Register()):
             operands = operands[::-1]
+        case "mov", (Register(), Register(source)) if register_class(source) == "sreg":
+            operands = (_narrowed(operands[0], "r64"), operands[1])
+        case "mov", (Register(destination), Register()) if register_class(destination) == "sreg":
+            operands = (operands[0], _narrowed(_narrowed(operands[1], "r16"), "r64"))
+        case _ if mnemonic in _SAME_IN_32_BITS:
+            operands = tuple(_narrowed(operand, "r64") for operand in operands)
+            if mnemonic in ("verr", "verw", "lmsw", "lldt", "ltr"):
+                operands = tuple(_narrowed(operand, "r16") for operand in operands)
         case "imul", (Register(), Immediate()):
             operands = (operands[0], *operands)
         case (("shl" | "shr" | "sar" | "rol" | "ror" | "rcl" | "rcr"), (_,)):
@@ -603,6 +643,42 @@ def canonical(operation: Operation) -> Operation | Refusal:
     return Operation(
         mnemonic, operands, operation.prefixes, operation.address, operation.mask, operation.zeroing, operation.rounding
     )
+
+
+_SAME_IN_32_BITS = frozenset(
+    "movmskps movmskpd vmovmskps vmovmskpd pmovmskb vpmovmskb extractps vextractps pextrb pextrw vpextrb vpextrw pinsrb pinsrw vpinsrb "
+    "vpinsrw sldt str verr verw lmsw lldt ltr".split()
+)
+"""The 64-bit form does what the 32-bit form does, with one more prefix; GNU as writes the shorter one too."""
+
+
+def _narrowed(operand: Operand, family: str) -> Operand:
+    """The 32-bit register of the same number, for a general register of the given family."""
+    if not isinstance(operand, Register) or register_class(operand.name) != family:
+        return operand
+    full = full_register(operand.name)
+    return Register(f"{full}d" if full in _EXTENDED else f"e{full[1:]}")
+
+
+_IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    **dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), (("xmm0",),)),
+    "monitor": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
+    "monitorx": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
+    "mwait": (("rax", "rcx"), ("eax", "ecx")),
+    "mwaitx": (("rax", "rcx", "rbx"), ("eax", "ecx", "ebx")),
+    **dict.fromkeys(("clzero", "vmrun", "vmload", "vmsave"), (("rax",),)),
+    "invlpga": (("rax", "ecx"), ("rax", "rcx")),
+    "tpause": (("edx", "eax"),),
+    "umwait": (("edx", "eax"),),
+    "pvalidate": (("rax", "ecx", "edx"), ("rax",)),
+    "skinit": (("eax",),),
+    "invlpgb": (("rax", "edx", "ecx"), ("rax", "ecx", "edx"), ("rax",)),
+}
+"""Instruction -> the registers it always uses, which may be written out last."""
+_WRITTEN_LEAST = dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), 3) | dict.fromkeys(
+    ("tpause", "umwait"), 3
+)
+"""With fewer operands than this, the last is not the implied one."""
 
 
 def _is_vector(operand: Operand) -> bool:
@@ -714,6 +790,8 @@ _EVEX_FIRST = frozenset(
 def _says(form: Form, operation: Operation) -> bool:
     info = form.info
     evex = form.encoding == EncodingKind.EVEX
+    if form.text == "bswap r16":
+        return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
     if operation.mask is not None and not (evex and info.can_use_op_mask_register):
         return False
     if operation.mask is None and info.require_op_mask_register:
@@ -721,7 +799,9 @@ def _says(form: Form, operation: Operation) -> bool:
     if operation.zeroing and not info.can_use_zeroing_masking:
         return False
     if operation.rounding is not None and not (
-        info.can_suppress_all_exceptions if operation.rounding == "sae" else info.can_use_rounding_control
+        info.can_suppress_all_exceptions
+        if operation.rounding == "sae"
+        else info.can_use_rounding_control and not info.ignores_rounding_control
     ):
         return False
     for prefix in operation.prefixes:
@@ -780,8 +860,14 @@ def _high_byte_clash(operation: Operation) -> Refusal | None:
         return None
     for operand in operation.operands:
         if isinstance(operand, Memory):
-            named += [register.name for register in (operand.base, operand.index) if register is not None and register.name in _EXTENDED]
-    reason = next((name for name in named if name in _EXTENDED or name in _NEW_BYTES or register_class(name) == "r64"), None)
+            named += [
+                register.name
+                for register in (operand.base, operand.index)
+                if register is not None and register.name in _EXTENDED
+            ]
+    reason = next(
+        (name for name in named if name in _EXTENDED or name in _NEW_BYTES or register_class(name) == "r64"), None
+    )
     if reason is None:
         return None
     return Refusal(
