@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-from execmem_kernel.assembly import numbers
+from execmem_kernel.assembly import externs, numbers
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 from execmem_kernel.assembly.directives import NASM_ONLY
 from execmem_kernel.assembly.disassembler import disassemble
@@ -37,7 +37,8 @@ from execmem_kernel.assembly.expressions import (
     string_bytes,
 )
 from execmem_kernel.assembly.forms import is_mnemonic
-from execmem_kernel.assembly.lines import Line, LineReader, check_characters, split_lines
+from execmem_kernel.assembly.lines import Line, check_characters, split_lines
+from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.operands import Encoder, Encoding, Operation, Refusal, Target
 from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
 from execmem_kernel.assembly.source import Constant, Name, Statement, Syntax, build, read_line
@@ -297,18 +298,19 @@ class Assembly:
         for line, complaint in check_characters(lines, self._source):
             self._complain(line, complaint)
             self._deceptive.add(line.number)
-        reader = LineReader(lines, self._source, self)
         dialect = self._dialect
+        reader = LineReader(lines, self._source, dialect, self)
         while True:
             try:
-                line = reader.next()
+                upcoming = reader.next()
             except Complaint as complaint:
                 self._complain(reader.line, complaint)
                 if complaint.code in ("ASM060", "ASM061"):
                     return  # past a cap: nothing more is read
                 continue
-            if line is None or self._ended:
+            if upcoming is None or self._ended:
                 break
+            line = upcoming
             if line.number in self._deceptive:
                 continue
             statement = read_line(line.text, self._syntax, dialect)
@@ -365,16 +367,15 @@ class Assembly:
         self._labels[text] = label
         if text[0] != "." and not text.startswith("@"):
             self._parent = text
-        if is_mnemonic(text) and not line.moved:
-            if name.colon:
-                self._warn(
-                    line,
-                    "ASM082",
-                    f"The label `{text}` has the name of an instruction.",
-                    name.start,
-                    name.end,
-                    "it works; another name reads better",
-                )
+        if name.colon and not line.moved and is_mnemonic(text):
+            self._warn(
+                line,
+                "ASM082",
+                f"The label `{text}` has the name of an instruction.",
+                name.start,
+                name.end,
+                "it works; another name reads better",
+            )
 
     def _doubled(self, label: _Label, first: _Label) -> None:
         line = first.line
@@ -429,6 +430,10 @@ class Assembly:
         if isinstance(settled, Number):
             return settled.value
         raise Complaint("ASM036", "This must be a number that is known here already.", 0, len(line.text))
+
+    def note_warning(self, line: Line, text: str) -> None:
+        """A warning that the source itself asks for."""
+        self._warn(line, "ASM086", f"The source says: {text}", 0, len(line.text.rstrip()))
 
     def is_defined(self, name: str) -> bool:
         """Whether a name has a meaning by now."""
@@ -545,6 +550,8 @@ class Assembly:
         if label is not None:
             self._used.add(label.name)
             return Value(label.address, ((label.run, 1),))
+        if "@" in name[1:]:
+            return self._relocated(tree)
         if name[0].isdigit():
             value = number(name, self._dialect)
             if value is not None:
@@ -559,6 +566,21 @@ class Assembly:
             self._used_externs.add(name)
             return Value(self._externs[name], ((-2, 1),))
         raise self._unknown(tree)
+
+    def _relocated(self, tree: Symbol) -> Value:
+        """`puts@PLT`: a call of something that a linker would bring."""
+        name, _, kind = tree.name.partition("@")
+        if kind.upper() != "PLT":
+            raise Complaint(
+                "ASM045",
+                f"`@{kind}` asks for a table that a linker makes; a cell has none.",
+                tree.start,
+                tree.end,
+                f"write `{name}` alone",
+            )
+        if self._find_label(name, self._here) is None:
+            self.declare_extern(name)
+        return self._symbol(Symbol(name, tree.start, tree.end))
 
     def _unknown(self, tree: Symbol) -> Complaint:
         names = [*self._labels, *self._constants, *self._dotted]
@@ -1104,7 +1126,7 @@ class Assembly:
     def declare_extern(self, name: str) -> None:
         """Give a name from elsewhere an address of its own, in memory that no program has."""
         if name not in self._externs:
-            self._externs[name] = max(0, self._address - 0x10_0000) + 16 * len(self._externs)
+            self._externs[name] = externs.place(name, len(self._externs), self._address)
 
     def _do_set(self, statement: Statement, line: Line) -> None:
         self._assign(statement, line, again=True)
@@ -1536,7 +1558,7 @@ class Assembly:
             tuple(rows),
             entry,
             tuple(_in_order(self._diagnostics)),
-            frozenset(self._used_externs),
+            MappingProxyType({name: self._externs[name] for name in sorted(self._used_externs)}),
             frozenset(features),
         )
 

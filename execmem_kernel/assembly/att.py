@@ -1,12 +1,297 @@
-"""AT&T operands."""
+"""AT&T syntax: `addq $8, 16(%rbx,%rcx,4)` read into the same pieces as `add qword ptr [rbx + rcx*4 + 16], 8`.
+
+Source: the manual of GNU as, "AT&T Syntax versus Intel Syntax".
+"""
 
 from __future__ import annotations
 
-from execmem_kernel.assembly.expressions import Complaint, Dialect, Token
-from execmem_kernel.assembly.source import Statement
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from execmem_kernel.assembly.expressions import (
+    Complaint,
+    Dialect,
+    Expression,
+    Number,
+    Parser,
+    Token,
+    has_register,
+)
+from execmem_kernel.assembly.forms import canonical_register, register_size, resolve
+from execmem_kernel.assembly.operands import Register
+from execmem_kernel.assembly.source import (
+    BROADCASTS,
+    ROUNDINGS,
+    SEGMENTS,
+    Address,
+    Constant,
+    Piece,
+    Statement,
+    Term,
+    arrange,
+    is_branch,
+)
+
+_SIZES = {"b": 1, "w": 2, "l": 4, "q": 8}
+_LETTERS = {1: "b", 2: "w", 4: "l", 8: "q"}
+_EXTENSION = re.compile(r"mov([sz])([bwl])([wlq]?)\Z")
+_X87_REAL = re.compile(r"(fld|fst|fstp|fadd|fsub|fsubr|fmul|fdiv|fdivr|fcom|fcomp)([slt])\Z")
+_X87_INTEGER = re.compile(r"(fild|fist|fistp|fisttp|fiadd|fisub|fisubr|fimul|fidiv|fidivr|ficom|ficomp)(s|ll|l|q)\Z")
+_CONVERSION = re.compile(r"(v?cvtt?(?:s[sd]2u?si|u?si2s[sd]))([lq])\Z")
+_X87_SWAPPED = {"fsub": "fsubr", "fsubr": "fsub", "fdiv": "fdivr", "fdivr": "fdiv"}
+_MIXED_SIZES = frozenset(("in", "out", "crc32", "call", "jmp", "movnti", "lar", "lsl", "enter", "movbe", "push", "pop"))
+_SHIFTS = frozenset(("shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
 
 
-def read_operands(name: str, tokens: list[Token], dialect: Dialect) -> Statement:
-    raise Complaint(
-        "ASM020", "AT&T syntax is not read yet.", tokens[0].start if tokens else 0, tokens[-1].end if tokens else 1
+def read_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Statement:
+    """Mnemonic and operands of an AT&T instruction, turned into Intel's order and names.
+
+    Raises:
+        Complaint: The operands are no AT&T operands.
+    """
+    parser = Parser(tokens, dialect, att=True)
+    pieces: list[Piece] = []
+    mask: Register | None = None
+    zeroing = False
+    rounding: str | None = None
+    count = len(tokens)
+    while parser.position < count:
+        if parser.peek_kind() != "brace":
+            pieces.append(_operand(parser, name))
+        while parser.peek_kind() == "brace":
+            token = tokens[parser.position]
+            word = token.text[1:-1].strip().lower().removeprefix("%")
+            register = canonical_register(word)
+            if word in ROUNDINGS:
+                rounding = word
+            elif word in BROADCASTS and pieces and isinstance(pieces[-1].value, Address):
+                pieces[-1] = replace(pieces[-1], value=replace(pieces[-1].value, broadcast=BROADCASTS[word]))
+            elif word == "z":
+                zeroing = True
+            elif register is not None and register[0] == "k":
+                mask = Register(register)
+            else:
+                raise Complaint("ASM025", f"`{token.text}` is no decoration of an operand.", token.start, token.end)
+            parser.position += 1
+        if parser.position == count:
+            break
+        token = tokens[parser.position]
+        if token.text != ",":
+            raise Complaint(
+                "ASM011",
+                f"`{token.text}` cannot stand here.",
+                token.start,
+                token.end,
+                "operands are separated by commas",
+            )
+        parser.position += 1
+        if parser.position == count:
+            raise Complaint("ASM010", "An operand is missing after the comma.", token.start, token.end)
+    if not all(isinstance(piece.value, Constant) and piece.value.offset for piece in pieces):
+        pieces.reverse()  # `enter $16, $0` alone is in the same order in both
+    intel, size = _intel_name(name, pieces)
+    if size is not None:
+        _check_registers(name, intel, size, pieces)
+        pieces = [_sized(piece, size) for piece in pieces]
+    return Statement(name=intel, operands=tuple(pieces), mask=mask, zeroing=zeroing, rounding=rounding)
+
+
+def _operand(parser: Parser, name: str) -> Piece:
+    tokens = parser.tokens
+    first = tokens[parser.position]
+    indirect = first.text == "*"
+    if indirect:
+        parser.position += 1
+    if parser.peek() == "$":
+        parser.position += 1
+        tree = parser.expression()
+        _no_register(tree, first)
+        return Piece(Constant(tree, offset=True), first.start, tokens[parser.position - 1].end)
+    segment: Register | None = None
+    if parser.peek() == "%":
+        register = _register(parser)
+        if register.name in SEGMENTS and parser.peek() == ":":
+            parser.position += 1
+            segment = register
+        else:
+            return Piece(register, first.start, tokens[parser.position - 1].end)
+    displacement: Expression | None = None
+    if not _opens_address(parser):
+        displacement = parser.expression()
+        _no_register(displacement, first)
+    if not _opens_address(parser):
+        end = tokens[parser.position - 1].end
+        if segment is not None:
+            return Piece(Address((), displacement, None, segment), first.start, end)
+        assert displacement is not None
+        pointer = indirect or not is_branch(name)
+        return Piece(Constant(displacement, pointer=pointer), first.start, end)
+    terms = _terms(parser)
+    end = tokens[parser.position - 1].end
+    address = Address(terms, displacement, None, segment)
+    factors = [term.factor.value for term in terms if isinstance(term.factor, Number)]
+    if len(factors) == len(terms):
+        arrange(address, factors, first.start, end)
+    return Piece(address, first.start, end)
+
+
+def _opens_address(parser: Parser) -> bool:
+    position = parser.position
+    return parser.peek() == "(" and position + 1 < len(parser.tokens) and parser.tokens[position + 1].text in ("%", ",")
+
+
+def _terms(parser: Parser) -> tuple[Term, ...]:
+    """`(base, index, scale)`, each of which may be missing."""
+    tokens = parser.tokens
+    opening = tokens[parser.position]
+    parser.position += 1
+    terms: list[Term] = []
+    if parser.peek() == "%":
+        start = tokens[parser.position].start
+        register = _register(parser)
+        terms.append(Term(register, Number(1), False, start, tokens[parser.position - 1].end))
+    if parser.peek() == ",":
+        parser.position += 1
+        if parser.peek() == "%":
+            start = tokens[parser.position].start
+            register = _register(parser)
+            end = tokens[parser.position - 1].end
+            scale: Expression = Number(1)
+            if parser.peek() == ",":
+                parser.position += 1
+                if parser.peek() != ")":
+                    scale = parser.expression()
+            terms.append(Term(register, scale, True, start, end))
+        elif parser.peek() == ",":
+            # (%rax,,8): a scale without an index says nothing.
+            parser.position += 1
+            parser.expression()
+    if parser.peek() != ")":
+        raise Complaint(
+            "ASM013", "This `(` is never closed.", opening.start, opening.end, "write offset(base, index, scale)"
+        )
+    parser.position += 1
+    return tuple(terms)
+
+
+def _register(parser: Parser) -> Register:
+    tokens = parser.tokens
+    percent = tokens[parser.position]
+    following = tokens[parser.position + 1] if parser.position + 1 < len(tokens) else None
+    if following is None or following.kind != "name" or following.start != percent.end:
+        raise Complaint("ASM011", "`%` needs a register's name after it.", percent.start, percent.end)
+    name = canonical_register(following.text)
+    if name is None:
+        raise Complaint(
+            "ASM044",
+            f"There is no register named `%{following.text}`.",
+            percent.start,
+            following.end,
+            "for example %rax, %edi, %xmm0",
+        )
+    parser.position += 2
+    if name == "st(0)" and parser.peek() == "(" and following.text.lower() == "st":
+        inside = tokens[parser.position + 1 : parser.position + 3]
+        numbered = canonical_register(f"st({inside[0].text})") if len(inside) == 2 and inside[1].text == ")" else None
+        if numbered is not None:
+            parser.position += 3
+            name = numbered
+    return Register(name)
+
+
+def _no_register(tree: Expression, token: Token) -> None:
+    if has_register(tree):
+        raise Complaint(
+            "ASM046", "In AT&T syntax a register is written with `%`.", token.start, token.end,
+            'write %rax, or switch with `.intel_syntax noprefix` or syntax="intel"',
+        )  # fmt: skip
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
+    """Intel's name for an AT&T mnemonic, and the size that its last letter gives to memory."""
+    found = _EXTENSION.match(name)
+    if found is not None and len(pieces) == 2 and (found[3] or isinstance(pieces[0].value, Register)):
+        sign, source, target = found.groups()
+        _check_extension(name, pieces, _SIZES[source], _SIZES.get(target))
+        intel = "movzx" if sign == "z" else "movsxd" if source == "l" else "movsx"
+        pieces[1] = _sized(pieces[1], _SIZES[source])
+        return intel, None
+    memory = any(not isinstance(piece.value, Register) for piece in pieces)
+    found = _X87_REAL.match(name)
+    if found is not None and memory:
+        return found[1], {"s": 4, "l": 8, "t": 10}[found[2]]
+    found = _X87_INTEGER.match(name)
+    if found is not None and memory:
+        return found[1], {"s": 2, "l": 4, "q": 8, "ll": 8}[found[2]]
+    found = _CONVERSION.match(name)
+    if found is not None:
+        size = _SIZES[found[2]]
+        for index, piece in enumerate(pieces):
+            if not isinstance(piece.value, Register):
+                # From memory the letter is the size of an integer, and the other way round says nothing of it.
+                if "si2s" in found[1]:
+                    pieces[index] = _sized(piece, size)
+            elif register_size(piece.value.name) in (1, 2, 4, 8) and register_size(piece.value.name) != size:
+                raise _disagreement(name, size, piece)
+        return found[1], None
+    popping = name.endswith("p") and name[:-1] in _X87_SWAPPED
+    if popping:
+        # AT&T's names for these two are exchanged where the destination is not the top; an old mistake, kept by GNU as.
+        return _X87_SWAPPED[name[:-1]] + "p", None
+    if name in _X87_SWAPPED and len(pieces) == 2 and pieces[0].value != Register("st(0)"):
+        return _X87_SWAPPED[name], None
+    if name in ("lret", "lretq"):
+        return "retf", None
+    resolved = resolve(name)
+    if resolved is not None and resolved.size is not None:
+        return resolved.mnemonic, resolved.size
+    return name, None
+
+
+def _sized(piece: Piece, size: int) -> Piece:
+    value = piece.value
+    if isinstance(value, Address) and value.size is None:
+        return replace(piece, value=replace(value, size=size))
+    if isinstance(value, Constant) and value.pointer and value.size is None:
+        return replace(piece, value=replace(value, size=size))
+    return piece
+
+
+def _check_extension(name: str, pieces: list[Piece], source: int, target: int | None) -> None:
+    for piece, size in ((pieces[0], target), (pieces[1], source)):
+        if size is not None and isinstance(piece.value, Register) and register_size(piece.value.name) != size:
+            raise _disagreement(name, size, piece)
+
+
+def _check_registers(name: str, intel: str, size: int, pieces: list[Piece]) -> None:
+    """The letter of the mnemonic and the registers must say the same size."""
+    if intel in _MIXED_SIZES:
+        return
+    for index, piece in enumerate(pieces):
+        if not isinstance(piece.value, Register):
+            continue
+        register = piece.value.name
+        if intel in _SHIFTS and register == "cl" and index > 0:
+            continue
+        if register_size(register) in (1, 2, 4, 8) and register[0] not in "mkcd" and register_size(register) != size:
+            raise _disagreement(name, size, piece)
+        if register in ("cl", "ch", "cx", "dl", "dh", "dx", "di", "dil") and register_size(register) != size:
+            raise _disagreement(name, size, piece)
+
+
+def _disagreement(name: str, size: int, piece: Piece) -> Complaint:
+    assert isinstance(piece.value, Register)
+    register = piece.value.name
+    letter = _LETTERS.get(register_size(register))
+    hint = f"the letter for %{register} is `{letter}`" if letter is not None else ""
+    return Complaint(
+        "ASM047",
+        f"`{name}` works on {size} byte{'s' * (size > 1)}, but %{register} has {register_size(register)}.",
+        piece.start,
+        piece.end,
+        hint,
     )

@@ -105,7 +105,35 @@ def _directives() -> dict[str, Directive]:
 DIRECTIVES = MappingProxyType(_directives())
 
 LINE_DIRECTIVES = frozenset(
-    [".macro", ".endm", ".exitm", ".purgem", ".rept", ".irp", ".irpc", ".endr", ".if", ".ifdef", ".ifndef", ".ifnotdef", ".ifb", ".ifnb", ".ifc", ".ifnc", ".ifeq", ".ifne", ".iflt", ".ifle", ".ifgt", ".ifge", ".else", ".elseif", ".endif", ".altmacro", ".noaltmacro"]
+    [
+        ".macro",
+        ".endm",
+        ".exitm",
+        ".purgem",
+        ".rept",
+        ".irp",
+        ".irpc",
+        ".endr",
+        ".if",
+        ".ifdef",
+        ".ifndef",
+        ".ifnotdef",
+        ".ifb",
+        ".ifnb",
+        ".ifc",
+        ".ifnc",
+        ".ifeq",
+        ".ifne",
+        ".iflt",
+        ".ifle",
+        ".ifgt",
+        ".ifge",
+        ".else",
+        ".elseif",
+        ".endif",
+        ".altmacro",
+        ".noaltmacro",
+    ]
 )
 """Directives that rearrange lines; macros.py deals with them before a line is read as a statement."""
 

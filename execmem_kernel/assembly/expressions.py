@@ -289,13 +289,14 @@ _PLAIN_OPERATORS = frozenset("+-")
 class Parser:
     """Reads expressions from the tokens of one line; `position` is where the next token stands."""
 
-    __slots__ = ("_bracket", "_depth", "_memory", "_mixed", "_ranks", "dialect", "end", "position", "tokens")
+    __slots__ = ("_att", "_bracket", "_depth", "_memory", "_mixed", "_ranks", "dialect", "end", "position", "tokens")
 
-    def __init__(self, tokens: Sequence[Token], dialect: Dialect, position: int = 0) -> None:
+    def __init__(self, tokens: Sequence[Token], dialect: Dialect, position: int = 0, *, att: bool = False) -> None:
         self.tokens = tokens
         self.dialect: Dialect = dialect
         self.position = position
         self.end = tokens[-1].end if tokens else 0
+        self._att = att
         self._depth = 0
         self._memory = False
         self._bracket = False
@@ -341,6 +342,8 @@ class Parser:
         while self.position < count:
             token = tokens[self.position]
             operator = token.text
+            if operator == "%" and self._att and self.position + 1 < count and tokens[self.position + 1].kind == "name":
+                break  # a register begins
             if token.kind == "name":
                 operator = _WORDS.get(operator.lower(), "")
             elif operator == "[" and self._memory and not self._bracket:
@@ -407,7 +410,7 @@ class Parser:
                 if self.peek() == ":":
                     self.position += 1
                 return self._unary()
-            if self.peek() == "(" and lowered not in _WORDS:
+            if self.peek() == "(" and lowered not in _WORDS and not self._att:
                 raise Complaint(
                     "ASM012", f"`{text}(...)` is not something this assembler knows.", token.start, token.end
                 )

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from execmem_kernel.assembly.expressions import Complaint
-
-if TYPE_CHECKING:
-    from execmem_kernel.assembly.assembler import Assembly
 
 LINE_LIMIT = 100_000
 LENGTH_LIMIT = 10_000
@@ -51,7 +47,7 @@ _QUOTED_OR_COMMENT = re.compile(
     r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|/\*.*?\*/|(?:;|#|//).*", re.DOTALL
 )
 _LOOK_ALIKES = {
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'",
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'", "‛": "'", "′": "'",
     "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"', "，": ",", "、": ",", "‚": ",", "；": ";", "：": ":", "［": "[", "］": "]",
     "【": "[", "】": "]", "（": "(", "）": ")", "＋": "+", "＊": "*", "×": "*", "∗": "*", "·": "*", "…": "...", "＃": "#", "＄": "$", "％": "%",
     "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "у": "y", "і": "i", "ѕ": "s", "А": "A", "В": "B", "Е": "E", "О": "O", "Р": "P",
@@ -147,33 +143,9 @@ def _judge(character: str, column: int, in_code: bool) -> Complaint | None:
     )
 
 
-class LineReader:
-    """Hands out the lines of a source one by one."""
-
-    def __init__(self, lines: list[str], source: str, assembly: Assembly) -> None:
-        self._lines = lines
-        self._index = 0
-        self._assembly = assembly
-        self.line = Line(1, "")
-        self._texts = self._without_long_comments(source) if "/*" in source else lines
-
-    def _without_long_comments(self, source: str) -> list[str]:
-        joined = "\n".join(self._lines)
-        return _QUOTED_OR_COMMENT_LINES.sub(_blank, joined).split("\n")
-
-    def next(self) -> Line | None:
-        """The next line, or None at the end."""
-        index = self._index
-        if index >= len(self._lines):
-            return None
-        self._index = index + 1
-        line = Line(index + 1, self._lines[index], self._texts[index])
-        self.line = line
-        if index >= LINE_LIMIT:
-            raise Complaint("ASM060", f"The program has more than {LINE_LIMIT:,} lines.", 0, line.text_end)
-        if len(line.text) > LENGTH_LIMIT:
-            raise Complaint("ASM064", f"This line is longer than {LENGTH_LIMIT:,} characters.", 0, 1)
-        return line
+def without_long_comments(lines: list[str]) -> list[str]:
+    """The lines with `/* ... */` blanked out, also over several lines; one that never ends is left as it is."""
+    return _QUOTED_OR_COMMENT_LINES.sub(_blank, "\n".join(lines)).split("\n")
 
 
 _QUOTED_OR_COMMENT_LINES = re.compile(

@@ -56,9 +56,9 @@ SIZE_NAMES = {
     32: "ymmword",
     64: "zmmword",
 }
-_SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
-_ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
-_BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
+ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
+BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
 _PSEUDO_PREFIXES = frozenset(
     (
         "{vex}",
@@ -209,7 +209,7 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
             )
         register = canonical_register(token.text)
         if register is not None:
-            if token.text.lower() in _SEGMENTS and position + 2 < count:
+            if token.text.lower() in SEGMENTS and position + 2 < count:
                 break
             raise Complaint(
                 "ASM031",
@@ -238,7 +238,7 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     following = tokens[position + 1] if position + 1 < count else None
     if following is not None and following.kind in ("name", "op") and token.kind == "name":
         beside = following.text.lower()
-        if (following.text == "=" and syntax == "intel") or following.text == "=":
+        if following.text == "=":
             return _equate(token, tokens[position + 2 :], labels, Directive("set"), following)
         if beside in NEEDS_NO_NAME and following.kind == "name" and word not in NEEDS_NO_NAME:
             if beside == "equ":
@@ -469,10 +469,10 @@ def _intel_operands(name: str, tokens: list[Token], dialect: Dialect) -> Stateme
         while parser.peek_kind() == "brace":
             token = tokens[parser.position]
             word = token.text[1:-1].strip().lower()
-            if word in _ROUNDINGS:
+            if word in ROUNDINGS:
                 rounding = word
-            elif word in _BROADCASTS:
-                broadcast = _BROADCASTS[word]
+            elif word in BROADCASTS:
+                broadcast = BROADCASTS[word]
             elif len(pieces) != 1:
                 raise Complaint(
                     "ASM025",
@@ -565,7 +565,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             far = True
         elif word == "strict" and following:
             pass
-        elif word in _SEGMENTS and following == ":":
+        elif word in SEGMENTS and following == ":":
             segment = Register(word)
             parser.position += 1
         else:
@@ -582,7 +582,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             if word in ("rel", "abs") and following not in ("]", "+", "-", "*", ""):
                 reach = "rel" if word == "rel" else "abs"
                 words.append(inside)
-            elif word in _SEGMENTS and following == ":":
+            elif word in SEGMENTS and following == ":":
                 segment = Register(word)
                 words += [inside, inside + 1]
                 inside += 1

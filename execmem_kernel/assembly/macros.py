@@ -1,0 +1,834 @@
+"""Macros, repetition and conditions: lines in, lines out, under caps.
+
+NASM: %define %xdefine %undef %assign %macro %rep %if... ; GNU: .macro .rept .irp .irpc .if... Both rearrange text before
+a line is read as a statement. Every line that comes out knows the source line that asked for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Parser, tokenize
+from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, Line, without_long_comments
+
+_DEPTH_LIMIT = 100
+
+_NEEDED = re.compile(
+    r"^[ \t]*(?:%[ \t]*[A-Za-z]+\b|\.(?:macro|rept|irpc?|if[a-z]*|else|endif|endm|endr|altmacro)\b)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_FIRST_WORD = re.compile(r"[ \t]*(?:[\w.$@?]+:[ \t]*)?([%.]?[ \t]*[\w.$@?]+)")
+_WORD_OR_QUOTED = re.compile(
+    r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|`(?:[^`\\]|\\.)*`|[;#].*|//.*|(?<![\w.$@?%\\])[A-Za-z_.?@][\w.$@?]*"
+)
+
+
+class Host(Protocol):
+    """What macros need to know of the program read so far."""
+
+    def known_value(self, value: Expression, line: Line) -> int: ...
+
+    def is_defined(self, name: str) -> bool: ...
+
+    def note_warning(self, line: Line, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class _Macro:
+    """A multi-line macro: its body, and how arguments become text."""
+
+    name: str
+    body: list[Line]
+    gnu: bool
+    parameters: list[tuple[str, str | None, str]] = field(default_factory=list)
+    """GNU: name, default, "req", "vararg" or ""."""
+    least: int = 0
+    most: int = 0
+    greedy: bool = False
+    """NASM: whether the last argument swallows the rest of the line."""
+    defaults: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Define:
+    """A single-line macro of NASM."""
+
+    parameters: list[str] | None
+    text: str
+    any_case: bool = False
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Lines being handed out: the source, the body of a macro, or a body repeated."""
+
+    kind: str
+    make: Callable[[int], list[Line]]
+    rounds: int = 1
+    round_number: int = 0
+    lines: list[Line] = field(default_factory=list)
+    index: int = 0
+    conditions: int = 0
+    """How many conditions were open when it began."""
+    arguments: list[str] = field(default_factory=list)
+    number: int = 0
+
+
+@dataclass(slots=True)
+class _Condition:
+    active: bool
+    taken: bool
+    outer: bool
+    line: Line
+
+
+class LineReader:
+    """Hands out the lines of a source one by one, macros expanded."""
+
+    def __init__(self, lines: list[str], source: str, dialect: Dialect, host: Host) -> None:
+        texts = without_long_comments(lines) if "/*" in source else lines
+        self._source = (
+            [Line(number, original, text) for number, (original, text) in enumerate(zip(lines, texts, strict=True), 1)]
+            if texts is not lines
+            else [Line(number, text) for number, text in enumerate(lines, 1)]
+        )
+        self._index = 0
+        self._plain = _NEEDED.search(source) is None
+        self._dialect: Dialect = dialect
+        self._host = host
+        self.line: Line = self._source[0]
+        self._frames = [_Frame("source", lambda _: self._source, lines=self._source)]
+        self._conditions: list[_Condition] = []
+        self._macros: dict[str, list[_Macro]] = {}
+        self._defines: dict[str, _Define] = {}
+        self._made = 0
+        self._size = 0
+        self._calls = 0
+        self._closed = False
+
+    def next(self) -> Line | None:
+        """The next line, or None at the end.
+
+        Raises:
+            Complaint: About `line`; ASM060 and ASM061 mean that nothing more will come.
+        """
+        if self._plain:
+            index = self._index
+            if index >= len(self._source):
+                return None
+            self._index = index + 1
+            self.line = line = self._source[index]
+            return self._within_limits(line)
+        while True:
+            frame = self._frames[-1]
+            if frame.index >= len(frame.lines):
+                if not self._next_round(frame):
+                    return None
+                continue
+            line = frame.lines[frame.index]
+            frame.index += 1
+            self.line = line
+            self._within_limits(line)
+            if frame.kind != "source":
+                self._made += 1
+                self._size += len(line.text)
+                if self._made > LINE_LIMIT or self._size > 40 * LINE_LIMIT:
+                    self._frames = [_Frame("source", lambda _: [])]
+                    raise Complaint(
+                        "ASM060",
+                        f"This expands to more than {LINE_LIMIT:,} lines.",
+                        0,
+                        len(line.text.rstrip()),
+                        "repeat less, or write a loop that runs",
+                    )
+            made = self._process(line, frame)
+            if made is not None:
+                return made
+
+    def _within_limits(self, line: Line) -> Line:
+        if line.number > LINE_LIMIT:
+            self._index = len(self._source)
+            self._frames = [_Frame("source", lambda _: [])]
+            raise Complaint("ASM060", f"The program has more than {LINE_LIMIT:,} lines.", 0, line.text_end)
+        if len(line.text) > LENGTH_LIMIT:
+            raise Complaint("ASM064", f"This line is longer than {LENGTH_LIMIT:,} characters.", 0, 1, "split it")
+        return line
+
+    def _next_round(self, frame: _Frame) -> bool:
+        """Begin the next repetition of a frame, or leave it; False at the very end."""
+        frame.round_number += 1
+        if frame.kind != "source" and frame.round_number < frame.rounds:
+            frame.lines = frame.make(frame.round_number)
+            frame.index = 0
+            return True
+        if len(self._frames) == 1:
+            if self._conditions and not self._closed:
+                self._closed = True
+                condition = self._conditions[-1]
+                self.line = condition.line
+                raise Complaint(
+                    "ASM065",
+                    "This condition is never closed.",
+                    0,
+                    len(condition.line.text.rstrip()),
+                    "add .endif or %endif",
+                )
+            return False
+        self._frames.pop()
+        return True
+
+    # ---- one line ----------------------------------------------------------------------------------------------------
+
+    def _process(self, line: Line, frame: _Frame) -> Line | None:
+        """The line to be read as a statement, or None where the line was for us."""
+        found = _FIRST_WORD.match(line.text)
+        if found is None:
+            return line if self._active() else None
+        word = found[1].replace(" ", "").replace("\t", "").lower()
+        rest = line.text[found.end() :]
+        if word[0] == "%" or (word.startswith(".") and word in _GNU_ACTIONS):
+            action = _NASM_ACTIONS.get(word) if word[0] == "%" else _GNU_ACTIONS[word]
+            if action is not None:
+                if self._active() or action in _CONDITIONAL:
+                    getattr(self, f"_do_{action}")(line, word, rest)
+                return None
+            if self._active() and word[0] == "%" and word[1:2] not in "%{0123456789" and not _is_att(word):
+                raise Complaint("ASM050", f"There is no directive named `{found[1]}`.", found.start(1), found.end(1))
+        if not self._active():
+            return None
+        if self._defines:
+            line = self._substituted(line)
+            found = _FIRST_WORD.match(line.text)
+            if found is None:
+                return line
+            word = found[1].replace(" ", "").lower()
+            rest = line.text[found.end() :]
+            self.line = line
+        macros = self._macros.get(found[1]) or self._macros.get(word)
+        if macros is not None:
+            label = line.text[: found.start(1)].strip()
+            self._call(macros, line, rest, found)
+            if label:
+                return Line(line.number, line.source, label, line.expansion, line.moved)
+            return None
+        return line
+
+    def _active(self) -> bool:
+        return not self._conditions or self._conditions[-1].active
+
+    # ---- conditions --------------------------------------------------------------------------------------------------
+
+    def _do_if(self, line: Line, word: str, rest: str) -> None:
+        outer = self._active()
+        try:
+            truth = outer and self._judge(line, word, rest)
+        except Complaint:
+            self._conditions.append(_Condition(False, True, outer, line))
+            raise
+        self._conditions.append(_Condition(truth, truth, outer, line))
+
+    def _do_elif(self, line: Line, word: str, rest: str) -> None:
+        condition = self._innermost(line, word)
+        condition.active = False
+        if condition.outer and not condition.taken:
+            test = "%if" + word[5:] if word.startswith("%elif") else ".if" + word[7:]
+            condition.active = condition.taken = self._judge(line, test, rest)
+
+    def _do_else(self, line: Line, word: str, rest: str) -> None:
+        condition = self._innermost(line, word)
+        condition.active = condition.outer and not condition.taken
+        condition.taken = True
+
+    def _do_endif(self, line: Line, word: str, rest: str) -> None:
+        self._innermost(line, word)
+        self._conditions.pop()
+
+    def _innermost(self, line: Line, word: str) -> _Condition:
+        if not self._conditions:
+            raise Complaint("ASM052", f"`{word}` has no condition before it.", 0, len(line.text.rstrip()))
+        return self._conditions[-1]
+
+    def _judge(self, line: Line, word: str, rest: str) -> bool:
+        bare = _without_comment(rest).strip()
+        kind = word[1:]
+        negative = kind.startswith("ifn") and kind not in ("ifnum", "ifne")
+        kind = "if" + kind[3:].removeprefix("ot") if negative else kind
+        if kind in ("ifdef", "ifmacro"):
+            known = bare in self._defines or bare in self._macros
+            truth = known or (kind == "ifdef" and self._host.is_defined(bare))
+        elif kind == "ifb":
+            truth = not bare
+        elif kind in ("ifc", "ifidn", "ifidni", "ifeqs"):
+            text = self._define_text(bare) if word[0] == "%" else bare
+            parts = [part.strip().strip("'\"") for part in _split_arguments(text, line)]
+            if len(parts) != 2:
+                raise Complaint("ASM051", f"`{word}` compares two texts.", 0, len(line.text.rstrip()))
+            truth = parts[0].lower() == parts[1].lower() if kind == "ifidni" else parts[0] == parts[1]
+        elif kind == "ifnum":
+            truth = re.fullmatch(r"-?(?:0x)?[0-9][0-9a-fA-F_]*h?", self._define_text(bare)) is not None
+        elif kind == "ifstr":
+            truth = bare[:1] in "\"'`" and bare != ""
+        elif kind in ("ifeq", "ifne", "iflt", "ifle", "ifgt", "ifge", "if"):
+            value = self._value(line, bare)
+            truth = {
+                "ifeq": value == 0, "ifne": value != 0, "iflt": value < 0, "ifle": value <= 0, "ifgt": value > 0,
+                "ifge": value >= 0, "if": value != 0,
+            }[kind]  # fmt: skip
+        else:
+            raise Complaint("ASM050", f"There is no condition named `{word}`.", 0, len(line.text.rstrip()))
+        return truth != negative
+
+    def _value(self, line: Line, text: str) -> int:
+        if self._defines:
+            text = self._define_text(text)
+        start, end = 0, len(line.text.rstrip())
+        if not text:
+            raise Complaint("ASM010", "A number is missing here.", start, end)
+        try:
+            tokens = tokenize(text)
+            # In %if a single = compares.
+            tokens = [token._replace(text="==") if token.text == "=" else token for token in tokens]
+            parser = Parser(tokens, self._dialect)
+            tree = parser.expression()
+            if parser.position < len(tokens):
+                raise Complaint("ASM011", f"`{tokens[parser.position].text}` cannot stand here.", start, end)
+            return self._host.known_value(tree, line)
+        except Complaint as complaint:
+            raise Complaint(complaint.code, complaint.message, start, end, complaint.hint) from None
+
+    # ---- repetition --------------------------------------------------------------------------------------------------
+
+    def _body(self, line: Line, openings: frozenset[str], closings: frozenset[str]) -> list[Line]:
+        """The lines up to the matching end, which must come in the same frame."""
+        frame = self._frames[-1]
+        body: list[Line] = []
+        depth = 1
+        while frame.index < len(frame.lines):
+            inner = frame.lines[frame.index]
+            frame.index += 1
+            found = _FIRST_WORD.match(inner.text)
+            word = found[1].replace(" ", "").replace("\t", "").lower() if found is not None else ""
+            if word in openings:
+                depth += 1
+            elif word in closings:
+                depth -= 1
+                if depth == 0:
+                    return body
+            body.append(inner)
+        self.line = line
+        raise Complaint(
+            "ASM065",
+            "This is never closed.",
+            0,
+            len(line.text.rstrip()),
+            f"add {' or '.join(f'`{name}`' for name in sorted(closings))}",
+        )
+
+    def _push(self, frame: _Frame, line: Line) -> None:
+        if len(self._frames) > _DEPTH_LIMIT:
+            self._frames = [_Frame("source", lambda _: [])]
+            raise Complaint(
+                "ASM061",
+                f"Macros are nested more than {_DEPTH_LIMIT} deep here.",
+                0,
+                len(line.text.rstrip()),
+                "does a macro call itself without end?",
+            )
+        frame.conditions = len(self._conditions)
+        if frame.rounds:
+            frame.lines = frame.make(0)
+            self._frames.append(frame)
+
+    def _do_rept(self, line: Line, word: str, rest: str) -> None:
+        body = self._body(line, _REPEATS, frozenset((".endr",)) if word[0] == "." else frozenset(("%endrep",)))
+        count = self._value(line, _without_comment(rest).strip())
+        if count < 0:
+            raise Complaint("ASM056", f"A count cannot be negative; this is {count}.", 0, len(line.text.rstrip()))
+        if count * max(1, len(body)) > LINE_LIMIT:
+            self._frames = [_Frame("source", lambda _: [])]
+            raise Complaint(
+                "ASM060",
+                f"This expands to more than {LINE_LIMIT:,} lines.",
+                0,
+                len(line.text.rstrip()),
+                "repeat less, or write a loop that runs",
+            )
+        self._push(_Frame("repeat", lambda _: body, count), line)
+
+    def _do_exitrep(self, line: Line, word: str, rest: str) -> None:
+        while len(self._frames) > 1:
+            frame = self._frames.pop()
+            del self._conditions[frame.conditions :]
+            if frame.kind == "repeat":
+                return
+        raise Complaint("ASM052", f"`{word}` stands outside of a repetition.", 0, len(line.text.rstrip()))
+
+    def _do_irp(self, line: Line, word: str, rest: str) -> None:
+        body = self._body(line, _REPEATS, frozenset((".endr",)))
+        name, _, values_text = _without_comment(rest).strip().partition(",")
+        name = name.strip()
+        if " " in name and not values_text:
+            name, _, values_text = name.partition(" ")
+        if not re.fullmatch(r"[A-Za-z_.$][\w.$]*", name):
+            raise Complaint(
+                "ASM051",
+                f"`{word}` needs a name and values.",
+                0,
+                len(line.text.rstrip()),
+                f"for example: {word} reg, rax, rbx",
+            )
+        values_text = values_text.strip()
+        values = list(values_text) if word == ".irpc" else _split_arguments(values_text, line) or [""]
+
+        def make(index: int) -> list[Line]:
+            table = {name: _unquoted(values[index])}
+            return [_replaced(inner, _gnu_text(inner.text, table, self._calls)) for inner in body]
+
+        self._push(_Frame("repeat", make, len(values)), line)
+
+    # ---- macros ------------------------------------------------------------------------------------------------------
+
+    def _do_gnu_macro(self, line: Line, word: str, rest: str) -> None:
+        body = self._body(line, frozenset((".macro",)), frozenset((".endm", ".endmacro")))
+        found = re.match(r"\s*([A-Za-z_.$][\w.$]*)\s*,?\s*(.*)", _without_comment(rest).strip())
+        if found is None:
+            raise Complaint(
+                "ASM051",
+                "`.macro` needs a name.",
+                0,
+                len(line.text.rstrip()),
+                "for example: .macro push2 first, second",
+            )
+        macro = _Macro(found[1], body, gnu=True)
+        pattern = r"([A-Za-z_.$][\w.$]*)\s*(?::\s*(req|vararg))?\s*(?:=\s*(\"[^\"]*\"|[^,\s]+))?\s*,?\s*"
+        position, text = 0, found[2]
+        while position < len(text):
+            parameter = re.compile(pattern).match(text, position)
+            if parameter is None or parameter.end() == position:
+                raise Complaint(
+                    "ASM051",
+                    "The parameters of this macro cannot be read.",
+                    0,
+                    len(line.text.rstrip()),
+                    "names, separated by commas",
+                )
+            default = parameter[3]
+            macro.parameters.append((parameter[1], None if default is None else _unquoted(default), parameter[2] or ""))
+            position = parameter.end()
+        self._macros[macro.name.lower()] = [macro]
+
+    def _do_nasm_macro(self, line: Line, word: str, rest: str) -> None:
+        body = self._body(line, frozenset(("%macro", "%imacro", "%rmacro")), frozenset(("%endmacro", "%endm")))
+        found = re.match(r"\s*([\w.$@?]+)(?:\s+(\d+)(?:-(\d+|\*))?(\+?))?\s*(.*)", _without_comment(rest))
+        if found is None:
+            raise Complaint(
+                "ASM051",
+                "`%macro` needs a name and a count.",
+                0,
+                len(line.text.rstrip()),
+                "for example: %macro push2 2",
+            )
+        least = int(found[2] or 0)
+        most = 1000 if found[3] == "*" else int(found[3] or least)
+        text = found[5].replace(".nolist", "").strip()
+        macro = _Macro(
+            found[1], body, False, [], least, most, found[4] == "+", _split_arguments(text, line) if text else []
+        )
+        same = self._macros.setdefault(macro.name, [])
+        same[:] = [other for other in same if (other.least, other.most) != (least, most)]
+        same.append(macro)
+
+    def _do_forget(self, line: Line, word: str, rest: str) -> None:
+        name = _without_comment(rest).split()
+        for key in name[:1]:
+            self._macros.pop(key, None)
+            self._macros.pop(key.lower(), None)
+
+    def _do_exitm(self, line: Line, word: str, rest: str) -> None:
+        while len(self._frames) > 1:
+            frame = self._frames.pop()
+            del self._conditions[frame.conditions :]
+            if frame.kind == "macro":
+                return
+        raise Complaint("ASM052", f"`{word}` stands outside of a macro.", 0, len(line.text.rstrip()))
+
+    def _do_rotate(self, line: Line, word: str, rest: str) -> None:
+        for frame in reversed(self._frames):
+            if frame.kind == "macro" and frame.arguments:
+                count = self._value(line, _without_comment(rest).strip()) % len(frame.arguments)
+                frame.arguments[:] = frame.arguments[count:] + frame.arguments[:count]
+                return
+        raise Complaint("ASM052", f"`{word}` stands outside of a macro with arguments.", 0, len(line.text.rstrip()))
+
+    def _do_stray(self, line: Line, word: str, rest: str) -> None:
+        raise Complaint("ASM052", f"`{word}` does not belong to anything before it.", 0, len(line.text.rstrip()))
+
+    def _do_nothing(self, line: Line, word: str, rest: str) -> None:
+        """`.altmacro` and the like change nothing that we do."""
+
+    def _call(self, macros: list[_Macro], line: Line, rest: str, found: re.Match[str]) -> None:
+        rest = _without_comment(rest).strip()
+        self._calls += 1
+        number = self._calls
+        macro = macros[-1]
+        start, end = found.start(1), len(line.text.rstrip())
+        arguments = _split_arguments(rest, line) if rest else []
+        if macro.gnu:
+            if len(arguments) == 1 and len(macro.parameters) > 1 and macro.parameters[0][2] != "vararg":
+                spaced = _split_blanks(arguments[0])
+                if 1 < len(spaced) <= len(macro.parameters) and not re.search(r"[-+*/()\[\]]", arguments[0]):
+                    arguments = spaced
+            table = self._gnu_arguments(macro, arguments, start, end)
+
+            def make(_: int) -> list[Line]:
+                return [self._called(line, inner, _gnu_text(inner.text, table, number)) for inner in macro.body]
+
+            self._push(_Frame("macro", make), line)
+            return
+        fitting = [macro for macro in macros if macro.least <= len(arguments) <= macro.most]
+        if not fitting:
+            greedy = [macro for macro in macros if macro.greedy and len(arguments) >= macro.least]
+            if not greedy:
+                wanted = " or ".join(
+                    str(macro.least) if macro.least == macro.most else f"{macro.least} to {macro.most}"
+                    for macro in macros
+                )
+                raise Complaint(
+                    "ASM066",
+                    f"The macro `{macro.name}` takes {wanted} argument{'s' * (wanted != '1')}, not {len(arguments)}.",
+                    start,
+                    end,
+                )
+            macro = greedy[0]
+            kept = macro.most
+            arguments = [*arguments[: kept - 1], ", ".join(arguments[kept - 1 :])] if kept else []
+        else:
+            macro = fitting[0]
+        given = len(arguments)
+        arguments += macro.defaults[max(0, given - macro.least) :][: macro.most - given]
+        frame = _Frame(
+            "macro", lambda _: [], arguments=[_braces_off(argument) for argument in arguments], number=number
+        )
+        chosen = macro
+        # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
+        frame.make = lambda _: [_Pending(line, inner, self, frame, number) for inner in chosen.body]  # type: ignore[misc]
+        self._push(frame, line)
+
+    def _called(self, call: Line, inner: Line, text: str) -> Line:
+        return Line(call.number, call.source, text, (*call.expansion, (inner.number, text)), True)
+
+    def _gnu_arguments(self, macro: _Macro, arguments: list[str], start: int, end: int) -> dict[str, str]:
+        table = {name: default or "" for name, default, _ in macro.parameters}
+        names = list(table)
+        position = 0
+        for index, argument in enumerate(arguments):
+            keyword = re.match(r"([A-Za-z_.$][\w.$]*)\s*=(?!=)\s*(.*)", argument)
+            if keyword is not None and keyword[1] in table:
+                table[keyword[1]] = _unquoted(keyword[2])
+                continue
+            if position >= len(names):
+                raise Complaint(
+                    "ASM066",
+                    f"The macro `{macro.name}` takes {len(names)} argument{'s' * (len(names) != 1)}, not {len(arguments)}.",
+                    start,
+                    end,
+                )
+            if macro.parameters[position][2] == "vararg":
+                table[names[position]] = ", ".join(arguments[index:])
+                position = len(names)
+                break
+            if argument:
+                table[names[position]] = _unquoted(argument)
+            position += 1
+        for name, _, kind in macro.parameters:
+            if kind == "req" and not table[name]:
+                raise Complaint("ASM066", f"The macro `{macro.name}` needs a value for `{name}`.", start, end)
+        return table
+
+    # ---- single-line macros ------------------------------------------------------------------------------------------
+
+    def _do_define(self, line: Line, word: str, rest: str) -> None:
+        found = re.match(
+            r"\s*([A-Za-z_.$?@][\w.$?@]*)(\(([^)]*)\))?(?:\s+(.*)|\s*)$", _without_comment(rest).rstrip(), re.DOTALL
+        )
+        if found is None:
+            raise Complaint(
+                "ASM051", f"`{word}` needs a name.", 0, len(line.text.rstrip()), "for example: %define SIZE 8"
+            )
+        text = (found[4] or "").strip()
+        if word in ("%xdefine", "%ixdefine"):
+            text = self._define_text(text)
+        parameters = [name.strip() for name in found[3].split(",") if name.strip()] if found[2] else None
+        any_case = word.startswith("%i")
+        self._defines[found[1].lower() if any_case else found[1]] = _Define(parameters, text, any_case)
+
+    def _do_undef(self, line: Line, word: str, rest: str) -> None:
+        self._defines.pop(_without_comment(rest).strip(), None)
+
+    def _do_assign(self, line: Line, word: str, rest: str) -> None:
+        found = re.match(r"\s*([A-Za-z_.$?@][\w.$?@]*)\s+(.*)$", _without_comment(rest).rstrip())
+        if found is None:
+            raise Complaint(
+                "ASM051",
+                f"`{word}` needs a name and a number.",
+                0,
+                len(line.text.rstrip()),
+                "for example: %assign count 3",
+            )
+        value = self._value(line, found[2])
+        self._defines[found[1]] = _Define(None, str(value) if value >= 0 else f"({value})")
+
+    def _do_strlen(self, line: Line, word: str, rest: str) -> None:
+        found = re.match(r"\s*([A-Za-z_.$?@][\w.$?@]*)\s+(.*)$", _without_comment(rest).rstrip())
+        text = self._define_text(found[2].strip()) if found is not None else ""
+        if found is None or len(text) < 2 or text[0] not in "\"'`" or text[-1] != text[0]:
+            raise Complaint("ASM051", f"`{word}` needs a name and a text in quotes.", 0, len(line.text.rstrip()))
+        self._defines[found[1]] = _Define(None, str(len(text[1:-1].encode())))
+
+    def _do_message(self, line: Line, word: str, rest: str) -> None:
+        text = rest.strip().strip("\"'")
+        if word in ("%error", "%fatal"):
+            raise Complaint("ASM063", f"The source says: {text}", 0, len(line.text.rstrip()))
+        self._host.note_warning(line, text)
+
+    def _do_refuse(self, line: Line, word: str, rest: str) -> None:
+        raise Complaint(
+            "ASM059",
+            f"`{word}` is refused.",
+            0,
+            len(line.text.rstrip()),
+            "A cell reads no files: paste what is needed into the cell.",
+        )
+
+    def _substituted(self, line: Line) -> Line:
+        text = self._define_text(line.text)
+        if text == line.text:
+            return line
+        return Line(line.number, line.source, text, line.expansion or ((line.number, text),), True)
+
+    def _define_text(self, text: str) -> str:
+        """The text with single-line macros filled in; a macro is not filled in again inside itself."""
+        return re.sub(r"\s*%\+\s*", "", self._filled(text, frozenset(), 0))
+
+    def _filled(self, text: str, hidden: frozenset[str], depth: int) -> str:
+        parts: list[str] = []
+        position = 0
+        size = 0
+        defines = self._defines
+        for found in _WORD_OR_QUOTED.finditer(text):
+            if found.start() < position:
+                continue
+            word = found[0]
+            key = word if word in defines else word.lower()
+            define = defines.get(key)
+            if define is None or key in hidden or (key != word and not define.any_case):
+                continue
+            end = found.end()
+            body = define.text
+            if define.parameters is not None:
+                arguments, end = _call_arguments(text, end)
+                if arguments is None:
+                    continue
+                if len(arguments) != len(define.parameters):
+                    raise Complaint(
+                        "ASM066", f"The macro `{word}` takes {len(define.parameters)} argument{'s' * (len(define.parameters) != 1)}, not {len(arguments)}.",
+                        0, len(self.line.text.rstrip()),
+                    )  # fmt: skip
+                table = dict(zip(define.parameters, arguments, strict=True))
+                body = re.sub(r"[A-Za-z_.$?@][\w.$?@]*", lambda name, table=table: table.get(name[0], name[0]), body)  # type: ignore[misc]
+            if depth > _DEPTH_LIMIT:
+                raise Complaint(
+                    "ASM061", f"Macros are nested more than {_DEPTH_LIMIT} deep here.", 0, len(self.line.text.rstrip())
+                )
+            body = self._filled(body, hidden | {key}, depth + 1)
+            parts += (text[position : found.start()], body)
+            position = end
+            size += len(body)
+            if size > LENGTH_LIMIT:
+                raise Complaint(
+                    "ASM064",
+                    f"This line becomes longer than {LENGTH_LIMIT:,} characters.",
+                    0,
+                    len(self.line.text.rstrip()),
+                )
+        if not parts:
+            return text
+        parts.append(text[position:])
+        return "".join(parts)
+
+
+class _Pending(Line):
+    """A line of a NASM macro's body whose arguments are filled in when it is read."""
+
+    __slots__ = ("_frame", "_inner", "_number", "_text")
+
+    def __init__(self, call: Line, inner: Line, reader: LineReader, frame: _Frame, number: int) -> None:
+        super().__init__(call.number, call.source, "", call.expansion, True)
+        self._inner = inner
+        self._frame = frame
+        self._number = number
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        if self._text is None:
+            self._text = _nasm_text(self._inner.text, self._frame.arguments, self._number)
+            self.expansion = (*self.expansion, (self._inner.number, self._text))
+        return self._text
+
+    @text.setter
+    def text(self, value: str) -> None:
+        """Made on reading."""
+
+
+# ---- text ------------------------------------------------------------------------------------------------------------
+
+_COMMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|([;#].*|//.*)")
+
+
+def _without_comment(text: str) -> str:
+    for found in _COMMENT.finditer(text):
+        if found[1] is not None:
+            return text[: found.start()]
+    return text
+
+
+def _is_att(word: str) -> bool:
+    return word[1:] in ("rax", "eax")
+
+
+def _split_arguments(text: str, line: Line) -> list[str]:
+    """Arguments at the commas outside quotes, parentheses, brackets and braces."""
+    parts: list[str] = []
+    depth = 0
+    quote = ""
+    begin = 0
+    for index, character in enumerate(text):
+        if quote:
+            if character == quote and text[index - 1] != "\\":
+                quote = ""
+        elif character in "\"'`":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character == "," and depth <= 0:
+            parts.append(text[begin:index].strip())
+            begin = index + 1
+    parts.append(text[begin:].strip())
+    return parts
+
+
+def _split_blanks(text: str) -> list[str]:
+    return re.findall(r"\"[^\"]*\"|'[^']*'|\S+", text)
+
+
+def _call_arguments(text: str, position: int) -> tuple[list[str] | None, int]:
+    """The arguments in parentheses that begin at `position`, and where they end."""
+    found = re.compile(r"\s*\(").match(text, position)
+    if found is None:
+        return None, position
+    depth = 1
+    index = found.end()
+    while index < len(text) and depth:
+        depth += {"(": 1, ")": -1}.get(text[index], 0)
+        index += 1
+    if depth:
+        return None, position
+    inner = text[found.end() : index - 1]
+    return (_split_arguments(inner, Line(0, inner)) if inner.strip() else []), index
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) >= 2 and text[0] == '"' == text[-1] else text
+
+
+def _braces_off(text: str) -> str:
+    return (
+        text[1:-1]
+        if len(text) >= 2 and text[0] == "{" and text[-1] == "}" and text.count("{") == 1 and "," in text
+        else text
+    )
+
+
+def _replaced(line: Line, text: str) -> Line:
+    if text == line.text:
+        return line
+    return Line(
+        line.number,
+        line.source,
+        text,
+        (*line.expansion[:-1], (line.expansion[-1][0] if line.expansion else line.number, text)),
+        True,
+    )
+
+
+_GNU_PARAMETER = re.compile(r"\\(?:(\(\))|(@)|([A-Za-z_.$][\w.$]*))")
+
+
+def _gnu_text(text: str, table: dict[str, str], number: int) -> str:
+    if "\\" not in text:
+        return text
+
+    def fill(found: re.Match[str]) -> str:
+        if found[1]:
+            return ""
+        if found[2]:
+            return str(number - 1)
+        name = found[3]
+        while name:
+            if name in table:
+                return table[name] + found[3][len(name) :]
+            # `\reg.done` names the parameter `reg` where there is none of the longer name.
+            cut = max(name.rfind("."), name.rfind("$"))
+            name = name[:cut] if cut > 0 else ""
+        return found[0]
+
+    return _GNU_PARAMETER.sub(fill, text)
+
+
+_NASM_PARAMETER = re.compile(r"%(?:\{([^}]*)\}|(%)([A-Za-z_.$?@][\w.$?@]*)|([0-9]+)|\+([0-9]+))")
+
+
+def _nasm_text(text: str, arguments: list[str], number: int) -> str:
+    if "%" not in text:
+        return text
+
+    def fill(found: re.Match[str]) -> str:
+        if found[2]:
+            return f"..@{number}.{found[3]}"
+        name = found[1] if found[1] is not None else found[4]
+        if name is None:
+            return found[0]
+        if name.startswith("%"):
+            return f"..@{number}.{name[1:]}"
+        if not name.isdigit():
+            return found[0]
+        index = int(name)
+        if index == 0:
+            return str(len(arguments))
+        return arguments[index - 1] if index <= len(arguments) else ""
+
+    return _NASM_PARAMETER.sub(fill, text)
+
+
+_REPEATS = frozenset((".rept", ".rep", ".irp", ".irpc", "%rep"))
+_CONDITIONAL = frozenset(("if", "elif", "else", "endif"))
+_GNU_ACTIONS = {
+    ".macro": "gnu_macro", ".rept": "rept", ".rep": "rept", ".irp": "irp", ".irpc": "irp", ".endm": "stray", ".endmacro": "stray", ".endr": "stray",
+    ".exitm": "exitm", ".purgem": "forget", ".altmacro": "nothing", ".noaltmacro": "nothing", ".else": "else", ".elseif": "elif", ".endif": "endif",
+} | dict.fromkeys(
+    (f".if{kind}" for kind in ("", "def", "ndef", "notdef", "b", "nb", "c", "nc", "eq", "ne", "lt", "le", "gt", "ge", "eqs", "nes")), "if"
+)  # fmt: skip
+_TESTS = ("", "def", "ndef", "macro", "nmacro", "idn", "nidn", "idni", "nidni", "num", "nnum", "str", "nstr")
+_NASM_ACTIONS = {
+    "%define": "define", "%idefine": "define", "%xdefine": "define", "%ixdefine": "define", "%undef": "undef", "%assign": "assign",
+    "%iassign": "assign", "%macro": "nasm_macro", "%imacro": "nasm_macro", "%endmacro": "stray", "%endm": "stray", "%unmacro": "forget",
+    "%rep": "rept", "%endrep": "stray", "%exitrep": "exitrep", "%exitmacro": "exitm", "%rotate": "rotate", "%else": "else", "%endif": "endif",
+    "%error": "message", "%fatal": "message", "%warning": "message", "%include": "refuse", "%use": "nothing", "%pragma": "nothing",
+    "%line": "nothing", "%strlen": "strlen", "%clear": "nothing", "%pathsearch": "refuse", "%depend": "refuse",
+} | {f"%if{test}": "if" for test in _TESTS} | {f"%elif{test}": "elif" for test in _TESTS}  # fmt: skip
