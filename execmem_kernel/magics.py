@@ -308,6 +308,7 @@ class Session:
                 entry=chosen.entry,
                 stdin=_escapes(chosen.stdin),
                 trace=chosen.trace,
+                name=chosen.name or "%%asm",
                 **extra,
             )
         except KeyboardInterrupt as interrupt:

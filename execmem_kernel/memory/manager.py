@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import _getframe
 from time import perf_counter_ns
 from tracemalloc import is_tracing
@@ -34,7 +34,8 @@ from execmem_kernel.errors import (
     StaleAddressError,
     UnreachableError,
 )
-from execmem_kernel.memory import places
+from execmem_kernel.memory import capabilities, places
+from execmem_kernel.memory.capabilities import Capabilities
 from execmem_kernel.memory.growth import MIB, Doubling, Growth
 from execmem_kernel.memory.placement import gaps
 from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, REACH, Pool
@@ -66,8 +67,8 @@ POOLED_SIZE = 16 * 1024
 
 _RESOURCES = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
 _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
-_REMEMBERED = 512
-_RING = 4096
+_REMEMBERED = 256
+_RING = 1024
 _WHOLE = "allocated, written, sealed"
 """One entry of the ring for three events that came together."""
 _PARTS = {_WHOLE: ("allocated", "written", "sealed")}
@@ -256,6 +257,7 @@ class CodeMemoryManager:
         self._pools: list[Pool] = [Pool()]
         self._live: dict[int, Block] = {}
         self._stuck: list[Region] = []
+        self._withdrawn: list[Block] = []
         self._released: deque[Block] = deque(maxlen=_REMEMBERED)
         self._quarantine: deque[Block] = deque()
         self._quarantined = 0
@@ -493,10 +495,15 @@ class CodeMemoryManager:
     def _withdraw(self, block: Block, near: int | None) -> Block | None:
         """Keep a block whose fill was overwritten out of use for good, and take another one."""
         block.size, block.name, block.cell, block.caught = block.capacity, None, None, places.here()
-        self._damaged += 1
+        self._keep_out(block)
         self._note("damaged", block)
-        self._rounding += block.capacity  # it stays in the sums, as space lost
         return self._reserve(block.capacity, near)
+
+    def _keep_out(self, block: Block) -> None:
+        """Never hand a block out again; it counts as space lost until its whole slab goes."""
+        self._damaged += 1
+        self._rounding += block.capacity
+        self._withdrawn.append(block)
 
     def _map_block(self, size: int, name: str | None, address: int | None, near: int | None) -> Block:
         """A block with pages and guards of its own."""
@@ -607,8 +614,7 @@ class CodeMemoryManager:
             self._store(block, block.offset, INT3 * capacity)
         except OSError:
             # Its old bytes cannot be wiped out, so it is not handed out again.
-            self._damaged += 1
-            self._rounding += capacity
+            self._keep_out(block)
             return
         quarantine = self._quarantine
         quarantine.append(block)
@@ -945,7 +951,7 @@ class CodeMemoryManager:
         return tuple(
             Event(
                 number, kind, block.name, block.size, places.name_of(block.cell, block.caught),
-                places.line_of(block.caught), owned, unowned,
+                places.line_in(block.cell, block.caught), owned, unowned,
             )
             for sequence, kinds, block, owned, unowned in reversed(raw)
             for number, kind in enumerate(_PARTS.get(kinds, (kinds,)), sequence)
@@ -979,6 +985,13 @@ class CodeMemoryManager:
 
         return audit.audit(self, namespace)
 
+    def capabilities(self) -> Capabilities:
+        """What this host allows, tried now, and which way this manager takes."""
+        found = capabilities.probe()
+        if found.backend is not None and found.backend != self._backend:
+            found = replace(found, backend=self._backend, reason=self._backend_reason)
+        return found
+
     # ---- ending it
 
     def cleanup(self) -> CleanupReport:
@@ -995,6 +1008,12 @@ class CodeMemoryManager:
                 if not block.pins:
                     self._end(block, places.here())
             self._empty_quarantine()
+            in_use = {id(block.region) for block in self._live.values()}
+            for block in self._withdrawn:
+                if id(block.region) not in in_use:
+                    block.pool.release(block.address, block.capacity // GRANULE)
+                    self._rounding -= block.capacity
+            self._withdrawn = [block for block in self._withdrawn if id(block.region) in in_use]
             for pool in self._pools:
                 for slab in list(pool.slabs.values()):
                     if pool.is_empty(slab):
@@ -1059,7 +1078,7 @@ def _state_of(block: Block, now: int) -> RegionState:
     return RegionState(
         name=block.name,
         cell=places.name_of(block.cell, block.caught),
-        line=places.line_of(block.caught),
+        line=places.line_in(block.cell, block.caught),
         size=block.size,
         state=state,
         protection=block.region.protection,

@@ -71,6 +71,11 @@ def name_of(cell: str | None, caught: Caught) -> str:
     return cell or title_of(caught[0].co_filename)
 
 
+def line_in(cell: str | None, caught: Caught) -> int | None:
+    """The line to show beside `name_of`; None where a cell is named and the code is not the cell's own."""
+    return line_of(caught) if cell is None or is_cell(caught) else None
+
+
 def describe(cell: str | None, caught: Caught) -> str:
     """A place for a sentence: "cell 7, line 3", or "cell 7 (helper.py, line 12)", or "script.py, line 12"."""
     if caught is NOWHERE:

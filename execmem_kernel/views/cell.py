@@ -28,6 +28,8 @@ FLAG_WORDS = {
     "DF": "direction", "OF": "overflow", "AC": "alignment check",
 }  # fmt: skip
 
+LIMIT_WORDS = {"wall": "time limit", "cpu": "processor time limit"}
+
 Tone = Literal["good", "bad", "warning", "plain"]
 
 
@@ -189,7 +191,9 @@ def _headline(outcome: Outcome) -> Sentence:
         case Faulted():
             return Sentence(plain(outcome.headline), lead=outcome.signal, tone="bad")
         case TimedOut():
-            return Sentence(plain(outcome.headline), lead=f"{outcome.limit} limit", tone="bad")
+            return Sentence(
+                plain(outcome.headline), lead=LIMIT_WORDS.get(outcome.limit, f"{outcome.limit} limit"), tone="bad"
+            )
         case Exited():
             tone: Tone = "good" if outcome.status == 0 else "bad"
             return Sentence(plain(outcome.headline), lead=f"exit status {outcome.status}", tone=tone)
