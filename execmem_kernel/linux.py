@@ -185,6 +185,11 @@ def file_size_limit() -> int | None:
     return _soft_limit(resource.RLIMIT_FSIZE)
 
 
+def open_files_limit() -> int | None:
+    """How many files this process may have open, or None. getrlimit(2), RLIMIT_NOFILE."""
+    return _soft_limit(resource.RLIMIT_NOFILE)
+
+
 def address_space_in_use() -> int:
     """Bytes of address space that this process has. proc_pid_statm(5)."""
     with open("/proc/self/statm") as file:

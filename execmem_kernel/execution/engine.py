@@ -7,13 +7,16 @@ An outcome owns no memory and no process: it may live in `Out[...]` for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from execmem_kernel import errors
 from execmem_kernel.assembly.program import ListingRow, Program
+
+if TYPE_CHECKING:
+    from execmem_kernel.execution.tracing import Trace
 
 GENERAL = (
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
@@ -41,8 +44,8 @@ class Registers(Mapping[str, int]):
         name = name.lower()
         if name in self.values_:
             return self.values_[name]
-        if name in _PARTS:
-            whole, shift, bits = _PARTS[name]
+        if name in PARTS:
+            whole, shift, bits = PARTS[name]
             return (self.values_[whole] >> shift) & ((1 << bits) - 1)
         if name[1:3] == "mm":
             size = {"x": 16, "y": 32, "z": 64}.get(name[0], 0)
@@ -82,7 +85,8 @@ def _parts() -> dict[str, tuple[str, int, int]]:
     return parts
 
 
-_PARTS = _parts()
+PARTS: Mapping[str, tuple[str, int, int]] = MappingProxyType(_parts())
+"""A part of a general register -> the whole, how far up it lies in it, and its width, in bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,10 @@ class Limits:
 
     wall_s: float = 2.0
     cpu_s: float = 2.0
-    steps: int = 1_000_000
-    """Recorded steps; counts only when a trace is asked for."""
+    steps: int | None = None
+    """Instructions carried out; counting them takes single steps, so a run with this limit is a slow one."""
+    trace_steps: int = 20_000
+    """Steps recorded when a trace is asked for; what comes after them runs at full speed, unrecorded."""
     output_size: int = 64 * 1024
     """Bytes of stdout and stderr together; the rest is dropped, with a note."""
     memory_size: int = 64 * 1024 * 1024
@@ -123,6 +129,8 @@ class Call:
     seed: int | None = None
     backing: tuple[int, int, int] | None = None
     """Pages that already hold the text segment: descriptor, offset in the file, size; None to write a copy."""
+    whose: Callable[[int], str] = lambda address: ""
+    """What a memory manager knows about an address that means nothing here: "region add, released in cell 7"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,7 @@ class Outcome:
     buffers: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     system_calls: tuple[SystemCall, ...] = ()
     warnings: tuple[Warned, ...] = ()
-    trace: object | None = None
+    trace: Trace | None = None
     witness: Literal["supervisor", "guest"] = "supervisor"
     life: tuple[LifeEvent, ...] = ()
     row: ListingRow | None = None
@@ -255,16 +263,20 @@ class Outcome:
 
     def describe(self, value: int) -> str:
         """A number as a person reads it: a pointer by the place it points into, anything else in hex and decimal."""
-        for name, (start, end) in self.places.items():
-            if name != "stack" and start <= value <= end:
-                return name if value == start else f"{name}+{value - start:#x}"
-        if "stack" in self.places:
-            start, end = self.places["stack"]
+        return describe(value, self.places)
+
+
+def describe(value: int, places: Mapping[str, tuple[int, int]]) -> str:
+    """A number as a person reads it, given the named ranges of a program's memory; the stack counts from its start."""
+    for name, (start, end) in places.items():
+        if name == "stack":
             if start - 64 <= value <= end + 64:
-                top = end - 8
-                return "stack" if value == top else f"stack{value - top:+#x}"
-        signed = value - 2**64 if value >> 63 else value
-        return f"{value:#x} ({signed})" if value > 9 else str(value)
+                offset = value - (end - 8)
+                return f"stack{'-' if offset < 0 else '+'}{abs(offset):#x}" if offset else "stack"
+        elif start <= value <= end:
+            return f"{name}+{value - start:#x}" if value != start else name
+    signed = value - 2**64 if value >> 63 else value
+    return f"{value:#x} ({signed})" if value > 9 else str(value)
 
 
 class Returned(Outcome):
@@ -307,6 +319,8 @@ class TimedOut(Outcome):
     """A limit was reached: "wall", "cpu", "steps", "output", "memory" or "system calls"."""
 
     limit: str = "wall"
+    steady: tuple[str, ...] = ()
+    """General registers that no instruction of an endless loop writes; the others differ from run to run."""
 
     def raise_for_fault(self) -> None:
         """Raise `TimeLimitExceeded` for a limit on time, `LimitExceeded` for any other."""

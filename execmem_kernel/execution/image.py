@@ -74,12 +74,17 @@ def _timer(seconds: float, interval: float) -> bytes:
 
 @functools.lru_cache(64)
 def build(
-    rows: tuple[tuple[int, int, int, int, int, int], ...], limits: Limits, supervisor: int, watched: bool = True
+    rows: tuple[tuple[int, int, int, int, int, int], ...],
+    limits: Limits,
+    supervisor: int,
+    timed: bool = True,
+    watched: bool = True,
 ) -> bytes:
     """The whole executable, for the mappings to make, the limits, and the supervisor's process."""
     code = runner()
     mapped = sum(row[1] for row in rows)
-    cpu_s = int(max(limits.cpu_s, limits.wall_s)) + 2
+    # A program that is stepped is stopped by the supervisor; this limit is then far off.
+    cpu_s = int(max(limits.cpu_s, limits.wall_s)) + (2 if timed else 3600)
     resource = [(_RLIMITS[name], 0, 0) for name in ("FSIZE", "CORE", "NPROC", "NOFILE", "MEMLOCK")]
     space = mapped + limits.memory_size + _ROOM
     resource.append((_RLIMITS["AS"], space, space))
@@ -90,9 +95,9 @@ def build(
     table += [STACK_AT_ENTRY, RETURN, len(resource)]
     for limit in resource:
         table += limit
-    parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s, 0.05)]
+    parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
     # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
-    parts.append(_timer(limits.cpu_s, 0.05) if limits.cpu_s < limits.wall_s else _timer(0, 0))
+    parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
     rules = system_call_filter()
     rules_at = RUNNER + _HEADERS.size + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]

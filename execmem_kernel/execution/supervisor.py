@@ -7,27 +7,34 @@ memory are read from outside with ptrace when it stops, so it can neither fake a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
 from execmem_kernel import linux
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import faults, image, layout, syscalls, vectors
+from execmem_kernel.execution import abi, faults, image, layout, stepping, syscalls, vectors
 from execmem_kernel.execution.engine import (
     GENERAL,
+    PARTS,
     Call,
-    Cause,
     Exited,
     Faulted,
+    Limits,
     Outcome,
     Registers,
     Returned,
     SystemCall,
     TimedOut,
-)  # fmt: skip
+    Warned,
+    describe,
+)
+from execmem_kernel.execution.tracing import Trace
 
 MASK = 2**64 - 1
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
@@ -35,6 +42,10 @@ _CLOCKS = {signal.SIGALRM: "wall", signal.SIGPROF: "cpu", signal.SIGXCPU: "cpu"}
 _BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | set(_CLOCKS)} - {9, 19, 32, 33}
 """Signals from elsewhere (a stop button, a closing terminal) are for the notebook: a program does not see them."""
 _SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
+_TRAPPED = signal.SIGTRAP << 8 | 0x7F  # the wait status of a plain SIGTRAP stop
+_RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
+_STEP_ALLOWANCE_S = 0.0002
+"""What a step may take before it counts as the program's own time; it takes a tenth of that."""
 
 
 def maps_of(pid: int) -> list[tuple[int, int, str]]:
@@ -55,15 +66,20 @@ class Guest:
         self.child = linux.Child()
         self._memory = -1
 
-    def start(self, plan: layout.Layout, call: Call) -> None:
+    def start(self, plan: layout.Layout, call: Call, timed: bool = True) -> None:
         """Start the process and wait until the runner has built the program's world.
+
+        Args:
+            plan: The world to build.
+            call: What is to run in it.
+            timed: Whether its own clocks are set; a stepped program is timed from outside.
 
         Raises:
             EngineUnavailableError: This host refuses what the runner needs.
             WorkerLostError: The runner ended before it was ready, for no reason that we know.
         """
         rows = tuple(mapping.row for mapping in plan.mappings)
-        contents = image.build(rows, call.limits, os.getpid())
+        contents = image.build(rows, call.limits, os.getpid(), timed)
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
         with image.executable(contents) as path:
             self.child.spawn(path, descriptors, _BLOCKED)
@@ -112,7 +128,7 @@ class Guest:
 
     def read(self, address: int, size: int) -> bytes:
         """The bytes there; fewer where memory ends."""
-        found = b""
+        found = bytearray()
         while len(found) < size and address + len(found) < layout.USER_END:
             try:
                 piece = os.pread(self._open(), size - len(found), address + len(found))
@@ -121,7 +137,7 @@ class Guest:
             if not piece:
                 break
             found += piece
-        return found
+        return bytes(found)
 
 
 class Supervisor:
@@ -174,6 +190,25 @@ def _ended(guest: Guest) -> Iterator[None]:
             raise
 
 
+def replay(call: Call, steps: int) -> Trace | None:
+    """The first steps of a call, run again and recorded: where did this register get its value?"""
+    call = dataclasses.replace(
+        call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
+    )
+    guest = Guest()
+    with _ended(guest):
+        run = _Run(call, layout.plan(call), guest)
+        run.to_the_end()
+        return run.trace
+
+
+_Ending = tuple[type[Outcome], dict[str, Any]]
+_REPLAYED = 5_000
+"""Steps of a replay: a fifth of a second; what a program does later stays unexplained."""
+_LOGGED = 1_000
+"""System calls that an outcome lists."""
+
+
 class _Run:
     """One run, from the first register set to the outcome."""
 
@@ -181,11 +216,45 @@ class _Run:
         self.call = call
         self.plan = plan
         self.guest = guest
-        self.desk = syscalls.Desk(call.limits, call.stdin)
+        self.desk = syscalls.Desk(call.limits, call.stdin, call.seed)
         self.log: list[SystemCall] = []
+        self.trace: Trace | None = None
+        self.before: Registers | None = None
+        self.raw: dict[str, int] = {}
+        self.extended = b""
 
     def outcome(self) -> Outcome:
-        self.guest.start(self.plan, self.call)
+        """Run it, and put everything there is to say about it into a value."""
+        kind, details = self.to_the_end()
+        if "stopped_by" in details:
+            details = self._explained(*details["stopped_by"])
+        assert self.before is not None
+        registers = self._registers()
+        buffers = {name: self.guest.read(place.start, place.size) for name, place in self.plan.buffers.items()}
+        outcome = kind(
+            program=self.call.program,
+            before=self.before,
+            registers=registers,
+            stdout=bytes(self.desk.stdout),
+            stderr=bytes(self.desk.stderr),
+            buffers=MappingProxyType(buffers),
+            system_calls=tuple(self.log),
+            trace=self.trace if self.call.trace else None,
+            places=self.plan.places,
+            **details,
+        )
+        warnings = (*self.desk.warnings, *self._overrun())
+        if kind is Returned:
+            found = abi.Ending(
+                self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe
+            )
+            warnings += abi.check(found)
+        return dataclasses.replace(outcome, warnings=warnings) if warnings else outcome
+
+    def to_the_end(self) -> _Ending:
+        """Start it, set its registers, and let it go until it ends."""
+        stepping = self.call.trace or self.call.limits.steps is not None
+        self.guest.start(self.plan, self.call, timed=not stepping)
         child = self.guest.child
         raw = child.registers()
         raw.update(dict.fromkeys(GENERAL, 0), rsp=layout.STACK_AT_ENTRY, rflags=0x202, fs_base=0, gs_base=0)
@@ -194,90 +263,279 @@ class _Run:
         wide = {}
         for name, value in self.call.registers.items():
             number = self._value(name, value)
-            if name in raw and (name in GENERAL or name == "rflags"):
+            if name in GENERAL or name == "rflags":
                 raw[name] = number
             else:
                 wide[name] = number
         child.set_registers(raw)
+        self.extended = child.extended_state()
         if wide:
-            child.set_extended_state(vectors.write(child.extended_state(), wide))
-        before = self._registers(raw)
+            self.extended = vectors.write(self.extended, wide)
+            child.set_extended_state(self.extended)
+        self.raw = raw
+        self.before = self._registers()
+        ending = self._stepped() if stepping else None
+        if ending is None:
+            with _alarm(child, self.call.limits) if stepping else contextlib.nullcontext():
+                ending = self._free()
+        if not child.ended:
+            self.extended = child.extended_state()
+        return ending
+
+    def _free(self) -> _Ending:
+        """At full speed, from stop to stop."""
+        child = self.guest.child
         while True:
             child.resume(linux.PTRACE_CONT)
-            status = child.wait()
-            if not os.WIFSTOPPED(status):
-                raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
-            raw = child.registers()
-            ending = self._system_call(raw) if status >> 8 == _SECCOMP_STOP else self._signal(os.WSTOPSIG(status), raw)
+            status = self._wait()
+            self.raw = child.registers()
+            ending = self._system_call() if status >> 8 == _SECCOMP_STOP else self._signal(os.WSTOPSIG(status))
             if ending is not None:
-                break
-        kind, details = ending
-        return kind(
-            program=self.call.program,
-            before=before,
-            registers=self._registers(raw),
-            stdout=bytes(self.desk.stdout),
-            stderr=bytes(self.desk.stderr),
-            buffers=MappingProxyType(
-                {name: self.guest.read(place.start, place.size) for name, place in self.plan.buffers.items()}
-            ),
-            system_calls=tuple(self.log),
-            places=self.plan.places,
-            **details,
-        )
+                return ending
+
+    def _wait(self) -> int:
+        status = self.guest.child.wait()
+        if not os.WIFSTOPPED(status):
+            raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
+        return status
+
+    def _stepped(self) -> _Ending | None:
+        """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
+        child, limits = self.guest.child, self.call.limits
+        recorder = stepping.Recorder(self.call.program, self.guest)
+        values = child.register_values()
+        recorder.begin(values)
+        kept = limits.trace_steps if self.call.trace else 0
+        started = time.monotonic()
+        taken = 0
+        ending = None
+        try:
+            while True:
+                if limits.steps is not None and taken >= limits.steps:
+                    self.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
+                    ending = self._limit("steps")
+                    return ending
+                recording = taken < kept and not recorder.full
+                if not recording and limits.steps is None:
+                    return None
+                if time.monotonic() - started > limits.wall_s + taken * _STEP_ALLOWANCE_S:
+                    ending = self._limit("wall")
+                    return ending
+                decoded = recorder.decode(values[_RIP])
+                touched = recorder.before(decoded, values) if recording else []
+                ending = self._one_step(decoded, values)
+                if ending is not None:
+                    return ending
+                values = child.register_values()
+                if decoded.pushes_flags and not values[_FLAGS] & stepping.TRAP_FLAG:
+                    stepping.hide_trap_flag(self.guest, values[_RSP])
+                if recording:
+                    recorder.after(decoded, touched, values)
+                taken += 1
+                if values[_RIP] == layout.RETURN:
+                    self.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
+                    ending = Returned, {}
+                    return ending
+        finally:
+            self.trace = recorder.trace(complete=ending is not None)
+
+    def _one_step(self, decoded: stepping.Decoded, values: tuple[int, ...]) -> _Ending | None:
+        """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
+        child = self.guest.child
+        own_trap = bool(values[_FLAGS] & stepping.TRAP_FLAG)
+        if decoded.repeats and values[_RCX] > 1 and not own_trap:
+            after = decoded.place.address + len(decoded.place.code)
+            with stepping.breakpoint_at(child, after) as at_once:
+                if at_once:
+                    child.resume(linux.PTRACE_CONT)
+                    return self._after_step(self._wait(), expected=True)
+            while True:
+                child.resume(linux.PTRACE_SINGLESTEP)
+                ending = self._after_step(self._wait(), expected=True)
+                if ending is not None or child.register_values()[_RIP] != values[_RIP]:
+                    return ending
+        child.resume(linux.PTRACE_SINGLESTEP)
+        return self._after_step(self._wait(), expected=not decoded.traps and not own_trap)
+
+    def _after_step(self, status: int, expected: bool) -> _Ending | None:
+        """What the stop after a step means: that it is done (None), or that the program ended."""
+        child = self.guest.child
+        if status == _TRAPPED and expected:
+            return None
+        self.raw = child.registers()
+        if status >> 8 == _SECCOMP_STOP:
+            if not self.raw["rflags"] & stepping.TRAP_FLAG:
+                self.raw["r11"] &= ~stepping.TRAP_FLAG  # where `syscall` saves the flags, the tracer's among them
+                child.set_registers(self.raw)
+            return self._system_call(to_exit=True)
+        return self._signal(os.WSTOPSIG(status))
 
     def _value(self, name: str, value: int | str) -> int:
         if isinstance(value, str):
             if value not in self.plan.buffers:
                 raise ValueError(f"register {name} is given {value!r}, and there is no buffer of that name")
             return self.plan.buffers[value].start
-        bits = {"x": 128, "y": 256, "z": 512}[name[0]] if name[1:3] == "mm" else 64
+        bits = {"x": 128, "y": 256, "z": 512}.get(name[0], 64) if name[1:3] == "mm" else 64
+        if bits == 64 and name not in GENERAL and name != "rflags" and not (name[0] == "k" and name[1:].isdigit()):
+            whole = PARTS.get(name, (None,))[0]
+            hint = f"; set the whole of it, {whole}" if whole else ""
+            raise ValueError(f"{name} is not a register that can be set{hint}")
         if not -(1 << bits - 1) <= value < 1 << bits:
             raise ValueError(f"register {name} has {bits} bits and cannot hold {value}")
         return value & ((1 << bits) - 1)
 
-    def _registers(self, raw: Mapping[str, int]) -> Registers:
-        values = {name: raw[name] for name in (*GENERAL, "rip", "rflags")}
-        return Registers(MappingProxyType(values), MappingProxyType(vectors.read(self.guest.child.extended_state())))
+    def _registers(self) -> Registers:
+        values = {name: self.raw[name] for name in GENERAL}
+        values["rip"] = self.raw["rip"]
+        values["rflags"] = self.raw["rflags"] & ~stepping.RESUME_FLAG
+        return Registers(MappingProxyType(values), vectors.Lazy(self.extended))
 
-    def _signal(self, number: int, raw: dict[str, int]) -> tuple[type[Outcome], dict[str, Any]] | None:
-        program = self.call.program
+    def _history(self) -> Trace | None:
+        """The steps that led here, recorded already or run again; None where they do not lead here."""
+        trace = self.trace
+        if trace is None or not self.call.trace:
+            trace = replay(self.call, _REPLAYED)
+        if trace is None or not len(trace) or trace.state(len(trace))["rip"] != self.raw["rip"]:
+            return None
+        return trace
+
+    def _signal(self, number: int) -> _Ending | None:
+        raw = self.raw
         if number == signal.SIGSEGV and raw["rip"] == layout.RETURN:
             return Returned, {}
         if number in _CLOCKS:
-            limit = _CLOCKS[signal.Signals(number)]
-            cause = faults.limit_reached(limit, self.call.limits)
-            return TimedOut, {"limit": limit, "row": program.row_at(raw["rip"]), "cause": cause}
+            return self._limit(_CLOCKS[signal.Signals(number)])
         if number not in _SYNCHRONOUS:
             return None
-        number, code, address = self.guest.child.signal_information()
+        return Faulted, {"stopped_by": self.guest.child.signal_information()}
+
+    def _explained(self, number: int, code: int, address: int) -> dict[str, Any]:
+        """What a signal means, once every step that led to it is known."""
         name = signal.Signals(number).name
         stop = faults.Stop(
-            signal=name, code=code, address=address, registers=raw, program=program, places=self.plan.places,
+            signal=name,
+            code=code,
+            address=address,
+            registers=self.raw,
+            call=self.call,
+            plan=self.plan,
             read=self.guest.read,
-        )  # fmt: skip
-        cause, row, accessed = faults.explain(stop)
-        return Faulted, {"signal": name, "signal_code": code, "accessed": accessed, "row": row, "cause": cause}
+            extended=self.extended,
+            history=self._history,
+        )
+        found = faults.explain(stop)
+        return {
+            "signal": name,
+            "signal_code": code,
+            "accessed": found.accessed,
+            "row": found.row,
+            "cause": found.cause,
+        }
 
-    def _system_call(self, raw: dict[str, int]) -> tuple[type[Outcome], dict[str, Any]] | None:
-        program = self.call.program
+    def _limit(self, limit: str) -> _Ending:
+        """The ending that a limit makes; for time, with the loop that the program was in."""
+        program, rip = self.call.program, self.raw["rip"]
+        if limit in ("wall", "cpu", "steps"):
+            cause, row, steady = faults.endless(limit, self.call, self.raw)
+            return TimedOut, {"limit": limit, "row": row, "cause": cause, "steady": steady}
+        cause = faults.limit_reached(limit, self.call.limits)
+        return TimedOut, {"limit": limit, "row": program.row_at(rip - 2), "cause": cause}
+
+    def _system_call(self, to_exit: bool = False) -> _Ending | None:
+        """Answer a system call; `to_exit` goes on to the stop at its end, which is where a step ends."""
+        raw, child = self.raw, self.guest.child
         number = raw["orig_rax"]
-        row = program.row_at(raw["rip"] - 2)
-        arguments = tuple(raw[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
-        name = syscalls.NAMES.get(number, f"system call {number}")
-        verdict = self.desk.answer(self.guest, number, arguments)
+        raw["rax"] = number  # the kernel has put an error there already; the program had the number
+        row = self.call.program.row_at(raw["rip"] - 2)
         line = None if row is None else row.span.line
-        allowed = not isinstance(verdict, syscalls.Refused)
-        self.log.append(SystemCall(number, name, name, line, allowed))
-        if isinstance(verdict, syscalls.Answered):
-            raw.update(rax=verdict.result & MASK, orig_rax=MASK)
-            self.guest.child.set_registers(raw)
-            return None
+        way = child.event_message() & 0xFFFF
+        if way or raw["rip"] >= layout.USER_END:
+            return Faulted, {"signal": "SIGSYS", **faults.other_interface(way, self.call.program, raw, self.guest.read)}
+        arguments = tuple(raw[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
+        text = syscalls.decode(self.guest, number, arguments, self._describe)
+        verdict = self.desk.answer(self.guest, number, arguments)
+        name = syscalls.name_of(number)
+        result: int | None = None
+        if isinstance(verdict, syscalls.Carried):
+            result = self._carry_out(verdict)
+            if result < 0 and verdict.number == syscalls.NUMBERS["mmap"]:
+                verdict, result = syscalls.Exhausted("memory"), None
+        elif isinstance(verdict, syscalls.Answered):
+            result = verdict.result
+            raw.update(rax=result & MASK, orig_rax=MASK)
+            child.set_registers(raw)
+            if to_exit:
+                child.resume(linux.PTRACE_SYSCALL)
+                self._wait()
+        if len(self.log) < _LOGGED:
+            shown = "" if result is None else f" = {syscalls.result_text(number, result, self._describe)}"
+            self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, syscalls.Refused)))
         if isinstance(verdict, syscalls.Ended):
-            cause = Cause("exit", f"the program asked to exit with status {verdict.status} instead of returning")
-            return Exited, {"status": verdict.status, "row": row, "cause": cause}
+            return Exited, {"status": verdict.status, "row": row, "cause": faults.exited(name, verdict.status)}
         if isinstance(verdict, syscalls.Exhausted):
-            cause = faults.limit_reached(verdict.limit, self.call.limits)
-            return TimedOut, {"limit": verdict.limit, "row": row, "cause": cause}
-        cause = Cause("forbidden-system-call", f"asked for the system call {name}: {verdict.reason}")
-        return Faulted, {"signal": "SIGSYS", "row": row, "cause": cause}
+            return self._limit(verdict.limit)
+        if isinstance(verdict, syscalls.Refused):
+            cause = faults.refused(text, verdict.reason, verdict.look_at, raw)
+            return Faulted, {"signal": "SIGSYS", "row": row, "cause": cause}
+        return None
+
+    def _carry_out(self, verdict: syscalls.Carried) -> int:
+        """Let the program's process make a call with our arguments; it is seen by nobody but the kernel."""
+        raw, child = self.raw, self.guest.child
+        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+        ours = dict(zip(names, (*verdict.arguments, *[0] * 6)[:6], strict=True))
+        # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
+        child.set_registers({**raw, **ours, "orig_rax": verdict.number})
+        child.resume(linux.PTRACE_SYSCALL)
+        self._wait()
+        result = child.registers()["rax"]
+        signed = result - 2**64 if result >> 63 else result
+        if signed >= 0 and verdict.result is not None:
+            signed = verdict.result
+        raw.update(rax=signed & MASK, orig_rax=MASK)
+        child.set_registers(raw)
+        return signed
+
+    def _describe(self, value: int) -> str:
+        return describe(value, self.plan.places)
+
+    def _overrun(self) -> tuple[Warned, ...]:
+        """Buffers that were written beside: what lies between a buffer and the end of its page has changed."""
+        found = []
+        for name, place in self.plan.buffers.items():
+            if not (place.canary and place.writable):
+                continue
+            after = self.guest.read(place.end, place.page_end - place.end)
+            before = self.guest.read(place.page_start, place.start - place.page_start)
+            for data, where in ((after, "after its end"), (before[::-1], "before its start")):
+                clean = data.replace(bytes([layout.CANARY]), b"")
+                if clean:
+                    first = next(index for index, byte in enumerate(data) if byte != layout.CANARY)
+                    found.append(
+                        Warned(
+                            "buffer-overrun",
+                            f"wrote outside buffer {name} ({place.size} bytes): {first + 1} bytes {where}",
+                            hint="check the size that the loop or the copy counts to",
+                        )
+                    )
+        return tuple(found)
+
+
+@contextlib.contextmanager
+def _alarm(child: linux.Child, limits: Limits) -> Iterator[None]:
+    """A clock outside the program's process, for runs that were stepped first: its own has not been set."""
+    number = signal.SIGPROF if limits.cpu_s < limits.wall_s else signal.SIGALRM
+
+    def ring() -> None:
+        if not child.ended:
+            child.send(number)
+
+    timer = threading.Timer(min(limits.cpu_s, limits.wall_s), ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        # It must not ring for whoever gets the number next; the child has not been waited for, so it has it still.
+        timer.cancel()
+        timer.join()

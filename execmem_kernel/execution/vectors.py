@@ -8,7 +8,7 @@ of every processor made so far.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 CONTROL_WORD, STATUS_WORD, TAGS, MXCSR = 0, 2, 4, 24
 XMM, HEADER, YMM_HIGH = 160, 512, 576
@@ -22,6 +22,16 @@ _OLD_MASK_AT = 464
 def present(state: bytes) -> int:
     """The components of this processor, as in XCR0."""
     return int(struct.unpack_from("<Q", state, _OLD_MASK_AT)[0])
+
+
+def in_use(state: bytes) -> int:
+    """The components that are not in their initial state (XSTATE_BV)."""
+    return int(struct.unpack_from("<Q", state, HEADER)[0])
+
+
+def upper_halves(state: bytes) -> bool:
+    """Whether the upper half of any ymm register is not zero."""
+    return bool(in_use(state) & AVX_BIT) and any(state[YMM_HIGH : YMM_HIGH + 256])
 
 
 def _component(state: bytes, bit: int, at: int, size: int) -> bytes:
@@ -86,3 +96,32 @@ def write(state: bytes, values: Mapping[str, int]) -> bytes:
             put(ZMM_HIGH_BIT, ZMM_HIGH + 32 * number, (ZMM_HIGH, 512), data[32:], name)
     struct.pack_into("<Q", area, HEADER, used)
     return bytes(area)
+
+
+class Lazy(Mapping[str, bytes]):
+    """The registers in a saved state, read when somebody looks: most runs touch none of them."""
+
+    __slots__ = ("_found", "_state")
+
+    def __init__(self, state: bytes) -> None:
+        self._state = state
+        self._found: dict[str, bytes] | None = None
+
+    def _read(self) -> dict[str, bytes]:
+        if self._found is None:
+            self._found = read(self._state)
+        return self._found
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == (other._read() if isinstance(other, Lazy) else other)
+
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,201 @@
+"""The calling convention: what a function must have kept when it returns, and what it may not rely on.
+
+System V AMD64: rbx, rbp, r12 to r15 and rsp are the caller's; the direction flag is clear, the control bits of MXCSR
+and of the x87 unit are as they were, and no MMX state is left. Source: System V ABI, AMD64 supplement, 3.2.1 and 3.2.3.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from execmem_kernel.execution import flow, layout, vectors
+from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Registers, Warned
+from execmem_kernel.execution.tracing import Trace, whole_register
+
+CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+_MXCSR_CONTROL = 0xFFC0
+"""Everything but the six status flags, which arithmetic sets and nobody keeps."""
+_DEFAULT_MXCSR, _DEFAULT_X87 = 0x1F80, 0x037F
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is known when a program has returned."""
+
+    call: Call
+    before: Registers
+    after: Registers
+    raw: dict[str, int]
+    extended: bytes
+    trace: Trace | None
+    history: Callable[[], Trace | None]
+    describe: Callable[[int], str]
+
+
+def check(ending: Ending) -> tuple[Warned, ...]:
+    """Every breach of the convention, with the line that made it where that is known."""
+    return (*_kept(ending), *_state(ending), *_unset(ending), *_alignment(ending.trace))
+
+
+def _line(ending: Ending, register: str) -> int | None:
+    trace = ending.history()
+    step = None if trace is None else trace.last_write(register)
+    return None if step is None else step.line
+
+
+def _kept(ending: Ending) -> Iterator[Warned]:
+    for name in CALLEE_SAVED:
+        old, new = ending.before[name], ending.after[name]
+        if old != new:
+            yield Warned(
+                "callee-saved",
+                f"{name} is the caller's and was changed: {ending.describe(old)} -> {ending.describe(new)}",
+                _line(ending, name),
+                f"push {name} first and pop it before the ret, or use rax, rcx, rdx, rsi, rdi or r8 to r11",
+            )
+    if ending.after["rsp"] != layout.STACK_AT_ENTRY + 8:
+        off = ending.after["rsp"] - layout.STACK_AT_ENTRY - 8
+        yield Warned(
+            "stack-pointer",
+            f"rsp is {abs(off)} bytes {'above' if off > 0 else 'below'} where the caller left it",
+            _line(ending, "rsp"),
+            "take off the stack what was put on it, and no more",
+        )
+
+
+def _state(ending: Ending) -> Iterator[Warned]:
+    flags = ending.after.flags
+    if "DF" in flags:
+        line = _mnemonic_line(ending, "std")
+        yield Warned("direction-flag", "the direction flag was left set", line, "clear it with `cld` before the ret")
+    if "AC" in flags:
+        yield Warned("alignment-check", "the alignment-check flag was left set", None, "clear bit 18 of the flags")
+    state = ending.extended
+    mxcsr = struct.unpack_from("<I", state, vectors.MXCSR)[0]
+    if mxcsr & _MXCSR_CONTROL != _DEFAULT_MXCSR & _MXCSR_CONTROL:
+        yield Warned(
+            "mxcsr",
+            "the control bits of MXCSR (rounding, masks) were left changed",
+            _mnemonic_line(ending, "ldmxcsr"),
+            "keep it with `stmxcsr` and put it back with `ldmxcsr`",
+        )
+    control, _, tags = struct.unpack_from("<HHB", state, vectors.CONTROL_WORD)
+    if vectors.in_use(state) & vectors.X87_BIT:
+        if control & 0x0F3F != _DEFAULT_X87 & 0x0F3F:
+            yield Warned(
+                "x87-control",
+                "the x87 control word (rounding, precision, masks) was left changed",
+                _mnemonic_line(ending, "fldcw"),
+                "keep it with `fnstcw` and put it back with `fldcw`",
+            )
+        if tags == 0xFF:
+            yield Warned(
+                "mmx-state",
+                "MMX registers were used without `emms`: the next x87 instruction would go wrong",
+                None,
+                "put `emms` before the ret",
+            )
+        elif tags.bit_count() > 2:
+            yield Warned(
+                "x87-stack",
+                f"{tags.bit_count()} values were left on the x87 stack",
+                None,
+                "pop what is not a result: `fstp st(0)`",
+            )
+    if vectors.upper_halves(state):
+        yield Warned(
+            "upper-halves",
+            "the upper halves of ymm registers were left in use, which slows down SSE code that comes after",
+            None,
+            "put `vzeroupper` before the ret, unless a ymm register is the result",
+        )
+    for name in ("fs_base", "gs_base"):
+        if ending.raw[name]:
+            yield Warned(name.replace("_", "-"), f"{name[:2]}'s base was changed; thread-local storage hangs on it")
+
+
+def _mnemonic_line(ending: Ending, mnemonic: str) -> int | None:
+    trace = ending.history()
+    if trace is None:
+        return None
+    return next((step.line for step in reversed(list(trace)) if step.text.split()[0].endswith(mnemonic)), None)
+
+
+def _unset(ending: Ending) -> Iterator[Warned]:
+    """Registers that are read before anything has been put in them."""
+    call = ending.call
+    given = frozenset(whole_register(name) for name in call.registers)
+    entry = call.program.entry if call.entry is None else call.entry
+    for name, address in _read_unset(call.program.code, call.program.address, entry):
+        if name not in given:
+            yield Warned(
+                "unset-register",
+                f"{name} is read here, and nothing has put a value in it: it starts as 0",
+                call.program.line_at(address),
+                f"give it one first, or run with {name}=...",
+            )
+
+
+@lru_cache(256)
+def _read_unset(code: bytes, address: int, entry: int) -> tuple[tuple[str, int], ...]:
+    """Registers read, on some way from the entry, before they are written: each with the first such instruction.
+
+    Pushing a register and storing a callee-saved one are how a caller's value is kept, and do not count.
+    """
+    graph = flow.flow_of(code, address, (entry,))
+    found: dict[str, int] = {}
+    best: dict[int, frozenset[str]] = {}
+    waiting = [(entry, frozenset({"rsp"}))]
+    while waiting:
+        here, written = waiting.pop()
+        instruction = graph.instructions.get(here)
+        if instruction is None:
+            continue
+        if here in best:
+            merged = best[here] & written
+            if merged == best[here]:
+                continue
+            written = merged
+        best[here] = written
+        for name in _really_read(instruction.text, instruction.mnemonic, instruction.registers_read):
+            if name in GENERAL and name not in written and found.get(name, here + 1) > here:
+                found[name] = here
+        written |= {PARTS.get(name, (name,))[0] for name in instruction.registers_written}
+        if "call" in instruction.groups and instruction.target is None:
+            waiting.append((instruction.end, written | frozenset(GENERAL)))
+        waiting += [(target, written) for target in graph.following.get(here, ())]
+    return tuple(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _really_read(text: str, mnemonic: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The registers whose value matters: not a push, and not `xor eax, eax`."""
+    operands = text.partition(" ")[2].split(", ")
+    if mnemonic.startswith("push") or mnemonic in ("syscall", "leave"):
+        return ()
+    if mnemonic in ("xor", "sub", "sbb", "pxor") and len(operands) == 2 and operands[0] == operands[1]:
+        return ()
+    whole = tuple(PARTS.get(name, (name,))[0] for name in names)
+    if mnemonic == "mov" and operands[0].endswith("]"):
+        return tuple(name for name in whole if name not in CALLEE_SAVED)
+    if mnemonic in ("xchg", "nop", "endbr64"):
+        return ()
+    return whole
+
+
+def _alignment(trace: Trace | None) -> Iterator[Warned]:
+    """Calls made with a stack that is not 16-aligned; only where every step is known."""
+    if trace is None:
+        return
+    seen = set()
+    for step in trace.where("call"):
+        if step.before["rsp"] % 16 and step.address not in seen:
+            seen.add(step.address)
+            yield Warned(
+                "stack-alignment",
+                f"`{step.text}` with rsp = 16n+{step.before['rsp'] % 16}: at a call it must be a multiple of 16",
+                step.line,
+                "at a function's first instruction rsp is 16n+8: `sub rsp, 8` before the call, `add rsp, 8` after it",
+            )
