@@ -36,7 +36,7 @@ from execmem_kernel.assembly.expressions import (
     number,
     string_bytes,
 )
-from execmem_kernel.assembly.forms import is_mnemonic
+from execmem_kernel.assembly.forms import is_mnemonic, known_registers
 from execmem_kernel.assembly.lines import Line, check_characters, split_lines
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.operands import Encoder, Encoding, Operation, Refusal, Target
@@ -588,6 +588,10 @@ class Assembly:
         lowered = tree.name.lower()
         if near:
             hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
+        elif is_mnemonic(tree.name):
+            hint = "an instruction stands on a line of its own"
+        elif registers := difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6):
+            hint = f"if a register is meant: {' or '.join(registers)}?"
         elif re.fullmatch(r"[a-f][0-9a-f]*h?", lowered) and any(character.isdigit() for character in lowered):
             hint = f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
         else:
@@ -1114,6 +1118,8 @@ class Assembly:
         for tokens in self._arguments(statement):
             if not tokens or tokens[0].kind not in ("name", "string"):
                 raise Complaint("ASM051", f"`{statement.name}` needs a label's name.", statement.start, statement.end)
+            if statement.name == ".weak":
+                continue
             name = tokens[0].text.strip('"')
             self._globals.setdefault(name, (line, tokens[0].start, tokens[0].end))
 
@@ -1585,6 +1591,9 @@ class Assembly:
                     return _repeated(chunk.fill, chunk.size), True
                 return self._padding(segment, chunk.size), True
         return _repeated(chunk.fill or b"\0", chunk.size), False
+
+
+_FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
 
 
 class _Unsettled(Exception):

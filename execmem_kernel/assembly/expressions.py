@@ -52,6 +52,7 @@ _TOKEN = re.compile(
     r"""[ \t\f\v]*(?:
       (?P<name>[A-Za-z_.@?][A-Za-z0-9_.@?$]*)
     | (?P<number>0[xX][0-9a-fA-F_]+\b | (?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)? | [0-9]+[eE][+-]?[0-9]+)(?![A-Za-z0-9_]) | [0-9][A-Za-z0-9_]*)
+    | (?P<open>/\*)
     | (?P<comment>;.*|\#.*|//.*)
     | (?P<string>"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `(?:[^`\\]|\\.)*`)
     | (?P<brace>\{[ \t]*%?[A-Za-z0-9_-]+[ \t]*\})
@@ -82,6 +83,8 @@ def tokenize(text: str, start: int = 0) -> list[Token]:
         begin, position = found.span(kind)  # type: ignore[arg-type]
         if kind == "comment":
             break
+        if kind == "open":
+            raise Complaint("ASM006", "This comment is never closed.", begin, begin + 2, "end it with */")
         if kind == "name" or kind == "op":
             word = text[begin:position]
             tokens.append(Token(kind, word, begin, position))
@@ -190,16 +193,18 @@ def number(text: str, dialect: Dialect) -> int | None:
         value = _integer(plain[2:], _BASES[plain[1]])
         if value is not None:
             return value
+    if len(plain) == 2 and plain[1] == "b" and dialect != "nasm":
+        return None  # a reference to a label that is not there, far more likely than a binary digit
     if plain[-1] in "bydtqo":
         return _integer(plain[:-1], _BASES[plain[-1]])
     return None
 
 
 def _integer(digits: str, base: int) -> int | None:
-    try:
-        return int(digits, base)
-    except ValueError:
+    known = "0123456789abcdef"[:base]
+    if not digits or digits.strip(known):
         return None
+    return int(digits, base)
 
 
 def is_local_reference(text: str) -> bool:

@@ -59,6 +59,8 @@ SIZE_NAMES = {
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+_STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
+"""String instructions whose size is in their operands."""
 _PSEUDO_PREFIXES = frozenset(
     (
         "{vex}",
@@ -418,10 +420,15 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             labels.append(Name(token.text, token.start, token.end, colon=False))
             return _instruction(tokens, position, labels, syntax, dialect)
     rest = tokens[position:]
+    unknown = Statement(tuple(labels), name, token.start, token.end, prefixes=tuple(prefixes), ready=Operation(name))
+    if syntax == "intel" and not is_mnemonic(name) and name not in _STRINGS:
+        return unknown  # the encoder says what is near
     if syntax == "att":
         from execmem_kernel.assembly import att
 
         statement = att.read_operands(name, rest, dialect)
+        if not is_mnemonic(statement.name) and statement.name not in _STRINGS:
+            return unknown
     else:
         statement = _intel_operands(name, rest, dialect)
     statement = replace(
@@ -454,7 +461,7 @@ def _no_names(tree: Expression) -> object:
     raise AssertionError(tree)
 
 
-def _intel_operands(name: str, tokens: list[Token], dialect: Dialect) -> Statement:
+def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Statement:
     pieces: list[Piece] = []
     mask: Register | None = None
     zeroing = False
@@ -465,6 +472,8 @@ def _intel_operands(name: str, tokens: list[Token], dialect: Dialect) -> Stateme
         begin = parser.position
         if tokens[begin].kind != "brace":
             pieces.append(_intel_operand(parser, dialect))
+            tokens = parser.tokens
+            count = len(tokens)
         broadcast: int | None = None
         while parser.peek_kind() == "brace":
             token = tokens[parser.position]
@@ -548,7 +557,11 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 raise Complaint("ASM026", f"A size stands here already, before `{token.text}`.", token.start, token.end)
             size = SIZES[word]
         elif word == "ptr" and following:
-            pointer = True
+            if size is None and form is None and not far:
+                raise Complaint("ASM027", "`ptr` needs a size before it.", token.start, token.end, "for example dword ptr [rax]")
+            # `near ptr x` is where to go, `dword ptr x` is what lies there.
+            pointer = size is not None
+            form = None
         elif word == "offset" and following:
             offset = True
             parser.position += 1
