@@ -1,7 +1,7 @@
 """Machine code in a notebook that cannot hurt it, in executable memory whose owner you can see.
 
-    %load_ext execmem_kernel        then begin a cell with %%asm
-    import execmem_kernel as em     the same, as a library
+%load_ext execmem_kernel        then begin a cell with %%asm
+import execmem_kernel as em     the same, as a library
 """
 
 # General layout:
@@ -38,9 +38,13 @@ _HOMES = {
         "SystemCall", "TimedOut", "Warned",
     ),
     "execmem_kernel.execution.running": ("run",),
-    "execmem_kernel.memory.audit": ("LeakReport",),
+    "execmem_kernel.memory.audit": ("Finding", "LeakReport", "assert_no_leaks"),
+    "execmem_kernel.memory.capabilities": ("Capabilities",),
     "execmem_kernel.memory.growth": ("Bounded", "Doubling", "Fixed"),
-    "execmem_kernel.memory.manager": ("CodeMemoryManager", "Snapshot", "allocate_executable_memory", "manager"),
+    "execmem_kernel.memory.manager": (
+        "CleanupReport", "CodeMemoryManager", "Event", "RegionState", "Snapshot", "Statistics",
+        "allocate_executable_memory", "manager",
+    ),
     "execmem_kernel.memory.region": ("ExecutableMemory",),
     "execmem_kernel.views.charts": ("leak_chart",),
     "execmem_kernel.views.memory_map": ("memory_map",),
@@ -63,6 +67,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _attach_functions() -> None:
+    """Bring in the room that can call code; memory, which stands below it, asks for that on first use."""
+    import_module("execmem_kernel.execution.native")
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

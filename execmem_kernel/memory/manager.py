@@ -845,6 +845,17 @@ class CodeMemoryManager:
             self._note("adopted", block)
             return self._handle(block)
 
+    def story_of(self, address: int) -> str:
+        """What lies, or last lay, at an address, for a sentence; empty where it was never ours."""
+        with self._lock:
+            for block in self._live.values():
+                if block.address <= address < block.address + block.capacity:
+                    return f"{block.title}, allocated in {block.made}"
+            for block in reversed(self._released):
+                if block.address <= address < block.address + block.capacity:
+                    return f"{block.title}, released in {block.ended}"
+        return ""
+
     def _manual(self, address: int, verb: str) -> Block:
         """The block a manual owner means by an address, or the error that says what the address is."""
         if self.inherited:

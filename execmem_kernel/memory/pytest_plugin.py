@@ -1,4 +1,4 @@
-"""The fixture `no_leaks` for pytest: a test that leaves executable memory behind fails, and says which."""
+"""The fixture `assert_no_leaks` for pytest: a test that leaves executable memory behind fails, and says which."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 
 @pytest.fixture
-def no_leaks() -> Iterator[None]:
+def assert_no_leaks() -> Iterator[None]:
     """Fail the test if executable memory that it allocated outlives it."""
     # Imported here: pytest loads this file in every session of whoever has the package installed.
-    from execmem_kernel.memory.audit import assert_no_leaks
+    from execmem_kernel.memory import audit
 
-    with assert_no_leaks():
+    with audit.assert_no_leaks():
         yield

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 from execmem_kernel import linux
 from execmem_kernel.errors import (
     ClosedMemoryError,
-    CodeMemoryError,
     InheritedMemoryError,
     MemoryInUseError,
     SealedMemoryError,
@@ -399,7 +398,10 @@ class ExecutableMemory:
         if block.state != "sealed":
             raise UnsealedMemoryError(f"{block.title} has not been sealed: call seal() once its code is complete")
         if _function_factory is None:
-            raise CodeMemoryError("nothing here can call code: import execmem_kernel.execution.native first")
+            import execmem_kernel
+
+            execmem_kernel._attach_functions()
+        assert _function_factory is not None, "the room that calls code registers itself when it is imported"
         return _function_factory(self, prototype)
 
     def backing(self) -> tuple[int, int, int] | None:
