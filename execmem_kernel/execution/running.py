@@ -77,20 +77,11 @@ def run(
 
 def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     """Run a call with its code in a region of `owner`'s, which is released afterwards."""
-    before = owner.statistics().events
     with owner.allocate(call.program.code, name=name, pages=True) as memory, memory.pinned():
         outcome = Supervisor().run(dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of))
-    return dataclasses.replace(outcome, life=_life(owner, before, name))
-
-
-def _life(owner: CodeMemoryManager, before: int, name: str) -> tuple[LifeEvent, ...]:
-    """What the manager noted about the region of that name; the first of each kind, where others have it too."""
-    found: dict[str, LifeEvent] = {}
-    for event in owner.events(before):
-        if event.name == name and event.sequence > before:
-            kind = "run" if event.kind == "called" else event.kind
-            found.setdefault(kind, LifeEvent(kind, event.size))
-    return tuple(found.values())
+    size = len(call.program.code)
+    kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
+    return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in kinds))
 
 
 def _entry(program: Program, entry: str | int | None) -> int | None:
