@@ -540,7 +540,8 @@ class CodeMemoryManager:
         guard = linux.PAGE_SIZE
         if near is not None:
             low, high = max(near + size - REACH, PAGES_START), min(near + REACH - 16 - size, _USER_END)
-        first = () if address is None else (address,)
+        possible = address is not None and 2 * guard <= address <= _USER_END - size - guard
+        first = (address,) if possible and address is not None else ()
         cursor = self._cursors.get((low, high), low)
         if address is not None and address % linux.PAGE_SIZE:
             raise ValueError(f"code can be placed at a multiple of {linux.PAGE_SIZE} only: a page starts there")
@@ -968,6 +969,18 @@ class CodeMemoryManager:
             for number, kind in enumerate(_PARTS.get(kinds, (kinds,)), sequence)
             if number > since
         )  # fmt: skip
+
+    def life_of(self, memory: ExecutableMemory) -> tuple[str, ...]:
+        """What happened to one piece of memory, in order, as far back as the ring reaches; also when it is closed."""
+        block = memory._block
+        found: list[str] = []
+        with self._lock:
+            for entry in reversed(self._events):
+                if entry[0] < block.sequence:
+                    break
+                if entry[2] is block:
+                    found += reversed(_PARTS.get(entry[1], (entry[1],)))
+        return tuple(reversed(found))
 
     def _forget_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
         """Strike off what `allocate_unmanaged` mapped and somebody has unmapped by hand since."""

@@ -1,0 +1,22 @@
+"""A fresh manager for each test; whatever the test leaves mapped fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from execmem_kernel import CodeMemoryManager
+from tests.memory import kernel
+
+
+@pytest.fixture
+def manager() -> Iterator[CodeMemoryManager]:
+    before, files = kernel.executable_mappings(), kernel.open_files()
+    with CodeMemoryManager() as fresh:
+        yield fresh
+        assert kernel.writable_and_executable() == []
+        sums = fresh.statistics()
+        assert sums.payload + sums.rounding + sums.padding + sums.metadata + sums.free == sums.reserved
+    assert kernel.executable_mappings() == before
+    assert kernel.open_files() == files
