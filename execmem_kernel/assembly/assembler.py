@@ -59,7 +59,7 @@ def assemble(source: str, syntax: Syntax = "intel", address: int | None = None) 
         address: Where the code is to start; `CODE_ADDRESS` unless asked otherwise.
 
     Raises:
-        AssemblyError: With every error found, at most 20, and the warnings.
+        AssemblyError: With every error found, at most 20.
         EncoderLostError: The encoder broke; the text may be right.
     """
     if not isinstance(source, str):
@@ -217,6 +217,7 @@ class Assembly:
         self._order = 0
         self._sections: dict[str, _Section] = {}
         self._section = self._open_section(".text", "text")
+        self._open_section(".data", "data")  # before .data.rel.ro and the like, as linkers have it
         self._previous = self._section
         self._stack: list[_Section] = []
         self._labels: dict[str, _Label] = {}
@@ -288,7 +289,7 @@ class Assembly:
         except _TooManyErrors:
             pass
         if self._error_count:
-            raise AssemblyError(_in_order(self._diagnostics))
+            raise AssemblyError([found for found in _in_order(self._diagnostics) if found.severity == "error"])
         self._check_flow()
         self._check_unused()
         return self._finished()

@@ -59,6 +59,7 @@ SIZE_NAMES = {
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+_REPEATED_SCANS = {"bsf": "tzcnt", "bsr": "lzcnt"}
 _STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
 """String instructions whose size is in their operands."""
 _PSEUDO_PREFIXES = frozenset(
@@ -431,6 +432,10 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             return unknown
     else:
         statement = _intel_operands(name, rest, dialect)
+    if "rep" in prefixes and (scan := _REPEATED_SCANS.get(statement.name or name)) is not None:
+        # Compilers write tzcnt so: the same bytes, which older processors run as bsf.
+        statement = replace(statement, name=scan)
+        prefixes.remove("rep")
     statement = replace(
         statement,
         labels=tuple(labels),
@@ -601,6 +606,12 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 inside += 1
             elif word in SIZES and following not in ("]", "+", "-", "*", ""):
                 words.append(inside)
+                if following.lower() == "ptr":
+                    # gcc writes `jmp [QWORD PTR table[0+rax*8]]`: the outer brackets say nothing.
+                    size = SIZES[word]
+                    closing = _closing(tokens, parser.position)
+                    words += [parser.position, inside + 1, closing]
+                    inside += 1
             else:
                 break
             inside += 1
@@ -655,6 +666,16 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
     if far:
         raise Complaint("ASM028", "A far jump to an address does not exist in 64-bit mode.", start, end)
     return Piece(Constant(tree, size, offset, pointer and not offset, form), start, end)
+
+
+def _closing(tokens: Sequence[Token], position: int) -> int:
+    """Where the bracket that opens at `position` is closed; the last token where it is not."""
+    depth = 0
+    for index in range(position, len(tokens)):
+        depth += {"[": 1, "]": -1}.get(tokens[index].text, 0)
+        if depth == 0:
+            return index
+    return len(tokens) - 1
 
 
 # ---- addresses -------------------------------------------------------------------------------------------------------
