@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import dataclasses
 import functools
 import inspect
 import mmap
@@ -29,6 +30,7 @@ import struct
 import sys
 import sysconfig
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from importlib import resources
 from types import MappingProxyType
@@ -36,11 +38,11 @@ from typing import Any, NoReturn
 
 from execmem_kernel import linux
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.program import Program, Segment
-from execmem_kernel.errors import EngineUnavailableError, ProgramFault
-from execmem_kernel.execution.engine import FAULT_ERRORS
-from execmem_kernel.execution.faults import Stop, explain
-from execmem_kernel.execution.prototype import Parameter, Pointed, Pointer, Prototype, Scalar, parse_prototype
+from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
+from execmem_kernel.errors import EngineUnavailableError, ExecmemError, ProgramFault, SegmentationFault
+from execmem_kernel.execution.engine import FAULT_ERRORS, Call, Limits
+from execmem_kernel.execution.prototype import Parameter, Passed, Pointed, Pointer, Prototype, Scalar, parse_prototype
+from execmem_kernel.execution.running import run_in
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
 from execmem_kernel.memory.region import ExecutableMemory, closed_error, register_function_factory
 
@@ -58,7 +60,7 @@ ACTIONS, RANGES, BLOCKS = 0x400, 0x1000, 0x2_1000
 MOST_RANGES = (BLOCKS - RANGES) // 16
 MOST_THREADS = 512
 BLOCK_SIZE = 512
-_ARMED, _TID, _FS, _SIGNAL, _CODE, _ADDRESS, _CONTEXT = 0, 1, 2, 3, 4, 5, 8  # numbers of 8 bytes in a block
+_ARMED, _TID, _FS, _SIGNAL, _FRAME, _CONTEXT = 0, 1, 2, 3, 6, 8  # numbers of 8 bytes in a block
 _CURRENT_FS, _BLOCK_COUNT, _RANGE_COUNT = 0, 2, 3
 _STACK_SIZE = 64 * 1024
 
@@ -298,19 +300,26 @@ def renew_guard() -> None:
         _guard.install()
 
 
+class _Fault(Exception):
+    """What arrived: signal, and where the stub's frame and the program counter were."""
+
+    def __init__(self, signal_name: str, frame: int, rip: int) -> None:
+        super().__init__(signal_name)
+        self.signal_name = signal_name
+        self.frame = frame
+        self.rip = rip
+
+
 class _Catcher:
-    """Raises the exception that a fault in one function stands for."""
+    """What `recover` calls on a thread whose call was ended by a signal."""
 
-    __slots__ = ("end", "guard", "name", "program", "start")
+    __slots__ = ("guard",)
 
-    def __init__(self, guard: Guard, name: str, program: Program, start: int) -> None:
+    def __init__(self, guard: Guard) -> None:
         self.guard = guard
-        self.name = name
-        self.program = program
-        self.start = start
 
     def _fault(self) -> NoReturn:
-        """Called by the guard on the thread that faulted, in the place of the function's result."""
+        """Raise what the signal stands for, in the place of the function's result."""
         block = self.guard.blocks[self.guard.enlist()]
         number = signal.Signals(block[_SIGNAL])
         if number == signal.SIGINT:
@@ -318,43 +327,71 @@ class _Catcher:
             if callable(handler) and threading.current_thread() is threading.main_thread():
                 handler(number, sys._getframe(1))
             raise KeyboardInterrupt
-        context = block[_CONTEXT : _CONTEXT + len(GENERAL_IN_CONTEXT)]
-        code = ctypes.c_int64(block[_CODE]).value
-        raise self.fault(number.name, code, block[_ADDRESS], dict(zip(GENERAL_IN_CONTEXT, context, strict=True)))
-
-    def fault(self, name: str, code: int, address: int, registers: Mapping[str, int]) -> ProgramFault:
-        """The error for a fault, with one sentence that says what the code did."""
-        end = self.start + len(self.program.code)
-        top = registers["rsp"] | 0xFFFF
-        stop = Stop(
-            signal=name,
-            code=code,
-            address=address,
-            registers=registers,
-            program=self.program,
-            places={"code": (self.start, end), "stack": (top - (8 << 20), top + 1)},
-            read=_read_own_memory,
-        )
-        cause, row, _ = explain(stop)
-        rip = registers["rip"]
-        place = (
-            f"line {row.span.line}"
-            if row
-            else f"code+{rip - self.start:#x}"
-            if self.start <= rip < end
-            else "outside its code"
-        )
-        return FAULT_ERRORS[name](f"{place}: {cause.sentence}")
+        raise _Fault(number.name, block[_FRAME], block[_CONTEXT + GENERAL_IN_CONTEXT.index("rip")])
 
 
-def _read_own_memory(address: int, size: int) -> bytes:
-    """Bytes of this process, fewer or none where nothing is mapped."""
-    with open("/proc/self/mem", "rb", buffering=0) as memory:
+SENTENCES = MappingProxyType(
+    {
+        "SIGSEGV": "uses memory in a way that its page does not allow, or jumps to where there is no code",
+        "SIGBUS": "uses an address that cannot be one",
+        "SIGILL": "is not an instruction of this processor",
+        "SIGFPE": "divides, and there is no result",
+        "SIGTRAP": "is a breakpoint, or the end of the code was run past",
+    }
+)
+"""What a signal means where a replay could not find out more."""
+_REPLAY = Limits(wall_s=0.5)
+
+
+class FaultSentence:
+    """What a fault's error says, worked out when somebody reads it.
+
+    The call is replayed in a process of its own, where the cause of everything can be found. That takes a thousand
+    times as long as the fault itself, and a program that catches its faults may never ask.
+    """
+
+    def __init__(self, code: NativeCode, fault: _Fault, passed: Passed | None) -> None:
+        self.program = code.program
+        self.guard = code.guard
+        self.fault = fault
+        self.offset = fault.rip - code.start
+        self.inside = 0 <= self.offset <= len(self.program.code)
+        self.passed = passed
+        """The arguments, if they are still known."""
+
+    @functools.cached_property
+    def text(self) -> str:
+        return self._replayed() or self._own_words()
+
+    def _replayed(self) -> str | None:
+        """The first sentence of a replay's report, if it ended in the same way."""
+        if self.passed is None:
+            return None
+        call = Call(self.program, self.passed.registers, self.passed.buffers, limits=_REPLAY)
         try:
-            memory.seek(address)
-            return memory.read(size)
-        except (OSError, OverflowError, ValueError):
-            return b""
+            outcome = run_in(self.guard.manager, call, name="replay")
+        except ExecmemError:  # this host cannot run programs apart, or this process is a forked child
+            return None
+        offset = outcome.registers["rip"] - self.program.address
+        inside = 0 <= offset <= len(self.program.code)
+        if outcome.signal != self.fault.signal_name or inside != self.inside or (inside and offset != self.offset):
+            return None
+        place = f"code+{self.offset:#x}: " if inside and outcome.line is None else ""
+        return place + outcome.headline
+
+    def _own_words(self) -> str:
+        row = self.program.row_at(self.program.address + self.offset) if self.inside else None
+        place = f"line {row.span.line}" if row else f"code+{self.offset:#x}" if self.inside else "outside its code"
+        return f"{place}: {SENTENCES[self.fault.signal_name]}"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (self.text,)
 
 
 class _Values(ctypes.Structure):
@@ -375,17 +412,16 @@ class NativeCode:
 
     __slots__ = (
         "__weakref__",
-        "_catcher",
         "_definition",
         "_gate",
-        "_guard",
-        "_owned",
-        "_ranges",
         "_raw",
         "_stub",
         "_target",
+        "guard",
         "memory",
+        "program",
         "prototype",
+        "start",
     )
 
     engine = "native: a builtin made of machine code, guarded against faults"
@@ -393,19 +429,22 @@ class NativeCode:
     def __init__(self, prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> None:
         self.prototype = prototype
         self.memory = memory
-        self._owned = owned
-        self._guard = guard()
-        self._target = memory.address
+        self.guard = guard()
+        self.start = memory.address
+        self._target = memory.address + program.entry - program.address
         self._gate = gate_of(memory)
-        self._catcher = _Catcher(self._guard, prototype.name, program, memory.address)
-        self._raw = _make_builtin(ctypes.addressof(self._guard.raw), self._catcher, None)
-        code = assemble(stub_source(self._guard, prototype, memory.address, ctypes.addressof(self._gate))).code
-        self._stub = self._guard.manager.allocate(code, name=f"stub of {prototype.name}")
-        self._ranges = (
+        self.program = program
+        self._raw = _make_builtin(ctypes.addressof(self.guard.raw), _Catcher(self.guard), None)
+        code = assemble(stub_source(self.guard, prototype, self._target, ctypes.addressof(self._gate))).code
+        self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
+        ranges = (
             # A breakpoint is noticed one byte behind it, so the first int3 after the block belongs to it.
-            self._guard.add_range(memory.address, memory.address + memory._block.capacity + 1),
-            self._guard.add_range(self._stub.address, self._stub.address + self._stub.size),
+            self.guard.add_range(memory.address, memory.address + memory._block.capacity + 1),
+            self.guard.add_range(self._stub.address, self._stub.address + self._stub.size),
         )
+        # The memory hangs on this finalizer: in a cycle of garbage it would otherwise be finalized before its owner.
+        own = memory if owned else None
+        weakref.finalize(self, _give_back, self.guard, ranges, self._stub, own).atexit = False
         self._definition = _Definition(
             prototype.name.encode(), self._stub.address, _METH_FASTCALL, _documentation(prototype).encode()
         )
@@ -418,7 +457,7 @@ class NativeCode:
 
     def __call__(self, *arguments: Any) -> Any:
         """What the stub leaves to Python: conversions that are not everyday ones, and every error."""
-        self._guard.enlist()
+        self.guard.enlist()
         checked = self.prototype.check(arguments)
         if not self._gate[0]:
             raise closed_error(self.memory._block, "closed")
@@ -429,6 +468,8 @@ class NativeCode:
             for parameter, item in zip(self.prototype.parameters, checked, strict=True):
                 _store(values, parameter, self._address(item, held, views) if isinstance(item, Pointed) else item)
             self._raw(ctypes.addressof(values))
+        except _Fault as fault:
+            raise self._explained(fault, self.prototype.convert(arguments)) from None
         finally:
             for view in views:
                 _release_buffer(ctypes.addressof(view))
@@ -454,25 +495,43 @@ class NativeCode:
 
     def _text_at(self, address: int) -> bytes:
         """A C string in this process; a pointer that leads nowhere is a fault, and survived."""
-        values = _Values(target=self._guard.labels["measure"], gate=ctypes.addressof(self._gate))
+        values = _Values(target=self.guard.labels["measure"], gate=ctypes.addressof(self._gate))
         values.integers[0] = address
-        self._raw(ctypes.addressof(values))
+        try:
+            self._raw(ctypes.addressof(values))
+        except _Fault:
+            raise SegmentationFault(f"returned a {self.prototype.result} that points to no text") from None
         return ctypes.string_at(address, values.rax)
 
     def _fault(self) -> NoReturn:
-        self._catcher._fault()
+        """Called by the guard in the place of a result: raises what ended the call."""
+        try:
+            _Catcher(self.guard)._fault()
+        except _Fault as fault:
+            raise self._explained(fault, self._passed(fault.frame)) from None
+
+    def _passed(self, frame: int) -> Passed | None:
+        """The arguments that lie in the stub's frame; None if there are pointers among them."""
+        words = (ctypes.c_uint64 * 14).from_address(frame)
+        if any(isinstance(parameter.type, Pointer) for parameter in self.prototype.parameters):
+            return None
+        registers = {parameter.register: words[_slot(parameter) // 8] for parameter in self.prototype.parameters}
+        return Passed(registers, {})
+
+    def _explained(self, fault: _Fault, passed: Passed | None) -> ProgramFault:
+        return FAULT_ERRORS[fault.signal_name](FaultSentence(self, fault, passed))
 
     def __repr__(self) -> str:
         return f"<native code of {self.prototype.name}: {self.engine}>"
 
-    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        if finalizing() or not hasattr(self, "_ranges"):
-            return
-        for index in self._ranges:
-            self._guard.drop_range(index)
-        self._stub.close()
-        if self._owned:
-            self.memory.close()
+
+def _give_back(guard: Guard, ranges: tuple[int, int], stub: ExecutableMemory, memory: ExecutableMemory | None) -> None:
+    """What happens when a native function is gone: its stub goes too, and its code if nobody else owns it."""
+    for index in ranges:
+        guard.drop_range(index)
+    stub.close()
+    if memory is not None:
+        memory.close()
 
 
 def _store(values: _Values, parameter: Parameter, bits: int) -> None:
@@ -604,40 +663,48 @@ def native_function(program: Program, prototype: Prototype | str, *, name: str |
         placed = assemble(program.source, syntax=program.syntax, address=memory.address)
         memory.write(placed.code)
         memory.seal()
-        return _callable(proto, memory, placed, owned=True)
+        return _callable(proto, memory, _at_name(program, proto), owned=True)
     except BaseException:
         memory.close()
         raise
 
 
+def _at_name(program: Program, prototype: Prototype) -> Program:
+    """The program, entered at the label with the prototype's name if it has one."""
+    return dataclasses.replace(program, entry=program.labels.get(prototype.name, program.entry))
+
+
 def function_of_memory(memory: ExecutableMemory, prototype: str) -> Callable[..., Any]:
     """A callable for code that somebody else owns: `memory.function("int64_t add(int64_t a, int64_t b)")`."""
     code = memory.read()
-    program = Program("", "intel", (Segment("text", memory.address, code, len(code), "r-x"),), entry=memory.address)
+    program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
     return _callable(parse_prototype(prototype), memory, program, owned=False)
 
 
 def _callable(prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> Callable[..., Any]:
     reason = unavailable()
     if reason is not None:
-        return CtypesFunction(prototype, memory, owned, reason)
+        return CtypesFunction(prototype, memory, program, owned, reason)
     return NativeCode(prototype, memory, program, owned).builtin()
 
 
 class CtypesFunction:
     """What stands in for a native function where the interpreter is not one we know: ctypes, with no guard."""
 
-    def __init__(self, prototype: Prototype, memory: ExecutableMemory, owned: bool, reason: str) -> None:
+    def __init__(
+        self, prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool, reason: str
+    ) -> None:
         self.prototype = prototype
         self.memory = memory
         self.engine = f"ctypes, without a guard against faults: {reason}"
-        self._owned = owned
+        if owned:
+            weakref.finalize(self, memory.close).atexit = False
         self.__name__ = prototype.name
         self.__doc__ = prototype.text
         self.__signature__: inspect.Signature = prototype.signature
         kinds = [_ctype(parameter.type) for parameter in prototype.parameters]
         result = None if prototype.result is None else _ctype(prototype.result)
-        self._call = ctypes.CFUNCTYPE(result, *kinds)(memory.address)
+        self._call = ctypes.CFUNCTYPE(result, *kinds)(memory.address + program.entry - program.address)
 
     def __call__(self, *arguments: Any) -> Any:
         with self.memory.pinned():
@@ -657,10 +724,6 @@ class CtypesFunction:
 
     def __repr__(self) -> str:
         return f"<native function {self.prototype.name}: {self.engine}>"
-
-    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        if self._owned and not finalizing():
-            self.memory.close()
 
 
 def _ctype(kind: Scalar | Pointer) -> Any:

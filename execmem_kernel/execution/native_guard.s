@@ -22,7 +22,8 @@
 #         8                  the thread's number
 #         16                 the thread's own address, what fs:[0] should be
 #         24                 the signal that ended the last call, 32 its code, 40 the address it came with
-#         48                 the program counter at that moment is in the 23 registers kept from 64 on
+#         48                 the frame of the stub whose call it ended
+#         64                 23 registers as they were at that moment
 #
 # A stub's frame, from its stack pointer up (the same for every stub, so that one `recover` serves all):
 #
@@ -89,6 +90,8 @@ ours:
         mov     [rbx + 32], rax         # its code
         mov     rax, [r9 + 16]
         mov     [rbx + 40], rax         # its address
+        mov     rax, [rbx]
+        mov     [rbx + 48], rax         # the frame: the arguments are in it
         lea     rsi, [r10 + 40]         # r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, flags, ...
         lea     rdi, [rbx + 64]
         mov     ecx, 23

@@ -1,0 +1,131 @@
+"""`function`: assembly source and a C prototype in, a Python callable out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from inspect import Signature
+from typing import Any, Literal
+
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.assembly.program import Program
+from execmem_kernel.errors import ProgramFault
+from execmem_kernel.execution.engine import Call, Limits, Outcome
+from execmem_kernel.execution.prototype import Prototype, parse_prototype
+from execmem_kernel.execution.running import run_in
+from execmem_kernel.memory.manager import manager
+
+
+class Function:
+    """A callable for a program: every call runs it in a process of its own, as `run` does.
+
+    A call returns what the prototype says, writes arrays back, and raises the `ProgramFault` that tells what went
+    wrong where the program did not return.
+    """
+
+    engine = "isolated: a process of its own for every call"
+
+    def __init__(self, program: Program, prototype: Prototype, limits: Limits, name: str) -> None:
+        self.program = program
+        self.prototype = prototype
+        self.limits = limits
+        self.name = name
+        self.entry = program.labels.get(prototype.name, program.entry)
+        """The label with the prototype's name, else where the program starts."""
+        self.outcome: Outcome | None = None
+        """What the last call's run was like: registers, output, warnings."""
+        self.__name__ = self.__qualname__ = prototype.name
+        self.__doc__ = prototype.text
+        self.__signature__: Signature = prototype.signature
+
+    def __call__(self, *arguments: Any) -> Any:
+        passed = self.prototype.convert(arguments)
+        call = Call(
+            program=self.program,
+            registers=passed.registers,
+            buffers=passed.buffers,
+            entry=self.entry,
+            limits=self.limits,
+        )
+        outcome = self.outcome = run_in(manager(), call, name=self.name)
+        outcome.raise_for_fault()
+        passed.write_back(outcome.buffers)
+        registers = outcome.registers
+        return self.prototype.value(registers["rax"], registers["xmm0"], lambda address: _text_at(outcome, address))
+
+    def map(self, cases: Iterable[Any]) -> list[Any]:
+        """Call it once for every case, in one process, each case as if it were the first.
+
+        Args:
+            cases: A tuple of arguments each; a single argument may stand alone.
+
+        Returns:
+            What each call returned, in order; where one did not return, the `ProgramFault` that it would have raised.
+        """
+        return [self._case(case if isinstance(case, tuple) else (case,)) for case in cases]
+
+    def _case(self, arguments: tuple[Any, ...]) -> Any:
+        try:
+            return self(*arguments)
+        except ProgramFault as fault:
+            return fault
+
+    def __repr__(self) -> str:
+        return f"<function {self.prototype.name}: {self.engine}>"
+
+
+def _text_at(outcome: Outcome, address: int) -> bytes | None:
+    """A C string in what a program left behind: in a buffer, or among its constants."""
+    for name, data in outcome.buffers.items():
+        start, end = outcome.places[name]
+        if start <= address < end:
+            return data[address - start :].partition(b"\0")[0]
+    for segment in outcome.program.segments:
+        if segment.address <= address < segment.end:
+            return segment.data[address - segment.address :].partition(b"\0")[0]
+    return None
+
+
+def function(
+    source: str | Program,
+    prototype: str,
+    *,
+    native: bool = False,
+    name: str | None = None,
+    timeout_s: float | None = None,
+    limits: Limits | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+) -> Any:
+    """A Python callable for assembly that follows the C calling convention.
+
+        add = function("lea rax, [rdi + rsi]\\nret", "int64_t add(int64_t a, int64_t b)")
+        add(40, 2)
+
+    Args:
+        source: Assembly source, or what `assemble` made of it.
+        prototype: Its C prototype; structs it points to are defined before it in the same text.
+        native: Call it inside this process instead, as fast as a builtin. Faults become exceptions there too, but a
+            wild write can destroy the process.
+        name: What the memory manager calls its region; the prototype's name if not given.
+        timeout_s: Seconds a call may take; 2 unless `limits` says otherwise. A native call is ended by an interrupt.
+        limits: All limits at once.
+        syntax: Which syntax the source has.
+
+    Returns:
+        A `Function`, or with `native` a builtin whose `__self__` is a `NativeCode`.
+
+    Raises:
+        AssemblyError: The source is wrong; every wrong line is named.
+        PrototypeError: The prototype cannot be read.
+        EngineUnavailableError: Natively: the program needs what only a process of its own has.
+    """
+    proto = parse_prototype(prototype)
+    program = source if isinstance(source, Program) else assemble(source, syntax=syntax)
+    if native:
+        from execmem_kernel.execution.native import native_function
+
+        return native_function(program, proto, name=name)
+    limits = limits or Limits()
+    if timeout_s is not None:
+        limits = dataclasses.replace(limits, wall_s=timeout_s)
+    return Function(program, proto, limits, name or proto.name)
