@@ -91,7 +91,7 @@ def _state(ending: Ending) -> Iterator[Warned]:
                 _mnemonic_line(ending, "fldcw"),
                 "keep it with `fnstcw` and put it back with `fldcw`",
             )
-        if tags == 0xFF:
+        if vectors.holds_mmx(state):
             yield Warned(
                 "mmx-state",
                 "MMX registers were used without `emms`: the next x87 instruction would go wrong",
@@ -113,7 +113,8 @@ def _state(ending: Ending) -> Iterator[Warned]:
             "put `vzeroupper` before the ret, unless a ymm register is the result",
         )
     for name in ("fs_base", "gs_base"):
-        if ending.raw[name]:
+        # The C library keeps its thread's data there.
+        if ending.raw[name] and not (name == "fs_base" and ending.call.program.externs):
             yield Warned(name.replace("_", "-"), f"{name[:2]}'s base was changed; thread-local storage hangs on it")
 
 
@@ -182,6 +183,8 @@ def _really_read(text: str, mnemonic: str, names: tuple[str, ...]) -> tuple[str,
         return tuple(name for name in whole if name not in CALLEE_SAVED)
     if mnemonic in ("xchg", "nop", "endbr64"):
         return ()
+    if mnemonic == "cpuid":  # ecx matters to some of its leaves only
+        return ("rax",)
     return whole
 
 

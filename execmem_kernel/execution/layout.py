@@ -6,6 +6,7 @@
 0x40000000   what `mmap` hands out
 0x6ff00000   the stack, 1 MiB; nothing is mapped on either side
 0x71000000   the return address: a page that is never mapped, so that `ret` stops the program by itself
+0x72000000   the C library, its loader and their memory, for a program that calls it (libc.py)
 0x7fe00000   the runner, one read-only page of code that the program has no use for
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution.engine import Buffer, Call
@@ -29,6 +31,7 @@ STACK_START = STACK_END - STACK_SIZE
 STACK_AT_ENTRY = STACK_END - 8
 """rsp when the program starts: the return address lies there, so rsp is 16n+8, as after a call."""
 RETURN = 0x7100_0000
+LIBRARIES, LIBRARIES_END = 0x7200_0000, 0x7F00_0000
 RUNNER = 0x7FE0_0000
 USER_END = 0x7FFF_FFFF_F000
 """The end of the half of memory that belongs to programs."""
@@ -50,13 +53,19 @@ class Mapping_:
     protection: str
     offset: int | None = None
     """Into the file that holds the code; None for memory that starts as zeros."""
+    descriptor: int | None = None
+    """Of another file than the one that holds the code; such a file is mapped privately."""
 
     @property
     def row(self) -> tuple[int, int, int, int, int, int]:
         """Address, size, protection, flags, descriptor, offset: the six arguments of mmap."""
-        shared = self.offset is not None
-        flags = MAP_FIXED_NOREPLACE | (MAP_SHARED if shared else MAP_PRIVATE | MAP_ANONYMOUS)
-        descriptor = CODE_DESCRIPTOR if shared else 2**64 - 1
+        if self.offset is None:
+            flags, descriptor = MAP_PRIVATE | MAP_ANONYMOUS, 2**64 - 1
+        elif self.descriptor is None:
+            flags, descriptor = MAP_SHARED, CODE_DESCRIPTOR
+        else:
+            flags, descriptor = MAP_PRIVATE, self.descriptor
+        flags |= MAP_FIXED_NOREPLACE
         return self.address, self.size, PROTECTIONS[self.protection], flags, descriptor, self.offset or 0
 
 
@@ -87,6 +96,19 @@ class Layout:
     buffers: Mapping[str, Placed]
     places: Mapping[str, tuple[int, int]]
     """Name -> start and end, of everything a program may meet."""
+    descriptors: tuple[int, ...] = ()
+    """Descriptors that the runner finds under the same numbers."""
+
+
+class Beside(Protocol):
+    """What else lies in a program's memory: the C library."""
+
+    @property
+    def mappings(self) -> tuple[Mapping_, ...]: ...
+    @property
+    def contents(self) -> tuple[tuple[int, bytes], ...]: ...
+    @property
+    def descriptors(self) -> tuple[int, ...]: ...
 
 
 def page_floor(address: int) -> int:
@@ -136,8 +158,8 @@ def _place(buffers: Mapping[str, Buffer], taken: list[tuple[int, int, str]]) -> 
         yield Placed(name, start, size, page_start, page_end, buffer.writable, canary)
 
 
-def plan(call: Call) -> Layout:
-    """Lay out a call's memory.
+def plan(call: Call, beside: Beside | None = None) -> Layout:
+    """Lay out a call's memory, and what is to lie beside it.
 
     Raises:
         ValueError: A segment or a buffer cannot lie where it was asked to.
@@ -151,6 +173,11 @@ def plan(call: Call) -> Layout:
     mappings: list[Mapping_] = []
     contents: list[tuple[int, bytes]] = []
     places: dict[str, tuple[int, int]] = {}
+    if beside is not None:
+        mappings += beside.mappings
+        contents += beside.contents
+        taken += [(mapping.address, mapping.address + mapping.size, "C library") for mapping in beside.mappings]
+        taken.append((LIBRARIES, LIBRARIES_END, "C library"))
     for segment in program.segments:
         start, end = segment.address, page_ceil(segment.address + max(segment.size, 1))
         other = _overlaps(start, end, taken)
@@ -186,4 +213,7 @@ def plan(call: Call) -> Layout:
             contents.append((buffer.page_start, bytes([CANARY]) * before + data + bytes([CANARY]) * after))
         elif data.strip(b"\0"):
             contents.append((buffer.start, data))
-    return Layout(tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places))
+    if beside is not None:
+        places |= {"libc": (LIBRARIES, LIBRARIES_END), "heap": (BREAK, BREAK + call.limits.memory_size)}
+    descriptors = () if beside is None else beside.descriptors
+    return Layout(tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places), descriptors)

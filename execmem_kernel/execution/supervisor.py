@@ -18,7 +18,7 @@ from typing import Any
 
 from execmem_kernel import linux
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import abi, faults, image, layout, stepping, syscalls, vectors
+from execmem_kernel.execution import abi, faults, image, layout, libc, stepping, syscalls, vectors
 from execmem_kernel.execution.engine import (
     GENERAL,
     PARTS,
@@ -81,6 +81,7 @@ class Guest:
         rows = tuple(mapping.row for mapping in plan.mappings)
         contents = image.build(rows, call.limits, os.getpid(), timed)
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
+        descriptors |= {number: number for number in plan.descriptors}
         with image.executable(contents) as path:
             self.child.spawn(path, descriptors, _BLOCKED)
         status = self.child.wait()
@@ -140,6 +141,25 @@ class Guest:
         return bytes(found)
 
 
+    def carry_out(self, verdict: syscalls.Carried, raw: dict[str, int]) -> int:
+        """Let the program's process make a call with our arguments; it is seen by nobody but the kernel."""
+        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+        ours = dict(zip(names, (*verdict.arguments, *[0] * 6)[:6], strict=True))
+        # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
+        self.child.set_registers({**raw, **ours, "orig_rax": verdict.number})
+        self.child.resume(linux.PTRACE_SYSCALL)
+        status = self.child.wait()
+        if not os.WIFSTOPPED(status):
+            raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
+        result = self.child.registers()["rax"]
+        signed = result - 2**64 if result >> 63 else result
+        if signed >= 0 and verdict.result is not None:
+            signed = verdict.result
+        raw.update(rax=signed & MASK, orig_rax=MASK)
+        self.child.set_registers(raw)
+        return signed
+
+
 class Supervisor:
     """The engine behind `run`: every call gets a process of its own."""
 
@@ -151,10 +171,11 @@ class Supervisor:
             EngineUnavailableError: This host refuses what the runner needs.
             WorkerLostError: The runner itself broke.
         """
-        plan = layout.plan(call)
         guest = Guest()
-        with _one_cpu(), _ended(guest):
-            return _Run(call, plan, guest).outcome()
+        with libc.library_for(call.program) as library:
+            plan = layout.plan(call, library)
+            with _one_cpu(), _ended(guest):
+                return _Run(call, plan, guest, library).outcome()
 
 
 @contextlib.contextmanager
@@ -196,8 +217,8 @@ def replay(call: Call, steps: int) -> Trace | None:
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
     )
     guest = Guest()
-    with _ended(guest):
-        run = _Run(call, layout.plan(call), guest)
+    with libc.library_for(call.program) as library, _ended(guest):
+        run = _Run(call, layout.plan(call, library), guest, library)
         run.to_the_end()
         return run.trace
 
@@ -212,11 +233,12 @@ _LOGGED = 1_000
 class _Run:
     """One run, from the first register set to the outcome."""
 
-    def __init__(self, call: Call, plan: layout.Layout, guest: Guest) -> None:
+    def __init__(self, call: Call, plan: layout.Layout, guest: Guest, library: libc.Library | None) -> None:
         self.call = call
         self.plan = plan
         self.guest = guest
-        self.desk = syscalls.Desk(call.limits, call.stdin, call.seed)
+        self.library = library
+        self.desk = (syscalls.Desk if library is None else libc.Desk)(call.limits, call.stdin, call.seed)
         self.log: list[SystemCall] = []
         self.trace: Trace | None = None
         self.before: Registers | None = None
@@ -231,6 +253,8 @@ class _Run:
         assert self.before is not None
         registers = self._registers()
         buffers = {name: self.guest.read(place.start, place.size) for name, place in self.plan.buffers.items()}
+        if self.library is not None and kind is Returned:
+            kind, details = self._flushed(self.library)
         outcome = kind(
             program=self.call.program,
             before=self.before,
@@ -259,6 +283,9 @@ class _Run:
         raw = child.registers()
         raw.update(dict.fromkeys(GENERAL, 0), rsp=layout.STACK_AT_ENTRY, rflags=0x202, fs_base=0, gs_base=0)
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
+        if self.library is not None:
+            self.library.load(self.guest)
+            raw["fs_base"] = self.library.thread_pointer
         raw["orig_rax"] = MASK  # no system call is under way, so the kernel restarts none
         wide = {}
         for name, value in self.call.registers.items():
@@ -281,6 +308,12 @@ class _Run:
         if not child.ended:
             self.extended = child.extended_state()
         return ending
+
+    def _flushed(self, library: libc.Library) -> _Ending:
+        """Write what the C library still holds back; the program has returned, its registers have been read."""
+        with _alarm(self.guest.child, self.call.limits):
+            exhausted = library.flush(self.guest, self.desk, self.raw)
+        return (Returned, {}) if exhausted is None else self._limit(exhausted.limit)
 
     def _free(self) -> _Ending:
         """At full speed, from stop to stop."""
@@ -412,6 +445,15 @@ class _Run:
     def _explained(self, number: int, code: int, address: int) -> dict[str, Any]:
         """What a signal means, once every step that led to it is known."""
         name = signal.Signals(number).name
+        if self.library is not None and self.library.within(self.raw["rip"]):
+            blamed = self.library.explain(self.guest, (name, code, address), self.raw, self._describe)
+            return {
+                "signal": name,
+                "signal_code": code,
+                "accessed": blamed.accessed,
+                "row": blamed.row,
+                "cause": blamed.cause,
+            }
         stop = faults.Stop(
             signal=name,
             code=code,
@@ -434,12 +476,15 @@ class _Run:
 
     def _limit(self, limit: str) -> _Ending:
         """The ending that a limit makes; for time, with the loop that the program was in."""
-        program, rip = self.call.program, self.raw["rip"]
+        rip = self.raw["rip"]
+        if self.library is not None and self.library.within(rip):
+            cause = faults.limit_reached(limit, self.call.limits)
+            return TimedOut, {"limit": limit, "row": self.library.row(self.guest, self.raw), "cause": cause}
         if limit in ("wall", "cpu", "steps"):
             cause, row, steady = faults.endless(limit, self.call, self.raw)
             return TimedOut, {"limit": limit, "row": row, "cause": cause, "steady": steady}
         cause = faults.limit_reached(limit, self.call.limits)
-        return TimedOut, {"limit": limit, "row": program.row_at(rip - 2), "cause": cause}
+        return TimedOut, {"limit": limit, "row": self.call.program.row_at(rip - 2), "cause": cause}
 
     def _system_call(self, to_exit: bool = False) -> _Ending | None:
         """Answer a system call; `to_exit` goes on to the stop at its end, which is where a step ends."""
@@ -447,6 +492,8 @@ class _Run:
         number = raw["orig_rax"]
         raw["rax"] = number  # the kernel has put an error there already; the program had the number
         row = self.call.program.row_at(raw["rip"] - 2)
+        if self.library is not None and self.library.within(raw["rip"]):
+            row = self.library.row(self.guest, raw)
         line = None if row is None else row.span.line
         way = child.event_message() & 0xFFFF
         if way or raw["rip"] >= layout.USER_END:
@@ -457,7 +504,7 @@ class _Run:
         name = syscalls.name_of(number)
         result: int | None = None
         if isinstance(verdict, syscalls.Carried):
-            result = self._carry_out(verdict)
+            result = self.guest.carry_out(verdict, raw)
             if result < 0 and verdict.number == syscalls.NUMBERS["mmap"]:
                 verdict, result = syscalls.Exhausted("memory"), None
         elif isinstance(verdict, syscalls.Answered):
@@ -467,34 +514,19 @@ class _Run:
             if to_exit:
                 child.resume(linux.PTRACE_SYSCALL)
                 self._wait()
-        if len(self.log) < _LOGGED:
+        if len(self.log) < _LOGGED and not (self.library and self.library.keeps_to_itself(name, raw["rip"], verdict)):
             shown = "" if result is None else f" = {syscalls.result_text(number, result, self._describe)}"
             self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, syscalls.Refused)))
         if isinstance(verdict, syscalls.Ended):
             return Exited, {"status": verdict.status, "row": row, "cause": faults.exited(name, verdict.status)}
         if isinstance(verdict, syscalls.Exhausted):
             return self._limit(verdict.limit)
+        if isinstance(verdict, syscalls.Raised):
+            return Faulted, {"signal": verdict.signal, "row": row, "cause": verdict.cause}
         if isinstance(verdict, syscalls.Refused):
             cause = faults.refused(text, verdict.reason, verdict.look_at, raw)
             return Faulted, {"signal": "SIGSYS", "row": row, "cause": cause}
         return None
-
-    def _carry_out(self, verdict: syscalls.Carried) -> int:
-        """Let the program's process make a call with our arguments; it is seen by nobody but the kernel."""
-        raw, child = self.raw, self.guest.child
-        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
-        ours = dict(zip(names, (*verdict.arguments, *[0] * 6)[:6], strict=True))
-        # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
-        child.set_registers({**raw, **ours, "orig_rax": verdict.number})
-        child.resume(linux.PTRACE_SYSCALL)
-        self._wait()
-        result = child.registers()["rax"]
-        signed = result - 2**64 if result >> 63 else result
-        if signed >= 0 and verdict.result is not None:
-            signed = verdict.result
-        raw.update(rax=signed & MASK, orig_rax=MASK)
-        child.set_registers(raw)
-        return signed
 
     def _describe(self, value: int) -> str:
         return describe(value, self.plan.places)
