@@ -102,7 +102,8 @@ class Limits:
     output_size: int = 64 * 1024
     """Bytes of stdout and stderr together; the rest is dropped, with a note."""
     memory_size: int = 64 * 1024 * 1024
-    system_calls: int = 100_000
+    system_calls: int = 20_000
+    """So many take half a second: well before the clock ends the run, so that it is always this limit that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,13 @@ class Outcome:
 
 def describe(value: int, places: Mapping[str, tuple[int, int]]) -> str:
     """A number as a person reads it, given the named ranges of a program's memory; the stack counts from its start."""
+    place = describe_place(value, places)
+    signed = value - 2**64 if value >> 63 else value
+    return place or (f"{value:#x} ({signed})" if value > 9 else str(value))
+
+
+def describe_place(value: int, places: Mapping[str, tuple[int, int]]) -> str:
+    """A pointer as `code+0x12` or `stack-0x8`; empty where it points into no named range."""
     for name, (start, end) in places.items():
         if name == "stack":
             if start - 64 <= value <= end + 64:
@@ -275,8 +283,7 @@ def describe(value: int, places: Mapping[str, tuple[int, int]]) -> str:
                 return f"stack{'-' if offset < 0 else '+'}{abs(offset):#x}" if offset else "stack"
         elif start <= value <= end:
             return f"{name}+{value - start:#x}" if value != start else name
-    signed = value - 2**64 if value >> 63 else value
-    return f"{value:#x} ({signed})" if value > 9 else str(value)
+    return ""
 
 
 class Returned(Outcome):

@@ -20,7 +20,7 @@ from typing import Any
 from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_features, disassemble
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.execution import flow, layout, syscalls, vectors
-from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe
+from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe, describe_place
 from execmem_kernel.execution.stepping import TRAP_FLAG, effective_address
 from execmem_kernel.execution.tracing import Step, Trace, whole_register
 
@@ -77,14 +77,15 @@ class Scene:
     def instruction(self) -> Instruction | None:
         """What rip points to, where that may be executed."""
         code = self.stop.read(self.rip, 15) if self.in_code else b""
-        return disassemble(code, self.rip)[0] if code else None
+        return disassemble(code, self.rip, self.program.labels)[0] if code else None
 
     @property
     def mnemonic(self) -> str:
         """The mnemonic without its prefixes."""
         if self.instruction is None:
             return ""
-        return self.instruction.mnemonic.split()[-1]
+        words = self.instruction.text.split()
+        return next((word for word in words if word not in ("rep", "repe", "repne", "lock", "bnd", "notrack")), "")
 
     @cached_property
     def row(self) -> ListingRow | None:
@@ -103,7 +104,12 @@ class Scene:
         return None if step is None else self.program.row_at(step.address)
 
     def describe(self, value: int) -> str:
+        """A number or a pointer."""
         return describe(value, self.stop.plan.places)
+
+    def address(self, value: int) -> str:
+        """What is known to be an address: its place, or in hex."""
+        return describe_place(value, self.stop.plan.places) or (f"{value:#x}" if value > 9 else str(value))
 
     def place_of(self, address: int) -> str | None:
         """The name of what lies at an address: "code", "stack", a buffer's name, ..."""
@@ -159,6 +165,8 @@ class Scene:
     def what(self) -> str:
         """`8 bytes`, of the operand that faulted."""
         size = self.access[0].size if self.access else 0
+        if size == 0 and self.instruction is not None and "string" in self.instruction.groups:
+            size = {"b": 1, "w": 2, "d": 4, "q": 8}.get(self.mnemonic[-1], 0)
         return "memory" if size == 0 else "1 byte" if size == 1 else f"{size} bytes"
 
     @property
@@ -232,6 +240,7 @@ def _stack_pointer_lost(scene: Scene) -> Cause | None:
         return None
     rsp = scene.rsp
     near = layout.STACK_START - 64 * layout.STACK_SIZE <= rsp <= layout.STACK_END + 64 * layout.PAGE
+    near = near or _took_locals(scene)
     place = scene.place_of(rsp)
     if near or place == "stack":
         return None
@@ -241,7 +250,7 @@ def _stack_pointer_lost(scene: Scene) -> Cause | None:
     elif place is not None:
         holds = f"rsp points into {'the code' if place == 'code' else place}"
     else:
-        holds = f"rsp is {scene.describe(rsp)}"
+        holds = f"rsp is {scene.address(rsp)}"
     return Cause(
         "stack-pointer-lost",
         f"{does}, but {holds}: the stack pointer was destroyed{_on_line(scene, 'rsp')}",
@@ -250,9 +259,15 @@ def _stack_pointer_lost(scene: Scene) -> Cause | None:
     )
 
 
+def _took_locals(scene: Scene) -> bool:
+    """Whether rsp lies where it does because a local area was taken off it."""
+    step = None if scene.history is None else scene.history.last_write("rsp")
+    return step is not None and step.text.startswith("sub rsp") and step.before["rsp"] > scene.rsp
+
+
 def _on_line(scene: Scene, register: str) -> str:
     origin = scene.origin(register)
-    return origin.removeprefix(", set").join(("", "")) if origin.startswith(", set") else ""
+    return origin.removeprefix(", set") if origin.startswith(", set") else ""
 
 
 def _stack_overflow(scene: Scene) -> Cause | None:
@@ -260,7 +275,8 @@ def _stack_overflow(scene: Scene) -> Cause | None:
         return None
     address = scene.access[1]
     below = layout.STACK_START - address
-    if not 0 < below <= 64 * layout.STACK_SIZE or scene.rsp > layout.STACK_START + 64 * layout.PAGE:
+    reach = layout.STACK_START if _took_locals(scene) else 64 * layout.STACK_SIZE
+    if not 0 < below <= reach or scene.rsp > layout.STACK_START + 64 * layout.PAGE:
         return None
     size = layout.STACK_SIZE // 1024**2
     if below > layout.PAGE and scene.rsp < layout.STACK_START - layout.PAGE:
@@ -402,7 +418,7 @@ def _bad_target(scene: Scene, word: str, text: str) -> Cause:
 
 def _bad_return(scene: Scene, target: int, slot: int) -> Cause:
     """`ret` went to what was no return address; `slot` is where it took it from."""
-    value = scene.describe(target)
+    value = scene.address(target)
     evidence = MappingProxyType({"rsp": slot})
     step = None if scene.history is None else scene.history.last_write(slot)
     where = "" if step is None or step.line is None else f" on line {step.line}"
@@ -462,7 +478,7 @@ def _write_to_code(scene: Scene) -> Cause | None:
     start, end = scene.program.text.address, layout.page_ceil(scene.program.text.end)
     if start <= scene.access[1] < end:
         row = scene.program.row_at(scene.access[1])
-        which = "" if row is None else f", at line {row.span.line}"
+        which = "" if row is None else f", into line {row.span.line}"
         return Cause(
             "write-to-code",
             f"writes {scene.what} to its own code{scene.through}{which}: code is read-only while it can run",
@@ -567,7 +583,7 @@ def _beside_buffer(scene: Scene) -> Cause | None:
         where = (
             f"{address - place.end} bytes past the end" if past else f"{place.start - address} bytes before the start"
         )
-        where = where.replace(" 0 bytes past the end", " just past the end")
+        where = "just past the end" if past and address == place.end else where
         rounds = ""
         if scene.instruction is not None and scene.instruction.mnemonic.startswith("rep"):
             rounds = f"; {scene['rcx']:,} rounds were still to come"
@@ -600,17 +616,21 @@ def _beside_segment(scene: Scene) -> Cause | None:
     return None
 
 
+def _thread_storage(scene: Scene) -> Cause | None:
+    if scene.access is None or scene.access[0].segment not in ("fs", "gs"):
+        return None
+    return Cause(
+        "no-thread-storage",
+        f"{scene.verb} {scene.what} through {scene.access[0].segment}:, which means nothing here: its base is 0",
+        look_at="thread-local storage belongs to the C library; use the stack or section .data",
+    )
+
+
 def _unmapped(scene: Scene) -> Cause | None:
     if scene.access is None:
         return None
-    one, address = scene.access
+    address = scene.access[1]
     registers = scene.blamed
-    if one.segment in ("fs", "gs"):
-        return Cause(
-            "no-thread-storage",
-            f"{scene.verb} {scene.what} through {one.segment}:, which a program in a cell does not have: its base is 0",
-            look_at="thread-local storage belongs to the C library; use the stack or section .data",
-        )
     released = scene.stop.call.whose(address)
     if released:
         return Cause(
@@ -627,7 +647,7 @@ def _unmapped(scene: Scene) -> Cause | None:
     why = "which is mapped, but not for that" if protected else "where nothing is mapped"
     return Cause(
         "protected" if protected else "unmapped",
-        f"{scene.verb} {scene.what} at {scene.describe(address)}{scene.through}, {why}{since}{rounds}",
+        f"{scene.verb} {scene.what} at {scene.address(address)}{scene.through}, {why}{since}{rounds}",
         scene.evidence(*registers),
         "check where the address comes from, and how far the program has moved it",
     )
@@ -674,15 +694,22 @@ sysexitq sysretq monitor mwait xsaves xrstors clac stac vmcall wbnoinvd sgdt sid
 """Instructions that fault in a program, all words of one list."""
 
 
-def _software_interrupt(scene: Scene) -> Cause | None:
-    if scene.instruction is None or scene.mnemonic != "int" or scene.stop.code != BY_KERNEL:
+def _software_interrupt(scene: Scene) -> Explanation | None:
+    if scene.instruction is None or scene.stop.code != BY_KERNEL:
         return None
-    number = int(scene.instruction.operands[0], 0)
-    return Cause(
+    row = scene.row
+    if scene.mnemonic == "int":
+        number = int(scene.instruction.operands[0], 0)
+    elif scene.stop.read(scene.rip - 2, 2) == b"\xcd\x04":  # a trap, not a fault: rip is already behind it
+        number, row = 4, scene.program.row_at(scene.rip - 2)
+    else:
+        return None
+    cause = Cause(
         "software-interrupt",
         f"`int {number:#x}` is reserved: a program may raise no interrupt but 3 (and 0x80, the old system call)",
         look_at="for a system call in a 64-bit program, use `syscall`",
     )
+    return Explanation(cause, row)
 
 
 def _privileged(scene: Scene) -> Cause | None:
@@ -755,8 +782,8 @@ def _general_protection(scene: Scene) -> Cause | None:
 
 
 def _ran_into_data(scene: Scene) -> Cause | None:
-    if scene.row is None or scene.row.kind != "data":
-        return None
+    if scene.row is None or scene.row.kind != "data" or re.search(r"\b(byte|db)\b", scene.row.source, re.IGNORECASE):
+        return None  # single bytes in the text are instructions spelled out, more often than not
     return Cause(
         "ran-into-data",
         "ran into data and took it for instructions",
@@ -807,13 +834,18 @@ def _undefined(scene: Scene) -> Cause | None:
 def _trap(scene: Scene) -> Explanation | None:
     """SIGTRAP: a breakpoint of the program's own, the filler behind its end, or the trap flag."""
     program, rip = scene.program, scene.rip
-    before = scene.stop.read(rip - 2, 2) if program.address <= rip - 1 else b""
-    if scene.in_code or program.text.end == rip:
-        if scene.stop.read(rip, 1) == b"\xf1" and scene.stop.code == 1:
-            cause = Cause("icebp", "`int1` (icebp) is a breakpoint for hardware debuggers, and there is none here")
-            return Explanation(cause, scene.row)
+    behind = scene.stop.read(rip - 1, 1)
+    if scene.in_code or program.address < rip <= layout.page_ceil(program.text.end):
+        for at in (rip, rip - 1):
+            if scene.stop.code == FAULT and scene.stop.read(at, 1) == b"\xf1":
+                cause = Cause(
+                    "icebp",
+                    "`int1` (icebp) is a breakpoint for hardware debuggers, and there is none here",
+                    look_at="for a breakpoint of your own, use `int3`",
+                )
+                return Explanation(cause, program.row_at(at))
         if scene.stop.code == BY_KERNEL:
-            short = before[-1:] == b"\xcc"
+            short = behind == b"\xcc"
             at = rip - 1 if short else rip - 2
             if at >= program.text.end and short:
                 row = program.row_at(program.text.end - 1)
@@ -983,6 +1015,7 @@ TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (_MEMORY, _stack_pointer_lost),
     (_MEMORY, _stack_overflow),
     (_MEMORY, _above_stack),
+    (_MEMORY, _thread_storage),
     (_MEMORY, _write_to_code),
     (_MEMORY, _null_pointer),
     (_MEMORY, _negative_offset),
@@ -1074,7 +1107,7 @@ def refused(text: str, reason: str, look_at: str, registers: dict[str, int]) -> 
     """The cause of a system call that a program may not make."""
     return Cause(
         "forbidden-system-call",
-        f"the system call {text} is refused: {reason}",
+        f"{text if '(' not in text else 'the system call ' + text} is refused: {reason}",
         MappingProxyType({"rax": registers["rax"]}),
         look_at,
     )
@@ -1098,7 +1131,7 @@ def other_interface(
         )
         return {"cause": cause, "row": row}
     row = program.row_at(rip - 2)
-    if way == 2:
+    if way == 2 and not number & 1 << 31:
         name = syscalls.NAMES.get(number & 0x3FFFFFFF, str(number & 0x3FFFFFFF))
         cause = Cause(
             "x32-system-call",
@@ -1107,12 +1140,15 @@ def other_interface(
             "leave bit 30 out of the number in rax",
         )
         return {"cause": cause, "row": row}
+    if way == 2:
+        cause = refused(syscalls.name_of(number), "there is no system call of that number", "look at rax", registers)
+        return {"cause": cause, "row": row}
     number &= 0xFFFFFFFF
     known = syscalls.NAMES_32.get(number)
-    name = known or f"call {number}"
+    name = known or f"number {number}"
     here = syscalls.NUMBERS.get(known or "")
     if registers["cs"] == 0x23:
-        sentence = f"the program has switched to 32-bit mode and made the 32-bit system call {name} there"
+        sentence = f"the program has switched to 32-bit mode and made a 32-bit system call there, {name}"
     else:
         sentence = f"`int 0x80` is the 32-bit system call interface, which is closed; this is {name} there"
     return {

@@ -83,7 +83,9 @@ class Recorder:
 
     def trace(self, complete: bool) -> Trace:
         """What has been recorded so far, as a value."""
-        places = MappingProxyType({address: decoded.place for address, decoded in self._decoded.items()})
+        places = MappingProxyType(
+            {address: decoded.place for address, decoded in self._decoded.items() if decoded.place.code}
+        )
         return Trace(self._states, MappingProxyType(self._accesses), MappingProxyType(self._vectors), places, complete)
 
     def decode(self, address: int) -> Decoded:
@@ -91,7 +93,7 @@ class Recorder:
         found = self._decoded.get(address)
         if found is None:
             code = self._guest.read(address, 15)
-            instruction = disassemble(code, address)[0] if code else None
+            instruction = disassemble(code, address, self._program.labels)[0] if code else None
             if instruction is None:
                 found = Decoded(Place(address, b"", "", None, ""), (), False, False, False, False)
             else:

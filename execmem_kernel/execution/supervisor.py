@@ -32,7 +32,7 @@ from execmem_kernel.execution.engine import (
     SystemCall,
     TimedOut,
     Warned,
-    describe,
+    describe_place,
 )
 from execmem_kernel.execution.tracing import Trace
 
@@ -139,7 +139,6 @@ class Guest:
                 break
             found += piece
         return bytes(found)
-
 
     def carry_out(self, verdict: syscalls.Carried, raw: dict[str, int]) -> int:
         """Let the program's process make a call with our arguments; it is seen by nobody but the kernel."""
@@ -529,7 +528,8 @@ class _Run:
         return None
 
     def _describe(self, value: int) -> str:
-        return describe(value, self.plan.places)
+        """A pointer in the log of system calls."""
+        return describe_place(value, self.plan.places) or f"{value:#x}"
 
     def _overrun(self) -> tuple[Warned, ...]:
         """Buffers that were written beside: what lies between a buffer and the end of its page has changed."""
@@ -539,14 +539,15 @@ class _Run:
                 continue
             after = self.guest.read(place.end, place.page_end - place.end)
             before = self.guest.read(place.page_start, place.start - place.page_start)
-            for data, where in ((after, "after its end"), (before[::-1], "before its start")):
+            for data, where in ((after, "past its end"), (before[::-1], "before its start")):
                 clean = data.replace(bytes([layout.CANARY]), b"")
                 if clean:
                     first = next(index for index, byte in enumerate(data) if byte != layout.CANARY)
+                    nth = "just" if first == 0 else f"{first} bytes"
                     found.append(
                         Warned(
                             "buffer-overrun",
-                            f"wrote outside buffer {name} ({place.size} bytes): {first + 1} bytes {where}",
+                            f"wrote outside buffer {name} ({place.size} bytes), {nth} {where}",
                             hint="check the size that the loop or the copy counts to",
                         )
                     )

@@ -112,28 +112,30 @@ length in the next argument. Sources: Linux man pages, section 2."""
 _ARGUMENTS = {name: kinds for name, _, kinds in (word.partition(":") for word in _SIGNATURES.split())}
 
 _REASONS = {
-    "it has no files": (
+    "a program in a cell has no files": (
         "open openat openat2 creat close stat fstat lstat access lseek ioctl pread64 pwrite64 readv writev pipe pipe2 "
         "dup dup2 dup3 fcntl flock truncate ftruncate getdents getdents64 getcwd chdir fchdir rename mkdir rmdir "
         "mkdirat link unlink unlinkat symlink readlink chmod fchmod chown umask sendfile memfd_create mount "
         "umount2 chroot eventfd2 epoll_create1 close_range sync poll select io_uring_setup"
     ),
-    "it is one process and can start no other": "fork vfork clone clone3 execve execveat wait4 waitid",
-    "it cannot reach other processes": (
+    "a program in a cell is one process and can start no other": "fork vfork clone clone3 execve execveat wait4 waitid",
+    "a program in a cell cannot reach other processes": (
         "kill tkill tgkill ptrace process_vm_readv process_vm_writev pidfd_open pidfd_send_signal getppid setsid "
         "rt_sigqueueinfo rt_tgsigqueueinfo pidfd_getfd kcmp getpgrp"
     ),
-    "it has no signal handlers": "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack alarm setitimer rt_sigsuspend",
-    "it has no network": (
+    "a program in a cell has no signal handlers": (
+        "rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack alarm setitimer rt_sigsuspend"
+    ),
+    "a program in a cell has no network": (
         "socket connect accept accept4 sendto recvfrom sendmsg recvmsg bind listen socketpair shutdown getsockname"
     ),
-    "what it has in memory keeps its protection, so that nothing is ever writable and executable at once": (
+    "memory keeps its protection, so that nothing is ever writable and executable at once": (
         "mprotect pkey_mprotect mremap remap_file_pages map_shadow_stack userfaultfd madvise msync mincore"
     ),
-    "it may not wait: it would only use up its time": (
+    "a program in a cell may not wait: it would only use up its time": (
         "pause nanosleep clock_nanosleep futex sched_yield epoll_wait ppoll pselect6"
     ),
-    "how its process is set up stays as it is": (
+    "how the program's process is set up stays as it is": (
         "prctl arch_prctl seccomp setrlimit prlimit64 personality setuid setgid bpf set_tid_address "
         "sched_setaffinity modify_ldt iopl ioperm set_robust_list"
     ),
@@ -315,7 +317,7 @@ class Desk:
                 "leave PROT_EXEC (4) out of rdx: code belongs in the program's text",
             )
         if not flags & _MAP_ANONYMOUS:
-            return Refused("it has no files to map", "add MAP_ANONYMOUS (0x20) to r10")
+            return Refused("a program in a cell has no files to map", "add MAP_ANONYMOUS (0x20) to r10")
         if flags & _MAP_FIXED or flags & 0x100000:
             return Refused("where memory lies is not the program's choice", "leave MAP_FIXED out of r10")
         if size == 0:
@@ -331,7 +333,7 @@ class Desk:
             return Answered(-errno.EINVAL)
         size = page_ceil(size)
         if address < MAPPINGS or address + size > max(self._next, MAPPINGS + PAGE):
-            return Refused("it may unmap only what it has mapped", "give munmap the address that mmap returned")
+            return Refused("a program may unmap only what it has mapped", "give munmap the address that mmap returned")
         self._mapped = max(0, self._mapped - size)
         return Carried(NUMBERS["munmap"], (address, size))
 
@@ -436,7 +438,7 @@ def _string(guest: Guest, address: int, size: int | None, describe: Callable[[in
         data = data.partition(b"\0")[0]
     elif size == 0:
         return '""'
-    if not data:
+    if not data and not (size is None and guest.read(address, 1)):
         return "NULL" if address == 0 else describe(address)
     special = {10: "\\n", 9: "\\t", 34: '\\"', 92: "\\\\"}
     text = "".join(special.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in data[:_SHOWN])

@@ -29,6 +29,15 @@ def in_use(state: bytes) -> int:
     return int(struct.unpack_from("<Q", state, HEADER)[0])
 
 
+def holds_mmx(state: bytes) -> bool:
+    """Whether an MMX register was written and not given back: that sets the sign and exponent of its x87 register.
+
+    The NaN that an invalid x87 operation leaves has the same exponent, and a mantissa of its own.
+    """
+    registers = [state[32 + 16 * n : 42 + 16 * n] for n in range(8) if state[TAGS] >> n & 1]
+    return any(value[8:] == b"\xff\xff" and value[:8] != b"\0\0\0\0\0\0\0\xc0" for value in registers)
+
+
 def upper_halves(state: bytes) -> bool:
     """Whether the upper half of any ymm register is not zero."""
     return bool(in_use(state) & AVX_BIT) and any(state[YMM_HIGH : YMM_HIGH + 256])
