@@ -73,7 +73,7 @@ def name_of(cell: str | None, caught: Caught) -> str:
 
 def line_in(cell: str | None, caught: Caught) -> int | None:
     """The line to show beside `name_of`; None where a cell is named and the code is not the cell's own."""
-    return line_of(caught) if cell is None or is_cell(caught) else None
+    return line_of(caught) if cell is None or _is_cell(caught[0].co_filename) else None
 
 
 def describe(cell: str | None, caught: Caught) -> str:
