@@ -35,7 +35,7 @@ VERBS_CLOSED_TO_VIEWS = {
 
 DOORS = {
     "keystone": {"assembly/encoder.py", "assembly/keystone_worker.py"},
-    "iced_x86": {"assembly/encoder.py", "assembly/forms.py"},
+    "iced_x86": {"assembly/effects.py", "assembly/encoder.py", "assembly/forms.py"},
     "capstone": {"assembly/disassembler.py"},
     "ctypes": {"linux.py", "execution/native.py"},
     "mmap": {"linux.py", "execution/native.py"},

@@ -12,8 +12,8 @@ from typing import Literal
 
 import capstone
 
-from execmem_kernel.assembly import forms
-from execmem_kernel.assembly.forms import MemoryAccess
+from execmem_kernel.assembly import effects, forms
+from execmem_kernel.assembly.effects import MemoryAccess
 from execmem_kernel.assembly.operands import Immediate, Memory, Register
 
 __all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back"]
@@ -89,7 +89,7 @@ def disassemble(
         labels: Name -> address; branches to them and rip-relative operands are shown by name.
         syntax: How the text is written.
     """
-    names = {} if labels is None else {value: name for name, value in reversed(labels.items())}
+    names = {} if labels is None else {value: name for name, value in reversed(list(labels.items()))}
     return tuple(_instructions(bytes(code), address, names, syntax))
 
 
@@ -99,13 +99,13 @@ def _instructions(code: bytes, address: int, names: Mapping[int, str], syntax: s
     while offset < len(code):
         piece = code[offset : offset + 15]
         here = address + offset
-        facts = forms.facts_of(piece, here)
+        facts = effects.facts_of(piece, here)
         if facts is None:
             yield Instruction(here, piece[:1], f".byte 0x{piece[0]:02x}", ".byte", (f"0x{piece[0]:02x}",))
             offset += 1
             continue
         piece = piece[: facts.size]
-        mnemonic, operands = _text(engine, piece, here) or forms.text_of(piece, here)
+        mnemonic, operands = _text(engine, piece, here) or effects.text_of(piece, here)
         if syntax == "att":
             operands = re.sub(r", (?=[^()]*\))", ",", operands)
         operands = _name_addresses(operands, facts, names)
@@ -139,7 +139,7 @@ def _text(engine: capstone.Cs, code: bytes, address: int) -> tuple[str, str] | N
 _RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")
 
 
-def _name_addresses(operands: str, facts: forms.Facts, names: Mapping[int, str]) -> str:
+def _name_addresses(operands: str, facts: effects.Facts, names: Mapping[int, str]) -> str:
     """Put labels back where the operands hold their addresses."""
     if facts.target is not None and facts.target in names:
         return names[facts.target]
@@ -147,9 +147,8 @@ def _name_addresses(operands: str, facts: forms.Facts, names: Mapping[int, str])
         for access in facts.memory:
             if access.base is None and access.index is None and access.displacement in names:
                 name = names[access.displacement]
-                return _RIP_OPERAND.sub(
-                    lambda found: f"{name}(%rip)" if "%" in found[0] else f"[rip + {name}]", operands, count=1
-                )
+                shown = f"{name}(%rip)" if "%" in operands else f"[rip + {name}]"
+                return _RIP_OPERAND.sub(shown.replace("\\", ""), operands, count=1)
     return operands
 
 
@@ -181,7 +180,7 @@ class Reading:
 def read_back(code: bytes) -> Reading | None:
     """What the bytes say, at address 0, read from text (Capstone's, or where Capstone knows no such instruction
     iced-x86's): no code is shared with what made them. None if the text cannot be understood."""
-    text = _text(_engine("intel"), code, 0) or forms.text_of(code, 0)
+    text = _text(_engine("intel"), code, 0) or effects.text_of(code, 0)
     *prefixes, mnemonic = text[0].split(" ")
     operands: list[Register | Immediate | Memory] = []
     decorations: list[str] = []
@@ -241,5 +240,5 @@ def cpu_features() -> frozenset[str]:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":
-            return forms.features_of_linux(value.split())
+            return effects.features_of_linux(value.split())
     return frozenset()

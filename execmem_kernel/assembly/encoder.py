@@ -25,7 +25,7 @@ import iced_x86
 from iced_x86 import Decoder, DecoderOptions, Instruction, OpKind, RoundingControl
 from iced_x86 import Register as IcedRegister
 
-from execmem_kernel.assembly import disassembler, forms
+from execmem_kernel.assembly import disassembler, forms, refusals
 from execmem_kernel.assembly.forms import Form, Slot
 from execmem_kernel.assembly.operands import (
     Encoder,
@@ -38,7 +38,6 @@ from execmem_kernel.assembly.operands import (
     Register,
     Target,
 )
-
 from execmem_kernel.errors import EncoderLostError
 
 # ---- branches --------------------------------------------------------------------------------------------------------
@@ -62,27 +61,27 @@ _BRANCH_PREFIXES = {"bnd": b"\xf2", "repne": b"\xf2", "notrack": b"\x3e"}
 def _branch(operation: Operation, target: Target) -> Encoding | Refusal:
     short, near = _BRANCHES.get(operation.mnemonic, (b"", b""))
     if not short and not near:
-        return forms.refuse_operands(operation)
+        return Refusal("ASM102", f"`{operation.mnemonic}` does not go to a label.", 0)
     prefix = b""
     for name in operation.prefixes:
         if name not in _BRANCH_PREFIXES:
-            return Refusal("ASM120", f"The prefix '{name}' does not go with '{operation.mnemonic}'.", None)
+            return Refusal("ASM120", f"The prefix `{name}` does not go with `{operation.mnemonic}`.", None)
         prefix += _BRANCH_PREFIXES[name]
     form = target.form
     distance = target.address - (operation.address + len(prefix) + len(short) + 1)
     if form == "short" or (form is None and short and (not near or -128 <= distance <= 127)):
         if not short:
-            return Refusal("ASM115", f"'{operation.mnemonic}' has no short form.", 0, "leave out 'short'")
+            return Refusal("ASM115", f"`{operation.mnemonic}` has no short form.", 0, "leave out `short`")
         if not -128 <= distance <= 127:
             return Refusal(
                 "ASM116",
-                f"The target is {distance:+,} bytes away; '{operation.mnemonic}' reaches -128 to +127 from its end.",
+                f"The target is {distance:+,} bytes away; `{operation.mnemonic}` reaches -128 to +127 from its end.",
                 0,
-                "" if near else f"jump over a jmp instead: '{operation.mnemonic}' has no longer form",
+                "" if near else f"jump over a jmp instead: `{operation.mnemonic}` has no longer form",
             )
         return Encoding(prefix + short + distance.to_bytes(1, "little", signed=True))
     if not near:
-        return Refusal("ASM115", f"'{operation.mnemonic}' has no near form.", 0, "leave out 'near'")
+        return Refusal("ASM115", f"`{operation.mnemonic}` has no near form.", 0, "leave out `near`")
     distance = target.address - (operation.address + len(prefix) + len(near) + 4)
     if not -(1 << 31) <= distance < 1 << 31:
         return Refusal(
@@ -177,7 +176,7 @@ _REPEATED = frozenset(("xsha1", "xsha256", "xcryptcbc", "xcryptcfb", "xcryptctr"
 
 
 def _build_memory(
-    instruction: Instruction, number: int, slot: Slot, operand: Memory, registers: Mapping[str, int]
+    instruction: Instruction, number: int, slot: Slot, operand: Memory, registers: Mapping[str, IcedRegister]
 ) -> None:
     if operand.segment is not None:
         instruction.segment_prefix = registers[operand.segment.name]
@@ -237,7 +236,7 @@ def _ordered(code: bytes) -> bytes:
     count = 0
     while count < len(code) and code[count] in _PREFIX_ORDER:
         count += 1
-    return bytes(sorted(code[:count], key=_PREFIX_ORDER.__getitem__)) + code[count:]
+    return bytes(sorted(code[:count], key=lambda byte: _PREFIX_ORDER[byte])) + code[count:]
 
 
 def _relative(operation: Operation) -> Memory | None:
@@ -332,13 +331,14 @@ def _objection(code: bytes, operation: Operation, form: Form) -> str:
     read = disassembler.read_back(code[1:] if form.info.fwait else code)
     if read is None:
         return "no single instruction"
-    mnemonic, operands = read.mnemonic, read.operands
+    mnemonic = read.mnemonic
+    operands: tuple[Operand, ...] = read.operands
     if form.info.fwait:
         mnemonic = mnemonic.replace("fn", "f", 1)
     if mnemonic != operation.mnemonic or len(operands) != len(operation.operands):
         there = forms.canonical(Operation(_CAPSTONE_NAMES.get(mnemonic, mnemonic), operands, read.prefixes))
-        if isinstance(there, Refusal):
-            return there.message
+        if there is None:
+            return f"it is {mnemonic}"
         mnemonic, operands = there.mnemonic, there.operands
         if mnemonic != operation.mnemonic and operation.mnemonic.startswith("vpcmp"):
             # vpcmpb with predicate 0 is also called vpcmpeqb, which besides has an opcode of its own.
@@ -361,7 +361,7 @@ def _objection(code: bytes, operation: Operation, form: Form) -> str:
     if read.decorations != decorations:
         return f"in braces {sorted(read.decorations)}"
     if {_PREFIX_NAMES.get(name, name) for name in read.prefixes} != {
-        _PREFIX_NAMES.get(name, name) for name in operation.prefixes if name[0] != "{"
+        _PREFIX_NAMES.get(name, name) for name in operation.prefixes if name[0] != "{" and name != "movabs"
     }:
         return f"prefixes {read.prefixes}"
     return ""
@@ -551,6 +551,8 @@ def _spell(operation: Operation, form: Form) -> str | None:
     if operation.rounding is not None:
         words.append(f"{{{operation.rounding}}}")
     text = f"{operation.mnemonic} {', '.join(words)}".strip()
+    if "movabs" in operation.prefixes:
+        return text.replace("mov ", "movabs ", 1)
     return f"{' '.join(operation.prefixes)} {text}" if operation.prefixes else text
 
 
@@ -616,11 +618,11 @@ class CheckedEncoder:
             for operation, plan in zip(operations, plans, strict=True):
                 if isinstance(plan, Operation):
                     found = fresh.get(plan) or self._known[plan]
-                    answers.append(_place(found, operation))
+                    answers.append(_in_its_words(_place(found, operation), plan.mnemonic, operation.mnemonic))
                 else:
                     answers.append(plan)
             for plan in plans:
-                if plan in self._known:
+                if isinstance(plan, Operation) and plan in self._known:
                     self._known.move_to_end(plan)
             self._known.update(fresh)
             while len(self._known) > self._CACHE_SIZE:
@@ -640,8 +642,8 @@ class CheckedEncoder:
     def _plan(self, operation: Operation) -> Operation | Encoding | Refusal:
         """The operation without its address, or its answer where that needs no search."""
         canonical = forms.canonical(operation)
-        if isinstance(canonical, Refusal):
-            return canonical
+        if canonical is None:
+            return refusals.unknown(operation.mnemonic)
         if canonical.operands and isinstance(canonical.operands[-1], Target):
             return _branch(canonical, canonical.operands[-1])
         operands = tuple(
@@ -658,8 +660,9 @@ class CheckedEncoder:
         searched: list[tuple[Operation, tuple[Form, ...], str | None]] = []
         for operation in operations:
             candidates = forms.select(operation)
-            if isinstance(candidates, Refusal):
-                found[operation] = candidates
+            refusal = refusals.refuse(operation, candidates)
+            if refusal is not None:
+                found[operation] = refusal
             else:
                 searched.append((operation, candidates, _spell(operation, candidates[0])))
         texts = list(dict.fromkeys(text for _, _, text in searched if text is not None))
@@ -736,9 +739,19 @@ def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> t
     return None
 
 
+def _in_its_words(answer: Encoding | Refusal, name: str, written: str) -> Encoding | Refusal:
+    """A refusal speaks of the instruction as the source does: `setz`, not `sete`."""
+    if name == written or isinstance(answer, Encoding):
+        return answer
+    said, meant = f"`{written}`", f"`{name}`"
+    return replace(
+        answer, message=answer.message.replace(meant, said), hint=answer.hint.replace(f"`{name} ", f"`{written} ")
+    )
+
+
 def _refuse_unencodable(operation: Operation) -> Refusal:
     """Forms take these operands, and still neither encoder says it so that it reads back right."""
-    return Refusal("ASM199", f"The assembler has no checked encoding for this '{operation.mnemonic}'.", -1)
+    return Refusal("ASM199", f"The assembler has no checked encoding for this `{operation.mnemonic}`.", -1)
 
 
 def _place(found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:

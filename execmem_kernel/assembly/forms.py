@@ -8,35 +8,25 @@ from __future__ import annotations
 
 import difflib
 import re
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import cast
 
 from iced_x86 import (
     Code,
     CpuidFeature,
-    Decoder,
     EncodingKind,
-    FlowControl,
-    Formatter,
-    FormatterSyntax,
     Instruction,
-    InstructionInfoFactory,
+    MemorySize,
     MemorySizeInfo,
-    MemorySizeOptions,
-    Mnemonic,
-    OpAccess,
     OpCodeInfo,
     OpCodeOperandKind,
-    OpKind,
-    UsedMemory,
 )
 from iced_x86 import Register as IcedRegister
 
-from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Refusal, Register, Target
+from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
 
 # ---- registers -------------------------------------------------------------------------------------------------------
 
@@ -125,6 +115,19 @@ SIZE_NAMES = MappingProxyType(
     {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword", 64: "zmmword"}
 )
 """Bytes -> the word for them before `ptr`."""
+
+
+@cache
+def iced_registers() -> Mapping[str, IcedRegister]:
+    """Canonical register name -> iced-x86's number."""
+    special = {f"st({n})": f"ST{n}" for n in range(8)} | {f"r{n}b": f"R{n}L" for n in range(8, 16)}
+    return MappingProxyType({name: getattr(IcedRegister, special.get(name, name.upper())) for name in _REGISTER_SIZES})
+
+
+@cache
+def register_names() -> Mapping[int, str]:
+    """iced-x86's number -> canonical register name."""
+    return MappingProxyType({number: name for name, number in iced_registers().items()})
 
 
 # ---- other names for the same instruction ----------------------------------------------------------------------------
@@ -227,7 +230,7 @@ def resolve(name: str) -> Name | None:
     if name in _PLAIN_ALIASES:
         return Name(_PLAIN_ALIASES[name])
     forms = known_forms()
-    if name in forms or name in _not_in_64_bit():
+    if name in forms or name in names_not_in_64_bit():
         return Name(name)
     for prefix in ("j", "set", "cmov", "cmp"):
         ending = "xadd" if prefix == "cmp" else ""
@@ -268,11 +271,28 @@ def known_mnemonics() -> frozenset[str]:
     return frozenset(names)
 
 
-def nearest_mnemonics(name: str, count: int = 3) -> list[str]:
+@cache
+def nearest_mnemonics(name: str, count: int = 3) -> tuple[str, ...]:
     """The known mnemonics that look most like a misspelt one, best first."""
-    # The common names first: difflib keeps the order of equals, and a beginner's typo is rarely near `vpermt2ps`.
-    pool = sorted(known_mnemonics(), key=lambda known: (known not in _COMMON, known))
-    return difflib.get_close_matches(name.lower(), pool, n=count, cutoff=0.6)
+    known = known_mnemonics()
+    near = {edited for edited in _one_edit_away(name) if edited in known}
+    if not near:
+        pool = [other for other in known if abs(len(other) - len(name)) <= 2 and other[0] == name[0]]
+        near = set(difflib.get_close_matches(name, pool, n=count, cutoff=0.7))
+    # The common ones first: a beginner's typo is rarely near `vpermt2ps`; then the same letters in another order.
+    return tuple(sorted(near, key=lambda other: (other not in _COMMON, sorted(other) != sorted(name), other))[:count])
+
+
+def _one_edit_away(name: str) -> Iterator[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    for place in range(len(name) + 1):
+        head, tail = name[:place], name[place:]
+        if tail:
+            yield head + tail[1:]
+            yield from (head + letter + tail[1:] for letter in letters)
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        yield from (head + letter + tail for letter in letters)
 
 
 _COMMON = frozenset(
@@ -460,7 +480,7 @@ _FOREIGN_FEATURES = ("KNC", "CYRIX", "GEODE", "UDBG", "CL1INVMB", "PADLOCK_UNDOC
 class Form:
     """One line of the opcode tables: which operands, in which encoding."""
 
-    code: int
+    code: Code
     """iced-x86's number for it."""
     mnemonic: str
     text: str
@@ -499,10 +519,10 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
     for name, value in vars(Code).items():
         if not isinstance(value, int) or name.startswith("_"):
             continue
-        info = OpCodeInfo(value)
+        info = OpCodeInfo(cast(Code, value))
         if not info.is_instruction or info.encoding == EncodingKind.MVEX:
             continue
-        probe.code = value
+        probe.code = cast(Code, value)
         mnemonic = info.instruction_string.split(" ", 1)[0].lower()
         if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc", "getsecq", "montmul"):
             continue
@@ -536,7 +556,7 @@ def known_forms() -> Mapping[str, tuple[Form, ...]]:
     return MappingProxyType({mnemonic: tuple(forms) for mnemonic, forms in table.items()})
 
 
-def _size_of(memory_size: int) -> int:
+def _size_of(memory_size: MemorySize) -> int:
     size = MemorySizeInfo(memory_size).size
     return size if size in SIZE_NAMES else 0
 
@@ -562,7 +582,7 @@ def _rank(name: str, info: OpCodeInfo) -> int:
 
 
 @cache
-def _not_in_64_bit() -> frozenset[str]:
+def names_not_in_64_bit() -> frozenset[str]:
     """Mnemonics that exist only outside 64-bit mode."""
     return frozenset(mnemonic for info, mnemonic in _all_codes() if not info.mode64) - set(known_forms())
 
@@ -582,17 +602,20 @@ _HIGH_BYTES = frozenset(("ah", "bh", "ch", "dh"))
 _X87_WITH_TOP = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
 
 
-def canonical(operation: Operation) -> Operation | Refusal:
-    """The same instruction under its one name here, with every operand that its spelling leaves out."""
+def canonical(operation: Operation) -> Operation | None:
+    """The same instruction under its one name here, with every operand that its spelling leaves out; None if unknown."""
     name = resolve(operation.mnemonic)
     operands = operation.operands
     if name is None:
-        return _generic_string(operation) or _unknown(operation.mnemonic)
+        return _generic_string(operation)
     mnemonic = name.mnemonic
     if name.predicate is not None:
         operands = (*operands, Immediate(name.predicate))
     if name.size is not None:
         operands = tuple(_with_size(operand, name.size) for operand in operands)
+    prefixes = operation.prefixes
+    if operation.mnemonic.startswith("movabs"):
+        prefixes = (*prefixes, "movabs")
     implied = _IMPLIED_OPERANDS.get(mnemonic)
     if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
         for tail in implied:
@@ -618,10 +641,15 @@ def canonical(operation: Operation) -> Operation | Refusal:
             operands = (*operands, Immediate(1))
         case "int", (Immediate(3),):
             mnemonic, operands = "int3", ()
-        case "movsx", (_, Register(low)) if register_class(low) == "r32":
+        case "movsx", (Register(wide), Register(low)) if (register_class(wide), register_class(low)) == ("r64", "r32"):
             mnemonic = "movsxd"
-        case "movsx", (_, Memory(size=4)):
+        case "movsx", (Register(wide), Memory(size=4)) if register_class(wide) == "r64":
             mnemonic = "movsxd"
+        case (("movd" | "vmovd"), (Register(one), Register(other))) if "r64" in (
+            register_class(one),
+            register_class(other),
+        ):
+            mnemonic = mnemonic.replace("movd", "movq")
         case "movq", (first, second) if not any(_is_vector(operand) for operand in (first, second)):
             mnemonic, operands = "mov", tuple(_with_size(operand, 8) for operand in operands)
         case "pushf", () if operation.mnemonic == "pushf":
@@ -641,7 +669,7 @@ def canonical(operation: Operation) -> Operation | Refusal:
         ):
             operands = (Register("st(0)"), *operands)
     return Operation(
-        mnemonic, operands, operation.prefixes, operation.address, operation.mask, operation.zeroing, operation.rounding
+        mnemonic, operands, prefixes, operation.address, operation.mask, operation.zeroing, operation.rounding
     )
 
 
@@ -657,7 +685,7 @@ def _narrowed(operand: Operand, family: str) -> Operand:
     if not isinstance(operand, Register) or register_class(operand.name) != family:
         return operand
     full = full_register(operand.name)
-    return Register(f"{full}d" if full in _EXTENDED else f"e{full[1:]}")
+    return Register(f"{full}d" if full in EXTENDED_REGISTERS else f"e{full[1:]}")
 
 
 _IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -707,12 +735,6 @@ def _generic_string(operation: Operation) -> Operation | None:
     return replace(operation, mnemonic=operation.mnemonic + letters[0])
 
 
-def _unknown(mnemonic: str) -> Refusal:
-    near = nearest_mnemonics(mnemonic)
-    hint = f"did you mean {' or '.join(near)}?" if near else ""
-    return Refusal("ASM100", f"There is no instruction named '{mnemonic}'.", None, hint)
-
-
 def shape_of(operand: Operand) -> str:
     """The kind of operand, as far as it decides which forms can be meant."""
     match operand:
@@ -733,10 +755,10 @@ def shape_of(operand: Operand) -> str:
 @cache
 def _candidates(mnemonic: str, shape: tuple[str, ...]) -> tuple[Form, ...]:
     """The forms of a mnemonic that take operands of these kinds."""
-    return tuple(form for form in known_forms().get(mnemonic, ()) if _takes(form, shape))
+    return tuple(form for form in known_forms().get(mnemonic, ()) if takes(form, shape))
 
 
-def _takes(form: Form, shape: tuple[str, ...]) -> bool:
+def takes(form: Form, shape: tuple[str, ...]) -> bool:
     slots = form.slots
     if len(slots) != len(shape):
         if form.is_string and shape:
@@ -757,21 +779,15 @@ def _slot_takes(slot: Slot, kind: str) -> bool:
     return any(_CLASS_OF[name] == kind for name in slot.registers)
 
 
-def select(operation: Operation) -> tuple[Form, ...] | Refusal:
+def select(operation: Operation) -> tuple[Form, ...]:
     """The forms that say exactly this operation, best first; the operation is canonical.
 
-    GNU as' choices: VEX before EVEX, the operand size that needs no prefix where nothing names one.
+    GNU as' choices: VEX before EVEX, 64 bits for `push`, `call` and the like. A memory operand without a size may leave
+    forms of several sizes: `refusals` says so.
     """
     shape = tuple(shape_of(operand) for operand in operation.operands)
     found = [form for form in _candidates(operation.mnemonic, shape) if _says(form, operation)]
-    if not found:
-        return refuse_operands(operation)
-    clash = _high_byte_clash(operation)
-    if clash is not None:
-        return clash
-    found = _settle_sizes(operation, found)
-    if isinstance(found, Refusal):
-        return found
+    found = _with_default_size(operation, found)
     return tuple(sorted(found, key=lambda form: (encoding_rank(form, operation), form.rank)))
 
 
@@ -790,6 +806,8 @@ _EVEX_FIRST = frozenset(
 def _says(form: Form, operation: Operation) -> bool:
     info = form.info
     evex = form.encoding == EncodingKind.EVEX
+    if "movabs" in operation.prefixes and not any(slot.name in ("IMM64", "MEM_OFFS") for slot in form.slots):
+        return False
     if form.text == "bswap r16":
         return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
     if operation.mask is not None and not (evex and info.can_use_op_mask_register):
@@ -824,6 +842,20 @@ def explicit_slots(form: Form, operation: Operation) -> tuple[Slot, ...]:
     return tuple(slot for slot in form.slots if slot.memory != "implied")
 
 
+def operand_fits(form: Form, slot: Slot, operand: Operand) -> bool:
+    """Whether the operand can stand in this slot of the form."""
+    return _operand_says(form, slot, operand, form.encoding == EncodingKind.EVEX)
+
+
+def operand_counts(form: Form) -> tuple[int, ...]:
+    """How many operands may be written for the form."""
+    count = len(form.slots)
+    if form.is_string:
+        return (0, count)
+    implied = sum(slot.memory == "implied" for slot in form.slots)
+    return (count - implied, count) if implied else (count,)
+
+
 def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
     match operand:
         case Register(name):
@@ -852,271 +884,19 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
             return False
 
 
-def _high_byte_clash(operation: Operation) -> Refusal | None:
-    """ah, bh, ch and dh cannot be named in an instruction that has a REX prefix (Intel SDM vol. 2, 2.2.1.2)."""
-    named = [operand.name for operand in operation.operands if isinstance(operand, Register)]
-    high = next((name for name in named if name in _HIGH_BYTES), None)
-    if high is None:
-        return None
-    for operand in operation.operands:
-        if isinstance(operand, Memory):
-            named += [
-                register.name
-                for register in (operand.base, operand.index)
-                if register is not None and register.name in _EXTENDED
-            ]
-    reason = next(
-        (name for name in named if name in _EXTENDED or name in _NEW_BYTES or register_class(name) == "r64"), None
-    )
-    if reason is None:
-        return None
-    return Refusal(
-        "ASM110",
-        f"'{high}' cannot be used together with '{reason}': the REX prefix that '{reason}' needs turns '{high}' into another register.",
-        next(number for number, operand in enumerate(operation.operands) if operand == Register(high)),
-        f"use the low byte '{high[0]}l', or move '{high}' through one of al, bl, cl, dl first",
-    )
-
-
-_NEW_BYTES = frozenset(("spl", "bpl", "sil", "dil"))
-_EXTENDED = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
+EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
+"""The general registers that exist only with a REX prefix."""
 
 
 def _needs_evex(name: str) -> bool:
     return name[1:3] == "mm" and int(name[3:]) >= 16
 
 
-def _settle_sizes(operation: Operation, found: list[Form]) -> list[Form] | Refusal:
-    """Of the forms that differ in an operand size that nothing names, the default one, or a refusal."""
-    memory = next((operand for operand in operation.operands if isinstance(operand, Memory)), None)
-    sizes = {form.memory_size for form in found if form.memory_size}
-    if memory is not None and memory.size is None and len(sizes) > 1:
-        if operation.mnemonic in _DEFAULT_QUADWORD:
+def _with_default_size(operation: Operation, found: list[Form]) -> list[Form]:
+    """Of the forms that differ in an operand size that nothing names, those of the default size."""
+    for operand in operation.operands:
+        if isinstance(operand, Memory) and operand.size is None and operation.mnemonic in _DEFAULT_QUADWORD:
             return [form for form in found if form.memory_size == 8]
-        index = operation.operands.index(memory)
-        names = [SIZE_NAMES[size] for size in sorted(sizes) if size in SIZE_NAMES]
-        return Refusal(
-            "ASM103",
-            f"The size of the memory operand is missing: '{operation.mnemonic}' could mean {' or '.join(names)}.",
-            index,
-            f"write {names[-1]} ptr [...], or whichever is meant",
-        )
-    if memory is None and operation.mnemonic == "push" and isinstance(operation.operands[0], Immediate):
-        size = operation.operands[0].size or 8
-        return [
-            form
-            for form in found
-            if form.info.operand_size == (16 if size == 2 else form.info.operand_size)
-            and (size == 2 or form.info.operand_size != 16)
-        ]
+        if isinstance(operand, Immediate) and operation.mnemonic == "push":
+            return [form for form in found if (form.info.operand_size == 16) == (operand.size == 2)]
     return found
-
-
-def refuse_operands(operation: Operation) -> Refusal:
-    """What is wrong with an operation that no form says."""
-    forms = known_forms().get(operation.mnemonic, ())
-    if not forms:
-        if operation.mnemonic in _not_in_64_bit():
-            return Refusal("ASM101", f"'{operation.mnemonic}' does not exist in 64-bit mode.", None)
-        return _unknown(operation.mnemonic)
-    return Refusal(
-        "ASM102",
-        f"'{operation.mnemonic}' does not take these operands.",
-        -1,
-        forms=tuple(dict.fromkeys(form.text for form in forms))[:12],
-    )
-
-
-# ---- what an instruction does ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryAccess:
-    """One piece of memory that an instruction touches: segment:[base + index * scale + displacement], `size` bytes."""
-
-    access: Literal["read", "write", "read-write"]
-    base: str | None
-    """None for a plain address; rip-relative addresses are plain ones here."""
-    index: str | None
-    scale: int
-    displacement: int
-    """Signed; an absolute address where there is neither base nor index."""
-    size: int
-    """0 where it depends on more than the instruction, as for xsave."""
-    segment: str | None = None
-    """fs or gs, which move the address; None for the others."""
-    conditional: bool = False
-    """Whether it may be left undone: a masked load, `rep` with a count of 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What one instruction reads, writes and needs, as iced-x86's tables say."""
-
-    size: int
-    mnemonic: str
-    registers_read: tuple[str, ...]
-    registers_written: tuple[str, ...]
-    memory: tuple[MemoryAccess, ...]
-    flags_read: tuple[str, ...]
-    flags_written: tuple[str, ...]
-    flags_undefined: tuple[str, ...]
-    groups: tuple[str, ...]
-    features: tuple[str, ...]
-    target: int | None
-    """Where a direct branch goes."""
-
-
-FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
-"""Flags in the order of iced-x86's bits."""
-
-_BASELINE = frozenset(
-    ("intel8086", "intel8086_only", "intel186", "intel286", "intel286_only", "intel386", "intel386_only", "intel486", "x64", "cmov", "cpuid",
-     "cx8", "fpu", "fpu287", "fpu387", "fxsr", "mmx", "msr", "sse", "sse2", "syscall", "tsc", "multibytenop", "pause", "clfsh",
-     "smm", "sep", "fpu287xl_only")
-)  # fmt: skip
-"""What every x86-64 processor has."""
-
-_FLOW_GROUPS = {
-    FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
-    FlowControl.CONDITIONAL_BRANCH: ("jump", "conditional"), FlowControl.RETURN: ("return",), FlowControl.CALL: ("call",),
-    FlowControl.INDIRECT_CALL: ("call", "indirect"), FlowControl.INTERRUPT: ("interrupt",), FlowControl.EXCEPTION: ("exception",),
-    FlowControl.XBEGIN_XABORT_XEND: ("transaction",),
-}  # fmt: skip
-
-_READS = (OpAccess.READ, OpAccess.COND_READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
-_WRITES = (OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
-_CONDITIONAL = (OpAccess.COND_READ, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
-
-
-@cache
-def iced_registers() -> Mapping[str, int]:
-    """Canonical register name -> iced-x86's number."""
-    special = {f"st({n})": f"ST{n}" for n in range(8)} | {f"r{n}b": f"R{n}L" for n in range(8, 16)}
-    return MappingProxyType({name: getattr(IcedRegister, special.get(name, name.upper())) for name in _REGISTER_SIZES})
-
-
-@cache
-def register_names() -> Mapping[int, str]:
-    """iced-x86's number -> canonical register name."""
-    return MappingProxyType({number: name for name, number in iced_registers().items()})
-
-
-@cache
-def _feature_names() -> Mapping[int, str]:
-    return {value: name.lower() for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
-
-
-@cache
-def _mnemonic_names() -> Mapping[int, str]:
-    return {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
-
-
-_factory = threading.local()
-
-
-def facts_of(code: bytes, address: int) -> Facts | None:
-    """What the first instruction of the bytes does, or None when they are none."""
-    instruction = Decoder(64, code, ip=address).decode()
-    if instruction.is_invalid:
-        return None
-    if not hasattr(_factory, "value"):
-        _factory.value = InstructionInfoFactory()
-    info = _factory.value.info(instruction)
-    names = register_names()
-    read, written = [], []
-    for used in info.used_registers():
-        name = names.get(used.register)
-        if name is None:
-            continue
-        if used.access in _READS:
-            read.append(name)
-        if used.access in _WRITES:
-            written.append(name)
-    groups = list(_FLOW_GROUPS.get(instruction.flow_control, ()))
-    if instruction.is_stack_instruction:
-        groups.append("stack")
-    if instruction.is_string_instruction:
-        groups.append("string")
-    if instruction.is_privileged:
-        groups.append("privileged")
-    features = tuple(
-        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _BASELINE
-    )
-    direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
-    return Facts(
-        instruction.len,
-        _mnemonic_names()[instruction.mnemonic],
-        tuple(dict.fromkeys(read)),
-        tuple(dict.fromkeys(written)),
-        tuple(_memory_access(used, names) for used in info.used_memory() if used.access != OpAccess.NO_MEM_ACCESS),
-        _flags(instruction.rflags_read),
-        _flags(instruction.rflags_written | instruction.rflags_cleared | instruction.rflags_set),
-        _flags(instruction.rflags_undefined),
-        tuple(groups),
-        features,
-        instruction.near_branch_target if direct else None,
-    )
-
-
-def _memory_access(used: UsedMemory, names: Mapping[int, str]) -> MemoryAccess:
-    reads, writes = used.access in _READS, used.access in _WRITES
-    base, segment = names.get(used.base), names.get(used.segment)
-    return MemoryAccess(
-        "read-write" if reads and writes else "write" if writes else "read",
-        None if base in ("rip", "eip") else base,
-        names.get(used.index),
-        used.scale,
-        used.displacement_i64,
-        MemorySizeInfo(used.memory_size).size,
-        segment if segment in ("fs", "gs") else None,
-        used.access in _CONDITIONAL,
-    )
-
-
-def _flags(bits: int) -> tuple[str, ...]:
-    return tuple(name for number, name in enumerate(FLAGS) if bits >> number & 1)
-
-
-_formatter = threading.local()
-
-
-def text_of(code: bytes, address: int) -> tuple[str, str]:
-    """Mnemonic and operands of the first instruction, in the spelling that Capstone uses too."""
-    if not hasattr(_formatter, "value"):
-        formatter = Formatter(FormatterSyntax.INTEL)
-        formatter.hex_prefix, formatter.hex_suffix = "0x", ""
-        formatter.space_after_operand_separator = True
-        formatter.space_between_memory_add_operators = True
-        formatter.uppercase_hex = False
-        formatter.small_hex_numbers_in_decimal = True
-        formatter.rip_relative_addresses = True
-        formatter.branch_leading_zeros = False
-        formatter.show_branch_size = False
-        formatter.memory_size_options = MemorySizeOptions.ALWAYS
-        _formatter.value = formatter
-    formatter = _formatter.value
-    instruction = Decoder(64, code, ip=address).decode()
-    mnemonic = formatter.format_mnemonic(instruction)
-    return mnemonic, formatter.format_all_operands(instruction)
-
-
-_LINUX_FEATURES = {
-    "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",
-    "avx512vbmi": "avx512_vbmi", "avx512_vbmi2": "avx512_vbmi2", "avx512_bitalg": "avx512_bitalg", "avx512_vpopcntdq": "avx512_vpopcntdq",
-    "avx512ifma": "avx512_ifma", "avx512_bf16": "avx512_bf16", "avx512_fp16": "avx512_fp16", "avx512_vp2intersect": "avx512_vp2intersect",
-    "avx_vnni": "avx_vnni", "sha_ni": "sha", "cx16": "cmpxchg16b", "amx_tile": "amx_tile", "amx_int8": "amx_int8", "amx_bf16": "amx_bf16",
-    "rdrand": "rdrand", "user_shstk": "cet_ss", "ibt": "cet_ibt", "3dnow": "d3now", "3dnowext": "d3nowext", "lahf_lm": "lahf_sahf_x64",
-}  # fmt: skip
-"""Linux's name for a feature -> iced-x86's, where they differ by more than case."""
-
-
-def features_of_linux(flags: Iterable[str]) -> frozenset[str]:
-    """The names that `Facts.features` uses, from the flags of /proc/cpuinfo."""
-    known = {name.replace("_", ""): name for name in _feature_names().values()}
-    found = set()
-    for flag in flags:
-        name = _LINUX_FEATURES.get(flag) or known.get(flag.replace("_", ""))
-        if name is not None:
-            found.add(name)
-    return frozenset(found)

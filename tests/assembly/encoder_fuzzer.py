@@ -29,6 +29,8 @@ ROUNDINGS = ("rn-sae", "rd-sae", "ru-sae", "rz-sae")
 LEFT_OUT = {
     "call r/m16": "Intel and AMD processors disagree about the operand size",
     "jmp r/m16": "the same",
+    "call m16:16": "a dword after call is a slip of 32-bit code far more often than a far pointer",
+    "jmp m16:16": "the same",
     "bswap r16": "its result is undefined",
 }
 """Forms that the encoder refuses on purpose."""
@@ -91,6 +93,7 @@ def random_operation(form: Form, source: random.Random) -> Operation | None:
         elif info.can_suppress_all_exceptions:
             rounding = "sae"
     prefixes: tuple[str, ...] = ()
+    mnemonic = "movabs" if any(slot.memory == "moffs" for slot in form.slots) else form.mnemonic
     if info.can_use_lock_prefix and operands and isinstance(operands[0], Memory) and source.random() < 0.2:
         prefixes = ("lock",)
     elif (
@@ -101,7 +104,7 @@ def random_operation(form: Form, source: random.Random) -> Operation | None:
         prefixes = ("rep",)
     elif form.mnemonic.startswith(("cmps", "scas")) and info.can_use_rep_prefix and source.random() < 0.3:
         prefixes = (source.choice(("repe", "repne")),)
-    return Operation(form.mnemonic, tuple(operands), prefixes, 0, mask, zeroing, rounding)
+    return Operation(mnemonic, tuple(operands), prefixes, 0, mask, zeroing, rounding)
 
 
 def _random_operand(form: Form, slot: Slot, evex: bool, source: random.Random) -> Operand | None:
@@ -173,13 +176,7 @@ def gnu_text(operation: Operation) -> str:
         # Before a trailing immediate: GNU as takes no other place.
         words.insert(len(words) - isinstance(operation.operands[-1], Immediate), sae)
     prefixes = " ".join(operation.prefixes)
-    mnemonic = operation.mnemonic
-    if any(
-        isinstance(operand, Memory) and operand.absolute and abs(operand.displacement) >= 1 << 31
-        for operand in operation.operands
-    ):
-        mnemonic = "movabs"
-    return f"{prefixes} {mnemonic} {', '.join(words)}".strip()
+    return f"{prefixes} {operation.mnemonic} {', '.join(words)}".strip()
 
 
 def _gnu_operand(operand: Operand) -> str:

@@ -1,0 +1,208 @@
+"""What an instruction does: the registers, memory and flags it reads and writes, and the CPU features it needs.
+
+From iced-x86's tables; Capstone's text beside it is in disassembler.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from iced_x86 import (
+    CpuidFeature,
+    Decoder,
+    FlowControl,
+    Formatter,
+    FormatterSyntax,
+    InstructionInfoFactory,
+    MemorySizeInfo,
+    MemorySizeOptions,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    UsedMemory,
+)
+
+from execmem_kernel.assembly import forms
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccess:
+    """One piece of memory that an instruction touches: segment:[base + index * scale + displacement], `size` bytes."""
+
+    access: Literal["read", "write", "read-write"]
+    base: str | None
+    """None for a plain address; rip-relative addresses are plain ones here."""
+    index: str | None
+    scale: int
+    displacement: int
+    """Signed; an absolute address where there is neither base nor index."""
+    size: int
+    """0 where it depends on more than the instruction, as for xsave."""
+    segment: str | None = None
+    """fs or gs, which move the address; None for the others."""
+    conditional: bool = False
+    """Whether it may be left undone: a masked load, `rep` with a count of 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one instruction reads, writes and needs, as iced-x86's tables say."""
+
+    size: int
+    mnemonic: str
+    registers_read: tuple[str, ...]
+    registers_written: tuple[str, ...]
+    memory: tuple[MemoryAccess, ...]
+    flags_read: tuple[str, ...]
+    flags_written: tuple[str, ...]
+    flags_undefined: tuple[str, ...]
+    groups: tuple[str, ...]
+    features: tuple[str, ...]
+    target: int | None
+    """Where a direct branch goes."""
+
+
+FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
+"""Flags in the order of iced-x86's bits."""
+
+_BASELINE = frozenset(
+    ("intel8086", "intel8086_only", "intel186", "intel286", "intel286_only", "intel386", "intel386_only", "intel486", "x64", "cmov", "cpuid",
+     "cx8", "fpu", "fpu287", "fpu387", "fxsr", "mmx", "msr", "sse", "sse2", "syscall", "tsc", "multibytenop", "pause", "clfsh",
+     "smm", "sep", "fpu287xl_only")
+)  # fmt: skip
+"""What every x86-64 processor has."""
+
+_FLOW_GROUPS = {
+    FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
+    FlowControl.CONDITIONAL_BRANCH: ("jump", "conditional"), FlowControl.RETURN: ("return",), FlowControl.CALL: ("call",),
+    FlowControl.INDIRECT_CALL: ("call", "indirect"), FlowControl.INTERRUPT: ("interrupt",), FlowControl.EXCEPTION: ("exception",),
+    FlowControl.XBEGIN_XABORT_XEND: ("transaction",),
+}  # fmt: skip
+
+_READS = (OpAccess.READ, OpAccess.COND_READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
+_WRITES = (OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
+_CONDITIONAL = (OpAccess.COND_READ, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
+
+
+@cache
+def _feature_names() -> Mapping[int, str]:
+    return {value: name.lower() for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
+
+
+@cache
+def _mnemonic_names() -> Mapping[int, str]:
+    return {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
+
+
+_factory = threading.local()
+
+
+def facts_of(code: bytes, address: int) -> Facts | None:
+    """What the first instruction of the bytes does, or None when they are none."""
+    instruction = Decoder(64, code, ip=address).decode()
+    if instruction.is_invalid:
+        return None
+    if not hasattr(_factory, "value"):
+        _factory.value = InstructionInfoFactory()
+    info = _factory.value.info(instruction)
+    names = forms.register_names()
+    read, written = [], []
+    for used in info.used_registers():
+        name = names.get(used.register)
+        if name is None:
+            continue
+        if used.access in _READS:
+            read.append(name)
+        if used.access in _WRITES:
+            written.append(name)
+    groups = list(_FLOW_GROUPS.get(instruction.flow_control, ()))
+    if instruction.is_stack_instruction:
+        groups.append("stack")
+    if instruction.is_string_instruction:
+        groups.append("string")
+    if instruction.is_privileged:
+        groups.append("privileged")
+    features = tuple(
+        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _BASELINE
+    )
+    direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
+    return Facts(
+        instruction.len,
+        _mnemonic_names()[instruction.mnemonic],
+        tuple(dict.fromkeys(read)),
+        tuple(dict.fromkeys(written)),
+        tuple(_memory_access(used, names) for used in info.used_memory() if used.access != OpAccess.NO_MEM_ACCESS),
+        _flags(instruction.rflags_read),
+        _flags(instruction.rflags_written | instruction.rflags_cleared | instruction.rflags_set),
+        _flags(instruction.rflags_undefined),
+        tuple(groups),
+        features,
+        instruction.near_branch_target if direct else None,
+    )
+
+
+def _memory_access(used: UsedMemory, names: Mapping[int, str]) -> MemoryAccess:
+    reads, writes = used.access in _READS, used.access in _WRITES
+    base, segment = names.get(used.base), names.get(used.segment)
+    return MemoryAccess(
+        "read-write" if reads and writes else "write" if writes else "read",
+        None if base in ("rip", "eip") else base,
+        names.get(used.index),
+        used.scale,
+        used.displacement_i64,
+        MemorySizeInfo(used.memory_size).size,
+        segment if segment in ("fs", "gs") else None,
+        used.access in _CONDITIONAL,
+    )
+
+
+def _flags(bits: int) -> tuple[str, ...]:
+    return tuple(name for number, name in enumerate(FLAGS) if bits >> number & 1)
+
+
+_formatter = threading.local()
+
+
+def text_of(code: bytes, address: int) -> tuple[str, str]:
+    """Mnemonic and operands of the first instruction, in the spelling that Capstone uses too."""
+    if not hasattr(_formatter, "value"):
+        formatter = Formatter(FormatterSyntax.INTEL)
+        formatter.hex_prefix, formatter.hex_suffix = "0x", ""
+        formatter.space_after_operand_separator = True
+        formatter.space_between_memory_add_operators = True
+        formatter.uppercase_hex = False
+        formatter.small_hex_numbers_in_decimal = True
+        formatter.rip_relative_addresses = True
+        formatter.branch_leading_zeros = False
+        formatter.show_branch_size = False
+        formatter.memory_size_options = MemorySizeOptions.ALWAYS
+        _formatter.value = formatter
+    formatter = _formatter.value
+    instruction = Decoder(64, code, ip=address).decode()
+    mnemonic = formatter.format_mnemonic(instruction)
+    return mnemonic, formatter.format_all_operands(instruction)
+
+
+_LINUX_FEATURES = {
+    "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",
+    "avx512vbmi": "avx512_vbmi", "avx512_vbmi2": "avx512_vbmi2", "avx512_bitalg": "avx512_bitalg", "avx512_vpopcntdq": "avx512_vpopcntdq",
+    "avx512ifma": "avx512_ifma", "avx512_bf16": "avx512_bf16", "avx512_fp16": "avx512_fp16", "avx512_vp2intersect": "avx512_vp2intersect",
+    "avx_vnni": "avx_vnni", "sha_ni": "sha", "cx16": "cmpxchg16b", "amx_tile": "amx_tile", "amx_int8": "amx_int8", "amx_bf16": "amx_bf16",
+    "rdrand": "rdrand", "user_shstk": "cet_ss", "ibt": "cet_ibt", "3dnow": "d3now", "3dnowext": "d3nowext", "lahf_lm": "lahf_sahf_x64",
+}  # fmt: skip
+"""Linux's name for a feature -> iced-x86's, where they differ by more than case."""
+
+
+def features_of_linux(flags: Iterable[str]) -> frozenset[str]:
+    """The names that `Facts.features` uses, from the flags of /proc/cpuinfo."""
+    known = {name.replace("_", ""): name for name in _feature_names().values()}
+    found = set()
+    for flag in flags:
+        name = _LINUX_FEATURES.get(flag) or known.get(flag.replace("_", ""))
+        if name is not None:
+            found.add(name)
+    return frozenset(found)
