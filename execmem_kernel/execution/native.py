@@ -582,8 +582,11 @@ def stub_source(guard: Guard, prototype: Prototype, target: int, gate: int) -> s
         "bytes_start": bytes.__basicsize__ - 1,
         "bytearray_start": 40,
     }
+    if isinstance(prototype.result, Pointer) and prototype.result.is_text:
+        # Reading the text is a second guarded call: Python makes both.
+        return _fill(pieces["entry"] + pieces["slow"], common)
     body = [pieces["entry"]]
-    after = [pieces["rare"]]
+    after = [pieces["rare"], pieces["slow"]]
     loads = []
     for index, parameter in enumerate(prototype.parameters):
         slot = _slot(parameter)

@@ -198,11 +198,20 @@ leave:
 
 # ---- the result, and what comes after the stub's end
 #: rare
+strayed:
+        mov     rcx, {find}
+        call    rcx
+        jmp     home
+flags:
+        push    2
+        popfq
+        jmp     leave
 other:
         mov     rax, {find}
         call    rax
         test    rbx, rbx
         jnz     arm
+#: slow
 slow:
         mov     rdi, [rsp + 128]        # self is called with the same arguments
         mov     rsi, r12
@@ -218,14 +227,6 @@ slow:
         pop     rbx
         pop     rbp
         ret
-strayed:
-        mov     rcx, {find}
-        call    rcx
-        jmp     home
-flags:
-        push    2
-        popfq
-        jmp     leave
 
 #: result_i64
         mov     rdi, rax

@@ -430,12 +430,15 @@ def test_an_interrupt_ends_an_endless_loop(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_an_endless_loop_on_another_thread(tmp_path: Path) -> None:
     script = """
-        thread = threading.Thread(target=call)
+        ended = threading.Event()
+        def work():
+            call()
+            ended.set()
         try:
-            thread.start()  # returns when the thread has begun to run, and may never get that far
-            thread.join()
+            threading.Thread(target=work).start()  # returns when the thread has begun, and may never get that far
+            ended.wait()
         except KeyboardInterrupt:
-            thread.join()
+            ended.wait()
         print(add(40, 2))
     """
     assert interrupt(script, tmp_path) == "interrupted\n42\n"
