@@ -169,7 +169,9 @@ def test_moving_leaves_the_source_empty(manager: CodeMemoryManager) -> None:
         assert source.closed
         assert target.address == address
         assert kernel.call(target.address) == 42
-        with pytest.raises(ClosedMemoryError, match="region 'answer', allocated in test_region.py, line .* has been moved"):
+        with pytest.raises(
+            ClosedMemoryError, match="region 'answer', allocated in test_region.py, line .* has been moved"
+        ):
             _ = source.address
         source.close()
         assert kernel.call(target.address) == 42
@@ -244,14 +246,19 @@ def test_unsealed_memory_is_not_called(manager: CodeMemoryManager) -> None:
 @pytest.mark.parametrize(("size", "offset"), [(65, 0), (1, 64), (1, -1), (64, 1), (0, 65)])
 def test_what_does_not_fit_is_not_written(manager: CodeMemoryManager, size: int, offset: int) -> None:
     with manager.allocate(64) as memory:
-        with pytest.raises(ValueError, match=f"at offset {offset} do not fit into a region of 64 bytes, which has 64 bytes"):
+        with pytest.raises(
+            ValueError, match=f"at offset {offset} do not fit into a region of 64 bytes, which has 64 bytes"
+        ):
             memory.write(b"\x90" * size, offset)
         assert memory.read() == b"\xcc" * 64
 
 
 @pytest.mark.parametrize(("offset", "size"), [(0, 65), (-1, 1), (64, 1), (1, -1)])
 def test_what_is_outside_is_not_read(manager: CodeMemoryManager, offset: int, size: int) -> None:
-    with manager.allocate(64) as memory, pytest.raises(ValueError, match="asked for; a region of 64 bytes has 64 bytes"):
+    with (
+        manager.allocate(64) as memory,
+        pytest.raises(ValueError, match="asked for; a region of 64 bytes has 64 bytes"),
+    ):
         memory.read(offset, size)
 
 
@@ -321,7 +328,10 @@ def test_a_second_release_does_not_free_the_neighbour(manager: CodeMemoryManager
 
 def test_an_address_inside_a_block_is_refused(manager: CodeMemoryManager) -> None:
     address = manager.allocate(256, name="add").release()
-    with pytest.raises(InteriorAddressError, match=r"this address is region 'add'\+0x80, allocated in .*: give the address of its start"):
+    with pytest.raises(
+        InteriorAddressError,
+        match=r"this address is region 'add'\+0x80, allocated in .*: give the address of its start",
+    ):
         manager.release(address + 128)
     manager.release(address)
 
@@ -329,7 +339,9 @@ def test_an_address_inside_a_block_is_refused(manager: CodeMemoryManager) -> Non
 def test_an_address_inside_a_released_block_is_stale(manager: CodeMemoryManager) -> None:
     address = manager.allocate(256, name="add").release()
     manager.release(address)
-    with pytest.raises(StaleAddressError, match=r"was \+0x80 of a block that is gone. region 'add': allocated in .*, released in"):
+    with pytest.raises(
+        StaleAddressError, match=r"was \+0x80 of a block that is gone. region 'add': allocated in .*, released in"
+    ):
         manager.release(address + 128)
 
 
@@ -342,7 +354,9 @@ def test_an_address_of_nobody_is_foreign(manager: CodeMemoryManager) -> None:
 
 def test_an_address_that_a_handle_owns_is_not_released_behind_it(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add") as memory:
-        with pytest.raises(ForeignAddressError, match="address of region 'add', .* which a handle owns: close that handle"):
+        with pytest.raises(
+            ForeignAddressError, match="address of region 'add', .* which a handle owns: close that handle"
+        ):
             manager.release(memory.address)
         assert kernel.call(memory.address) == 42
 
@@ -418,7 +432,9 @@ def test_a_pin_taken_before_closing_does_not_open_afterwards(manager: CodeMemory
 def test_what_is_forgotten_is_freed_and_then_reported(manager: CodeMemoryManager, pages: bool) -> None:
     memory = manager.allocate(64, name="add", pages=pages)
     address = memory.address
-    with pytest.warns(ResourceWarning, match="region 'add', allocated in test_region.py, line .*, was forgotten and has been freed"):
+    with pytest.warns(
+        ResourceWarning, match="region 'add', allocated in test_region.py, line .*, was forgotten and has been freed"
+    ):
         del memory
     assert manager.snapshot().regions == ()
     if pages:
