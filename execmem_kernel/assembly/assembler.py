@@ -48,6 +48,8 @@ ERROR_LIMIT = 20
 SIZE_LIMIT = 1 << 20
 PAGE = 4096
 _PASS_LIMIT = 40
+_SHRINK_LIMIT = 50
+"""Jumps tried again for the short form at the end; each costs a layout."""
 
 
 def assemble(source: str, syntax: Syntax = "intel", address: int | None = None) -> Program:
@@ -299,8 +301,7 @@ class Assembly:
         for line, complaint in check_characters(lines, self._source):
             self._complain(line, complaint)
             self._deceptive.add(line.number)
-        dialect = self._dialect
-        reader = LineReader(lines, self._source, dialect, self)
+        reader = LineReader(lines, self._source, self)
         while True:
             try:
                 upcoming = reader.next()
@@ -314,6 +315,8 @@ class Assembly:
             line = upcoming
             if line.number in self._deceptive:
                 continue
+            # Only GNU as reads AT&T syntax, so its rules are the ones meant there.
+            dialect = "gnu" if self._syntax == "att" else self._dialect
             statement = read_line(line.text, self._syntax, dialect)
             if statement.complaint is not None:
                 for name in statement.labels:
@@ -679,7 +682,7 @@ class Assembly:
         if not tokens:
             end = statement.tokens[-1].end if statement.tokens else statement.end
             raise Complaint("ASM010", f"`{statement.name}` needs a value here.", statement.start, end)
-        parser = Parser(tokens, self._dialect)
+        parser = Parser(tokens, "gnu" if self._syntax == "att" else self._dialect)
         tree = parser.expression()
         if parser.position < len(tokens):
             token = tokens[parser.position]
@@ -1314,27 +1317,36 @@ class Assembly:
 
     def _relax(self, jumps: list[tuple[_Chunk, Expression]]) -> None:
         """Make the jumps near that do not reach; repeat until none is left."""
-        margin = 127
+        reach = 127
         for round_number in range(1000):
             self._lay_out()
             if round_number == 20:
-                margin = 64  # a chain in which each growth pushes just one more: end it sooner, at some bytes' cost
-            grown = False
-            for chunk, value in jumps:
-                if chunk.form != "short":
-                    continue
-                self._here = chunk
-                try:
-                    target = evaluate(value, self._look_up).number
-                except Complaint:
-                    continue
-                distance = target - (chunk.address + 2)
-                if not -margin - 1 <= distance <= margin:
-                    chunk.form = "near"
-                    chunk.size = 5 if chunk.statement.name in ("jmp", "jmpq") else 6
-                    grown = True
+                reach = 63  # a chain in which each growth pushes just one more: end it sooner, at some bytes' cost
+            grown = [jump for jump in jumps if jump[0].form == "short" and not self._reaches(jump, reach)]
             if not grown:
-                return
+                break
+            for chunk, _ in grown:
+                _make_near(chunk)
+        # Padding may have shrunk while jumps grew, so that one or another would reach after all.
+        spare = [jump for jump in jumps if jump[0].form == "near" and self._reaches(jump, 130)][:_SHRINK_LIMIT]
+        for jump in spare:
+            chunk = jump[0]
+            chunk.form, chunk.size = "short", 2
+            self._lay_out()
+            if not all(other[0].form == "near" or self._reaches(other, 127) for other in jumps):
+                _make_near(chunk)
+        if spare:
+            self._lay_out()
+
+    def _reaches(self, jump: tuple[_Chunk, Expression], reach: int) -> bool:
+        """Whether a short form of the jump gets where it goes in the present layout."""
+        chunk, value = jump
+        self._here = chunk
+        try:
+            target = evaluate(value, self._look_up).number
+        except Complaint:
+            return True  # reported where it is encoded
+        return -reach - 1 <= target - (chunk.address + 2) <= reach
 
     # ---- encoding ----------------------------------------------------------------------------------------------------
 
@@ -1595,6 +1607,11 @@ class Assembly:
 
 
 _FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
+
+
+def _make_near(chunk: _Chunk) -> None:
+    chunk.form = "near"
+    chunk.size = 5 if chunk.statement.name in ("jmp", "jmpq") else 6
 
 
 class _Unsettled(Exception):

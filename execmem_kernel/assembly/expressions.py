@@ -459,6 +459,11 @@ class Parser:
         if following.kind == "name" and self.dialect == "nasm":
             self.position += 1
             return Symbol(following.text, token.start, following.end)
+        if following.kind == "number" and self.dialect == "nasm" and following.text[0] in "0123456789":
+            value = _integer(following.text.lower().replace("_", ""), 16)  # $0f: NASM's other way to write hexadecimal
+            if value is not None:
+                self.position += 1
+                return Number(value)
         raise Complaint(
             "ASM020", f"`${following.text}` is AT&T syntax.", token.start, following.end,
             f"write `{following.text}`, or switch with `.att_syntax` or syntax=\"att\"",

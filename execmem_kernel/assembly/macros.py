@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Parser, tokenize
+from execmem_kernel.assembly.expressions import Complaint, Expression, Parser, tokenize
 from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, Line, without_long_comments
 
 _DEPTH_LIMIT = 100
@@ -88,7 +88,7 @@ class _Condition:
 class LineReader:
     """Hands out the lines of a source one by one, macros expanded."""
 
-    def __init__(self, lines: list[str], source: str, dialect: Dialect, host: Host) -> None:
+    def __init__(self, lines: list[str], source: str, host: Host) -> None:
         texts = without_long_comments(lines) if "/*" in source else lines
         self._source = (
             [Line(number, original, text) for number, (original, text) in enumerate(zip(lines, texts, strict=True), 1)]
@@ -97,7 +97,6 @@ class LineReader:
         )
         self._index = 0
         self._plain = _NEEDED.search(source) is None
-        self._dialect: Dialect = dialect
         self._host = host
         self.line: Line = self._source[0]
         self._frames = [_Frame("source", lambda _: self._source, lines=self._source)]
@@ -272,7 +271,7 @@ class LineReader:
         elif kind == "ifstr":
             truth = bare[:1] in "\"'`" and bare != ""
         elif kind in ("ifeq", "ifne", "iflt", "ifle", "ifgt", "ifge", "if"):
-            value = self._value(line, bare)
+            value = self._value(line, word, bare)
             truth = {
                 "ifeq": value == 0, "ifne": value != 0, "iflt": value < 0, "ifle": value <= 0, "ifgt": value > 0,
                 "ifge": value >= 0, "if": value != 0,
@@ -281,7 +280,8 @@ class LineReader:
             raise Complaint("ASM050", f"There is no condition named `{word}`.", 0, len(line.text.rstrip()))
         return truth != negative
 
-    def _value(self, line: Line, text: str) -> int:
+    def _value(self, line: Line, word: str, text: str) -> int:
+        """A number that must be known now, by the rules of the assembler whose directive asks."""
         if self._defines:
             text = self._define_text(text)
         start, end = 0, len(line.text.rstrip())
@@ -291,7 +291,7 @@ class LineReader:
             tokens = tokenize(text)
             # In %if a single = compares.
             tokens = [token._replace(text="==") if token.text == "=" else token for token in tokens]
-            parser = Parser(tokens, self._dialect)
+            parser = Parser(tokens, "gnu" if word[0] == "." else "nasm")
             tree = parser.expression()
             if parser.position < len(tokens):
                 raise Complaint("ASM011", f"`{tokens[parser.position].text}` cannot stand here.", start, end)
@@ -344,7 +344,7 @@ class LineReader:
 
     def _do_rept(self, line: Line, word: str, rest: str) -> None:
         body = self._body(line, _REPEATS, frozenset((".endr",)) if word[0] == "." else frozenset(("%endrep",)))
-        count = self._value(line, _without_comment(rest).strip())
+        count = self._value(line, word, _without_comment(rest).strip())
         if count < 0:
             raise Complaint("ASM056", f"A count cannot be negative; this is {count}.", 0, len(line.text.rstrip()))
         if count * max(1, len(body)) > LINE_LIMIT:
@@ -458,7 +458,7 @@ class LineReader:
     def _do_rotate(self, line: Line, word: str, rest: str) -> None:
         for frame in reversed(self._frames):
             if frame.kind == "macro" and frame.arguments:
-                count = self._value(line, _without_comment(rest).strip()) % len(frame.arguments)
+                count = self._value(line, word, _without_comment(rest).strip()) % len(frame.arguments)
                 frame.arguments[:] = frame.arguments[count:] + frame.arguments[:count]
                 return
         raise Complaint("ASM052", f"`{word}` stands outside of a macro with arguments.", 0, len(line.text.rstrip()))
@@ -578,7 +578,7 @@ class LineReader:
                 len(line.text.rstrip()),
                 "for example: %assign count 3",
             )
-        value = self._value(line, found[2])
+        value = self._value(line, word, found[2])
         self._defines[found[1]] = _Define(None, str(value) if value >= 0 else f"({value})")
 
     def _do_strlen(self, line: Line, word: str, rest: str) -> None:

@@ -563,7 +563,9 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             size = SIZES[word]
         elif word == "ptr" and following:
             if size is None and form is None and not far:
-                raise Complaint("ASM027", "`ptr` needs a size before it.", token.start, token.end, "for example dword ptr [rax]")
+                raise Complaint(
+                    "ASM027", "`ptr` needs a size before it.", token.start, token.end, "for example dword ptr [rax]"
+                )
             # `near ptr x` is where to go, `dword ptr x` is what lies there.
             pointer = size is not None
             form = None
