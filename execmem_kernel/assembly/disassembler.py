@@ -16,7 +16,7 @@ from execmem_kernel.assembly import effects, forms
 from execmem_kernel.assembly.effects import MemoryAccess
 from execmem_kernel.assembly.operands import Immediate, Memory, Register
 
-__all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back"]
+__all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +177,25 @@ class Reading:
     """What stands in braces: the mask, "z", a rounding."""
 
 
-def read_back(code: bytes) -> Reading | None:
-    """What the bytes say, at address 0, read from text (Capstone's, or where Capstone knows no such instruction
-    iced-x86's): no code is shared with what made them. None if the text cannot be understood."""
-    text = _text(_engine("intel"), code, 0) or effects.text_of(code, 0)
-    *prefixes, mnemonic = text[0].split(" ")
+def text_of(code: bytes) -> str:
+    """What the bytes say at address 0 by Capstone, or by iced-x86 where Capstone knows no such instruction."""
+    mnemonic, operands = _text(_engine("intel"), code, 0) or effects.text_of(code, 0)
+    return f"{mnemonic} {operands}" if operands else mnemonic
+
+
+_PREFIXES = frozenset(
+    ("lock", "rep", "repe", "repz", "repne", "repnz", "notrack", "bnd", "xacquire", "xrelease", "data16", "addr32")
+)
+
+
+def read_back(text: str) -> Reading | None:
+    """What a text of `text_of` says, so that it can be compared with what was meant; None if it cannot be understood."""
+    words = text.split(" ")
+    count = next(number for number, word in enumerate(words) if word not in _PREFIXES)
+    prefixes, mnemonic = words[:count], words[count]
     operands: list[Register | Immediate | Memory] = []
     decorations: list[str] = []
-    for part in _split(text[1]):
+    for part in _split(" ".join(words[count + 1 :])):
         body = _MEMORY_TEXT.match(part)
         rest = part[body.end() :] if body is not None else part
         word, *braces = re.split(r"[ {}]+", rest.strip("} "))

@@ -11,15 +11,9 @@ from __future__ import annotations
 
 import atexit
 import os
-import select
-import subprocess
-import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from pathlib import Path
 
 import iced_x86
 from iced_x86 import Decoder, DecoderOptions, Instruction, OpKind, RoundingControl
@@ -27,6 +21,7 @@ from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.assembly import disassembler, forms, refusals
 from execmem_kernel.assembly.forms import Form, Slot
+from execmem_kernel.assembly.keystone_child import ChildLost, KeystoneChild
 from execmem_kernel.assembly.operands import (
     Encoder,
     Encoding,
@@ -176,7 +171,7 @@ _REPEATED = frozenset(("xsha1", "xsha256", "xcryptcbc", "xcryptcfb", "xcryptctr"
 
 
 def _build_memory(
-    instruction: Instruction, number: int, slot: Slot, operand: Memory, registers: Mapping[str, IcedRegister]
+    instruction: Instruction, number: int, slot: Slot, operand: Memory, registers: Mapping[str, forms.IcedNumber]
 ) -> None:
     if operand.segment is not None:
         instruction.segment_prefix = registers[operand.segment.name]
@@ -236,7 +231,8 @@ def _ordered(code: bytes) -> bytes:
     count = 0
     while count < len(code) and code[count] in _PREFIX_ORDER:
         count += 1
-    return bytes(sorted(code[:count], key=lambda byte: _PREFIX_ORDER[byte])) + code[count:]
+    prefixes = sorted((byte for byte in code[:count]), key=lambda byte: _PREFIX_ORDER[byte])
+    return bytes(prefixes) + code[count:]
 
 
 def _relative(operation: Operation) -> Memory | None:
@@ -248,7 +244,7 @@ def _relative(operation: Operation) -> Memory | None:
 
 
 def _encode_form(form: Form, operation: Operation) -> _Placed | None:
-    """The operation in this form, or None if iced-x86 cannot say it so, or says something else."""
+    """The operation in this form, or None if iced-x86 cannot say it so."""
     encoder = _iced_encoder()
     instruction = _build(form, operation)
     try:
@@ -263,7 +259,7 @@ def _encode_form(form: Form, operation: Operation) -> _Placed | None:
     if relative is not None:
         # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
         code = code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :]
-    return _Placed(code, offset) if _decodes_to(code, form, instruction, operation) else None
+    return _Placed(code, offset)
 
 
 def _decoder(code: bytes) -> Decoder:
@@ -328,7 +324,10 @@ def _objection(code: bytes, operation: Operation, form: Form) -> str:
     """What the disassembler reads in the bytes that the operation does not say; empty where they agree."""
     if operation.mnemonic in _CAPSTONE_MISREADS:
         return ""
-    read = disassembler.read_back(code[1:] if form.info.fwait else code)
+    seen = disassembler.text_of(code[1:] if form.info.fwait else code)
+    if seen == _written(operation, form):
+        return ""
+    read = disassembler.read_back(seen)
     if read is None:
         return "no single instruction"
     mnemonic = read.mnemonic
@@ -423,113 +422,11 @@ def _same_operand(slot: Slot, form: Form, ours: Operand, theirs: Operand) -> boo
     return False
 
 
-# ---- Keystone, in a child --------------------------------------------------------------------------------------------
-
-_ANSWER_TIMEOUT_S = 1.0
-"""How long the child may be silent: an instruction takes it 30 microseconds, its start 0.1 s on a busy machine."""
-_START_TIMEOUT_S = 10.0
-_LOSSES_ALLOWED = 4
-"""Children lost in one request before it is given up: one, its replacement, and as much again for a second culprit."""
-_CANARY = "mov eax, 0xa"
-_CANARY_CODE = bytes.fromhex("b80a000000")
-
-
-class _ChildLost(Exception):
-    """The child died, hung or lied; `args` is the answers it gave before."""
-
-
-class _Keystone:
-    """The child process that holds Keystone: started when first needed, asked in batches, ended when it misbehaves."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._received = b""
-        self._greeted = False
-
-    def start(self) -> None:
-        """Start the child; it gets ready while the caller goes on."""
-        if self._process is not None:
-            return
-        spec = find_spec("keystone")
-        if spec is None or spec.origin is None:
-            raise EncoderLostError("Keystone is not installed: pip install keystone-engine")
-        self._received = b""
-        self._greeted = False
-        # Its own session, so that Ctrl-C in the notebook's terminal is not for it; no environment, no inherited descriptors.
-        self._process = subprocess.Popen(
-            [
-                sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("keystone_worker.py")),
-                str(Path(spec.origin).parent.parent),
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", env={}, start_new_session=True, bufsize=0,
-        )  # fmt: skip
-
-    def stop(self) -> None:
-        """End the child and reap it."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            self._close_pipes(process)
-
-    def forget(self) -> None:
-        """In a forked copy of this process: let go of a child that is the parent's."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.returncode = 0  # not ours to wait for, and Popen would warn about that
-            self._close_pipes(process)
-
-    @staticmethod
-    def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def ask(self, lines: Sequence[str]) -> None:
-        """Send a batch; `answers` collects."""
-        self.start()
-        assert self._process is not None
-        assert self._process.stdin is not None
-        text = [str(len(lines) + 1), _CANARY, *lines]
-        try:
-            data = memoryview(("\n".join(text) + "\n").encode("ascii"))
-            while data:
-                data = data[self._process.stdin.write(data) :]
-        except BrokenPipeError:
-            self.stop()
-            raise _ChildLost([]) from None
-
-    def answers(self, count: int) -> list[bytes | None]:
-        """The bytes for each line of the batch, None where Keystone refuses.
-
-        Raises:
-            _ChildLost: It died, was silent for too long, or got the canary wrong; with the answers before that.
-        """
-        assert self._process is not None
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        found: list[bytes | None] = []
-        while len(found) <= count:
-            while b"\n" not in self._received:
-                timeout_s = _ANSWER_TIMEOUT_S if self._greeted else _START_TIMEOUT_S
-                data = os.read(descriptor, 65536) if poll.poll(timeout_s * 1000) else b""
-                if not data:
-                    self.stop()
-                    raise _ChildLost(found[1:])
-                self._received += data
-            *whole, self._received = self._received.split(b"\n")
-            found.extend(None if line == b"-" else bytes.fromhex(line.decode()) for line in whole)
-            if found[0] != _CANARY_CODE:
-                self.stop()
-                raise _ChildLost([])
-            self._greeted = True
-        return found[1:]
+# ---- what Keystone is asked -------------------------------------------------------------------------------------------
 
 
 def _spell(operation: Operation, form: Form) -> str | None:
-    """The operation as Keystone reads it best, or None where Keystone is known to read it wrongly or not at all."""
+    """The operation for Keystone, or None where Keystone is known to read it wrongly or not at all."""
     memory = next((operand for operand in operation.operands if isinstance(operand, Memory)), None)
     if memory is not None:
         if form.encoding == iced_x86.EncodingKind.EVEX and (memory.displacement or memory.movable):
@@ -542,6 +439,11 @@ def _spell(operation: Operation, form: Form) -> str | None:
             return None  # there is no way to ask for a wide displacement
     if any(prefix.startswith("{") for prefix in operation.prefixes) or operation.mnemonic in _BEYOND_KEYSTONE:
         return None
+    return _written(operation, form)
+
+
+def _written(operation: Operation, form: Form) -> str:
+    """The operation as text, the way Capstone would write it."""
     words = [
         _spell_operand(operand, slot, form)
         for operand, slot in zip(operation.operands, forms.explicit_slots(form, operation), strict=True)
@@ -565,21 +467,27 @@ def _spell_operand(operand: Operand, slot: Slot, form: Form) -> str:
         case Register(name):
             return name
         case Immediate(value):
-            return f"-{-value:#x}" if value < 0 else f"{value:#x}"
+            return _spell_number(value)
         case Memory():
             size = form.broadcast_size if operand.broadcast is not None else operand.size or form.memory_size
             word = f"{forms.SIZE_NAMES[size]} ptr " if size in forms.SIZE_NAMES else ""
             segment = f"{operand.segment.name}:" if operand.segment is not None else ""
-            parts = [operand.base.name] if operand.base is not None else []
+            text = operand.base.name if operand.base is not None else ""
             if operand.index is not None:
-                parts.append(f"{operand.scale:#x}*{operand.index.name}")
-            text = " + ".join(parts)
-            if operand.displacement or not parts:
-                text += f" {'-' if operand.displacement < 0 else '+'} {abs(operand.displacement):#x}"
+                text += f"{' + ' if text else ''}{operand.index.name}{f'*{operand.scale}' if operand.scale > 1 or not text else ''}"
+            if operand.displacement > 0:
+                text += f" + {_spell_number(operand.displacement)}"
+            elif operand.displacement < 0:
+                text += f" - {_spell_number(-operand.displacement)}"
             broadcast = f"{{1to{operand.broadcast}}}" if operand.broadcast is not None else ""
             return f"{word}{segment}[{text}]{broadcast}"
         case Target():
             raise TypeError("branches are encoded here")
+
+
+def _spell_number(value: int) -> str:
+    """As Capstone writes it; a digit is the same number under every radix that Keystone may have."""
+    return f"{value}" if abs(value) < 10 else f"-{-value:#x}" if value < 0 else f"{value:#x}"
 
 
 # ---- the encoder -----------------------------------------------------------------------------------------------------
@@ -601,8 +509,8 @@ class CheckedEncoder:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._known: OrderedDict[Operation, _Placed | Refusal] = OrderedDict()
-        self._keystone = _Keystone()
+        self._known: dict[Operation, _Placed | Refusal] = {}
+        self._keystone = KeystoneChild()
 
     def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
         """Encode every operation at its own address; one answer for each, in order.
@@ -612,22 +520,27 @@ class CheckedEncoder:
         """
         with self._lock:
             plans = [self._plan(operation) for operation in operations]
-            unknown = dict.fromkeys(plan for plan in plans if isinstance(plan, Operation) and plan not in self._known)
-            fresh = self._find_all(list(unknown)) if unknown else {}
+            found = [self._known.get(plan) if isinstance(plan, Operation) else None for plan in plans]
+            unknown = [
+                plan for plan, known in zip(plans, found, strict=True) if known is None and isinstance(plan, Operation)
+            ]
+            fresh = self._find_all(list(dict.fromkeys(unknown))) if unknown else {}
             answers = []
-            for operation, plan in zip(operations, plans, strict=True):
+            for operation, plan, known in zip(operations, plans, found, strict=True):
                 if isinstance(plan, Operation):
-                    found = fresh.get(plan) or self._known[plan]
-                    answers.append(_in_its_words(_place(found, operation), plan.mnemonic, operation.mnemonic))
+                    placed = _place(known if known is not None else fresh[plan], operation)
+                    answers.append(_in_its_words(placed, plan.mnemonic, operation.mnemonic))
                 else:
                     answers.append(plan)
-            for plan in plans:
-                if isinstance(plan, Operation) and plan in self._known:
-                    self._known.move_to_end(plan)
-            self._known.update(fresh)
-            while len(self._known) > self._CACHE_SIZE:
-                self._known.popitem(last=False)
+            self._remember(fresh)
         return answers
+
+    def _remember(self, fresh: Mapping[Operation, _Placed | Refusal]) -> None:
+        self._known.update(fresh)
+        if len(self._known) > self._CACHE_SIZE:
+            # The older half goes at once: to keep the order of use would cost every lookup.
+            for operation in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
+                del self._known[operation]
 
     def close(self) -> None:
         """End the child process; the next request starts another."""
@@ -666,8 +579,14 @@ class CheckedEncoder:
             else:
                 searched.append((operation, candidates, _spell(operation, candidates[0])))
         texts = list(dict.fromkeys(text for _, _, text in searched if text is not None))
-        codes = self._ask_keystone(texts)
-        by_iced = [_shortest(candidates, operation) for operation, candidates, _ in searched]
+        try:
+            sent = self._send(texts[: self._BATCH])
+            # Keystone works while iced-x86 does.
+            by_iced = [_shortest(candidates, operation) for operation, candidates, _ in searched]
+            codes = self._receive(texts, sent)
+        except BaseException:
+            self._keystone.stop()  # interrupted in between: what it has yet to say would answer the next request
+            raise
         for (operation, candidates, text), other in zip(searched, by_iced, strict=True):
             code = codes[text] if text is not None else None
             best = other
@@ -683,7 +602,17 @@ class CheckedEncoder:
                 found[operation] = best[1]
         return found
 
-    def _ask_keystone(self, texts: list[str]) -> dict[str, bytes | None]:
+    def _send(self, batch: list[str]) -> bool:
+        """Send a batch to the child; False when there is none to take it."""
+        if not batch:
+            return False
+        try:
+            self._keystone.send(batch)
+        except ChildLost:
+            return False
+        return True
+
+    def _receive(self, texts: list[str], sent: bool) -> dict[str, bytes | None]:
         """Text -> Keystone's bytes; a child that is lost is replaced, and an instruction that kills two is skipped.
 
         Raises:
@@ -696,10 +625,12 @@ class CheckedEncoder:
         while waiting:
             batch = [suspect] if suspect is not None else waiting[: self._BATCH]
             try:
-                self._keystone.ask(batch)
-                answers.update(zip(batch, self._keystone.answers(len(batch)), strict=True))
+                if not sent:
+                    self._keystone.send(batch)
+                sent = False
+                answers.update(zip(batch, self._keystone.receive(len(batch)), strict=True))
                 suspect = None
-            except _ChildLost as lost:
+            except ChildLost as lost:
                 losses += 1
                 (before,) = lost.args
                 answers.update(zip(batch, before, strict=False))
@@ -709,7 +640,7 @@ class CheckedEncoder:
                     suspect = None
                 elif losses > _LOSSES_ALLOWED:
                     raise EncoderLostError(
-                        "The encoder's process (Keystone) was lost again and again; the program may still be right. Run it once more."
+                        "The encoder's process (Keystone) was lost again and again. The program may still be right: run it once more."
                     ) from None
                 else:
                     suspect = culprit
@@ -717,17 +648,21 @@ class CheckedEncoder:
         return answers
 
 
+_LOSSES_ALLOWED = 4
+"""Children lost in one request before it is given up: one, its replacement, and as much again for a second culprit."""
+
+
 def _shortest(candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:
     """The best form that iced-x86 can encode: the preferred encoding space, then the fewest bytes, then the preferred opcode."""
-    best: tuple[tuple[int, int, int], Form, _Placed] | None = None
+    encoded = []
     for order, form in enumerate(candidates):
         placed = _encode_form(form, operation)
-        if placed is None:
-            continue
-        key = (forms.encoding_rank(form, operation), len(placed.code), order)
-        if best is None or key < best[0]:
-            best = key, form, placed
-    return None if best is None else best[1:]
+        if placed is not None:
+            encoded.append((forms.encoding_rank(form, operation), len(placed.code), order, form, placed))
+    for _, _, _, form, placed in sorted(encoded, key=lambda one: one[:3]):
+        if _decodes_to(placed.code, form, _build(form, operation), operation):
+            return form, placed
+    return None
 
 
 def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import cast
+from typing import Any
 
 from iced_x86 import (
     Code,
     CpuidFeature,
     EncodingKind,
     Instruction,
-    MemorySize,
     MemorySizeInfo,
     OpCodeInfo,
     OpCodeOperandKind,
@@ -27,6 +26,9 @@ from iced_x86 import (
 from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
+
+IcedNumber = Any
+"""A value of one of iced-x86's enumerations: an int at run time, a class of its own in the library's stubs."""
 
 # ---- registers -------------------------------------------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ SIZE_NAMES = MappingProxyType(
 
 
 @cache
-def iced_registers() -> Mapping[str, IcedRegister]:
+def iced_registers() -> Mapping[str, IcedNumber]:
     """Canonical register name -> iced-x86's number."""
     special = {f"st({n})": f"ST{n}" for n in range(8)} | {f"r{n}b": f"R{n}L" for n in range(8, 16)}
     return MappingProxyType({name: getattr(IcedRegister, special.get(name, name.upper())) for name in _REGISTER_SIZES})
@@ -480,7 +482,7 @@ _FOREIGN_FEATURES = ("KNC", "CYRIX", "GEODE", "UDBG", "CL1INVMB", "PADLOCK_UNDOC
 class Form:
     """One line of the opcode tables: which operands, in which encoding."""
 
-    code: Code
+    code: IcedNumber
     """iced-x86's number for it."""
     mnemonic: str
     text: str
@@ -519,10 +521,11 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
     for name, value in vars(Code).items():
         if not isinstance(value, int) or name.startswith("_"):
             continue
-        info = OpCodeInfo(cast(Code, value))
+        number: IcedNumber = value
+        info = OpCodeInfo(number)
         if not info.is_instruction or info.encoding == EncodingKind.MVEX:
             continue
-        probe.code = cast(Code, value)
+        probe.code = number
         mnemonic = info.instruction_string.split(" ", 1)[0].lower()
         if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc", "getsecq", "montmul"):
             continue
@@ -556,7 +559,7 @@ def known_forms() -> Mapping[str, tuple[Form, ...]]:
     return MappingProxyType({mnemonic: tuple(forms) for mnemonic, forms in table.items()})
 
 
-def _size_of(memory_size: MemorySize) -> int:
+def _size_of(memory_size: IcedNumber) -> int:
     size = MemorySizeInfo(memory_size).size
     return size if size in SIZE_NAMES else 0
 
@@ -803,11 +806,16 @@ _EVEX_FIRST = frozenset(
 """AVX-512 had these first; the VEX form is meant only by `{vex}` (AVX-VNNI, AVX-IFMA, AVX-NE-CONVERT)."""
 
 
+_CODE_SEGMENT = Register("cs")
+
+
 def _says(form: Form, operation: Operation) -> bool:
     info = form.info
     evex = form.encoding == EncodingKind.EVEX
     if "movabs" in operation.prefixes and not any(slot.name in ("IMM64", "MEM_OFFS") for slot in form.slots):
         return False
+    if form.mnemonic == "mov" and operation.operands[0] == _CODE_SEGMENT:
+        return False  # an invalid opcode
     if form.text == "bswap r16":
         return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
     if operation.mask is not None and not (evex and info.can_use_op_mask_register):

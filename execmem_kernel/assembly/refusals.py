@@ -360,6 +360,8 @@ def _no_form(operation: Operation) -> Refusal:
             "ASM104", f"`{mnemonic}` takes {wanted if counts != [0] else 'no'} {plural}, and {len(operands)} {'is' if len(operands) == 1 else 'are'} given.",
             -1, forms=_form_texts(every, operation),
         )  # fmt: skip
+    if mnemonic == "mov" and operands[0] == Register("cs"):
+        return Refusal("ASM102", "`cs` cannot be written to; it changes with far jumps, calls and returns.", 0)
     if mnemonic == "bswap":
         return Refusal("ASM102", "`bswap` of 16 bits has no defined result.", 0, "write `rol ax, 8` to swap two bytes")
     return (

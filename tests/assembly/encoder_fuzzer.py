@@ -69,6 +69,8 @@ def random_operation(form: Form, source: random.Random) -> Operation | None:
         if operand is None:
             return None
         operands.append(operand)
+    if form.mnemonic == "mov" and operands[0] == Register("cs"):
+        return None  # an invalid opcode
     if form.info.requires_unique_reg_nums:
         # A gather whose registers are not all different is an invalid opcode; GNU as only warns.
         registers = [operand.name for operand in operands if isinstance(operand, Register)]
