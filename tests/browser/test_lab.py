@@ -1,0 +1,134 @@
+"""The first notebook in a real JupyterLab: no red cell, a crash that is explained, a stop button that stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import ROOT, Lab, lab
+
+NOTEBOOK = ROOT / "notebooks" / "01-first-light.ipynb"
+CRASH = "%%asm\nxor eax,eax\nmov rax,[rax]"
+
+
+@pytest.fixture
+def open_lab(tmp_path: Path) -> Iterator[Lab]:
+    with lab(tmp_path, [NOTEBOOK]) as opened:
+        opened.open(NOTEBOOK.name)
+        yield opened
+        assert opened.page_errors == []
+
+
+def red_cells(opened: Lab) -> list[str]:
+    """The sources of all cells that ended in an error without saying that they would."""
+    return list(
+        opened.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+                .map(cell => cell.toJSON())
+                .filter(cell => (cell.outputs || []).some(output => output.output_type === 'error'))
+                .filter(cell => !(cell.metadata.tags || []).includes('raises-exception'))
+                .map(cell => String(cell.source))"""
+        )
+    )
+
+
+def test_the_first_notebook_runs_green_and_a_crash_leaves_the_kernel_alive(open_lab: Lab) -> None:
+    open_lab.run_all()
+    assert red_cells(open_lab) == []
+    assert "%%asm" in open_lab.page.locator(".jp-Notebook").inner_text()
+    before = open_lab.kernel_pid()
+
+    assert not open_lab.run(CRASH)
+    report, error = open_lab.outputs()
+    shown = report["data"]["text/plain"]  # type: ignore[index]
+    assert shown.startswith("SIGSEGV: line 2: ")
+    assert "--> 2 | mov rax,[rax]" in shown
+    assert error["ename"] == "SegmentationFault"
+    assert len(error["traceback"]) == 1  # type: ignore[arg-type]
+    assert open_lab.kernel_pid() == before
+
+
+def test_the_report_is_a_page_that_people_can_read(open_lab: Lab) -> None:
+    open_lab.run("%load_ext execmem_kernel")
+    open_lab.run(CRASH)
+    output = open_lab.page.locator(".jp-CodeCell").last.locator(".jp-OutputArea-output").first
+    assert output.locator("b", has_text="SIGSEGV").is_visible()
+    assert "stopped here" in output.inner_text()
+    listing = output.locator("details", has=open_lab.page.get_by_text("listing", exact=True))
+    assert not listing.locator("table").is_visible()
+    listing.locator("summary").click()
+    assert listing.locator("table").is_visible()
+    assert listing.locator("th").all_inner_texts()[:5] == ["line", "offset", "bytes", "instruction", "source"]
+
+
+def test_what_was_stored_is_shown_before_anybody_trusts_the_notebook(open_lab: Lab) -> None:
+    """JupyterLab takes styles, pictures and scripts out of such a notebook: the report has none to lose."""
+    first = open_lab.page.locator(".jp-CodeCell", has_text="mov eax, 42").first
+    assert "rax = 0x2a = 42" in first.locator(".jp-OutputArea-output").inner_text()
+    assert first.locator("table").first.is_visible()
+    assert first.locator("summary").is_visible()
+
+
+def running_guest(kernel: int) -> bool:
+    """Whether a child of the kernel that is not Python is using the processor."""
+    for task in Path(f"/proc/{kernel}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            process = Path(f"/proc/{child}")
+            try:
+                command = (process / "cmdline").read_bytes()
+                ticks = int((process / "stat").read_text().rpartition(")")[2].split()[11])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if b"python" not in command and ticks >= 5:
+                return True
+    return False
+
+
+def test_the_stop_button_ends_an_endless_loop_and_the_next_cell_runs(open_lab: Lab) -> None:
+    assert open_lab.run("%load_ext execmem_kernel")
+    kernel = open_lab.kernel_pid()
+    open_lab.append("%%asm --timeout 600\nagain: jmp again")
+    open_lab.start_command("notebook:run-cell")
+    deadline = time.monotonic() + 60
+    while not running_guest(kernel):
+        assert time.monotonic() < deadline, "the loop never began"
+        open_lab.page.wait_for_timeout(50)
+
+    open_lab.page.locator('[data-command="notebook:interrupt-kernel"]').first.click()
+    open_lab.page.wait_for_function(
+        """() => {
+            const cell = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.at(-1).toJSON();
+            return cell.outputs.length > 0;
+        }"""
+    )
+    (error,) = open_lab.outputs()
+    assert error["ename"] == "KeyboardInterrupt"
+    assert len(error["traceback"]) == 1  # type: ignore[arg-type]
+    assert not running_guest(kernel)
+    assert open_lab.run("%%asm\nmov eax, 42\nret")
+    assert open_lab.kernel_pid() == kernel
+
+
+def test_the_memory_map_follows_what_other_cells_do(open_lab: Lab) -> None:
+    page = open_lab.page
+    assert open_lab.run("%load_ext execmem_kernel\nimport execmem_kernel as em\nem.memory_map()")
+    shown = page.locator(".jp-CodeCell").last.locator(".execmem-map")
+    shown.get_by_text("No region is live.").wait_for()
+    assert open_lab.run("kept = em.manager().allocate(b'\\xc3', name='kept')\nem.manager().allocate_unmanaged(1)")
+    shown = page.locator(".execmem-map")
+    shown.locator("td.execmem-state", has_text="leaked: no owner").wait_for()
+    row = shown.locator("tr.execmem-is-live")
+    assert row.locator("th").inner_text() == "kept"
+    assert "4,096 bytes that nobody owns" in shown.locator(".execmem-totals").inner_text()
+
+    row.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.innerText.includes('leaked')")
+
+    assert open_lab.run("kept.close()")
+    shown.locator("tr.execmem-is-released", has_text="kept").wait_for()
+    assert open_lab.run("%unload_ext execmem_kernel")
+    shown.wait_for(state="detached")
