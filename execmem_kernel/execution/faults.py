@@ -127,7 +127,9 @@ class Scene:
         if step is None:
             given = whole in {whole_register(name) for name in self.stop.call.registers}
             return ", as it was given" if given else ", which nothing has set"
-        return "" if step.line is None else f", set on line {step.line}"
+        if step.line is None:  # a function of the C library, taken as one step
+            return f", which {step.text} {'returned' if whole == 'rax' else 'left there'}"
+        return f", set on line {step.line}"
 
     # What the instruction touches
 

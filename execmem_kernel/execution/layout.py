@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from execmem_kernel.assembly.externs import SLOT
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution.engine import Buffer, Call
 
@@ -214,6 +215,7 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
         elif data.strip(b"\0"):
             contents.append((buffer.start, data))
     if beside is not None:
+        places |= {name: (address, address + SLOT - 1) for name, address in program.externs.items()}
         places |= {"libc": (LIBRARIES, LIBRARIES_END), "heap": (BREAK, BREAK + call.limits.memory_size)}
     descriptors = () if beside is None else beside.descriptors
     return Layout(tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places), descriptors)

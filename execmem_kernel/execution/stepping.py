@@ -42,6 +42,8 @@ class Decoded:
     accesses: tuple[MemoryAccess, ...]
     repeats: bool
     pushes_flags: bool
+    flags_taken_at: int | None
+    """For `popfq` and `iretq`: how far above rsp the flags lie that they take."""
     traps: bool
     """Whether it may stop the program with SIGTRAP by itself."""
     touches_vectors: bool
@@ -70,6 +72,7 @@ class Recorder:
         self._program = program
         self._guest = guest
         self._decoded: dict[int, Decoded] = {}
+        self._functions = {address: name for name, address in program.externs.items()}
         self._states = array("Q")
         self._accesses: dict[int, tuple[Access, ...]] = {}
         self._vectors: dict[int, Mapping[str, bytes]] = {}
@@ -94,8 +97,11 @@ class Recorder:
         if found is None:
             code = self._guest.read(address, 15)
             instruction = disassemble(code, address, self._program.labels)[0] if code else None
-            if instruction is None:
-                found = Decoded(Place(address, b"", "", None, ""), (), False, False, False, False)
+            if address in self._functions:
+                place = Place(address, code[:5], self._functions[address], None, "")
+                found = Decoded(place, (), False, False, False, True)
+            elif instruction is None:
+                found = Decoded(Place(address, b"", "", None, ""), (), False, False, None, False, False)
             else:
                 text = instruction.text
                 found = Decoded(
@@ -103,6 +109,7 @@ class Recorder:
                     tuple(one for one in instruction.memory if one.size or "string" in instruction.groups),
                     "string" in instruction.groups and text.startswith("rep"),
                     instruction.mnemonic.startswith("pushf"),
+                    0 if instruction.mnemonic.startswith("popf") else 16 if instruction.mnemonic == "iretq" else None,
                     instruction.mnemonic.startswith("int") or instruction.code[:1] == b"\xf1",
                     any(_is_vector(name) for name in instruction.registers_written),
                 )
@@ -111,7 +118,7 @@ class Recorder:
 
     def begin(self, values: tuple[int, ...]) -> None:
         """Take the state before the first step."""
-        self._states.extend([values[position] for position in _POSITIONS])
+        self._states.extend(_state(values))
 
     def before(self, decoded: Decoded, values: tuple[int, ...]) -> list[tuple[MemoryAccess, int, bytes]]:
         """What a step is about to touch, with the bytes that are there now."""
@@ -132,7 +139,7 @@ class Recorder:
 
     def after(self, decoded: Decoded, touched: list[tuple[MemoryAccess, int, bytes]], values: tuple[int, ...]) -> None:
         """Take a step that is done: the state after it and what it wrote."""
-        self._states.extend([values[position] for position in _POSITIONS])
+        self._states.extend(_state(values))
         if touched:
             found = []
             for access, address, old in touched:
@@ -170,6 +177,13 @@ def breakpoint_at(child: linux.Child, address: int) -> Iterator[bool]:
     yield True
     if not child.ended:
         child.set_breakpoint(None)
+
+
+def _state(values: tuple[int, ...]) -> list[int]:
+    """The recorded registers; the flags without what a breakpoint of the tracer's leaves in them."""
+    state = [values[position] for position in _POSITIONS]
+    state[-1] &= ~RESUME_FLAG
+    return state
 
 
 def _is_vector(name: str) -> bool:

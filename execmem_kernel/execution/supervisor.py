@@ -242,6 +242,8 @@ class _Run:
         self.trace: Trace | None = None
         self.before: Registers | None = None
         self.raw: dict[str, int] = {}
+        self.own_trap = False
+        """Whether the program has set the trap flag itself."""
         self.extended = b""
 
     def outcome(self) -> Outcome:
@@ -335,7 +337,7 @@ class _Run:
         """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
         child, limits = self.guest.child, self.call.limits
         recorder = stepping.Recorder(self.call.program, self.guest)
-        values = child.register_values()
+        values = self._values()
         recorder.begin(values)
         kept = limits.trace_steps if self.call.trace else 0
         started = time.monotonic()
@@ -358,8 +360,8 @@ class _Run:
                 ending = self._one_step(decoded, values)
                 if ending is not None:
                     return ending
-                values = child.register_values()
-                if decoded.pushes_flags and not values[_FLAGS] & stepping.TRAP_FLAG:
+                values = self._values()
+                if decoded.pushes_flags and not self.own_trap:
                     stepping.hide_trap_flag(self.guest, values[_RSP])
                 if recording:
                     recorder.after(decoded, touched, values)
@@ -375,6 +377,11 @@ class _Run:
         """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
         child = self.guest.child
         own_trap = bool(values[_FLAGS] & stepping.TRAP_FLAG)
+        if self.library is not None and self.library.within(values[_RIP]) and not own_trap:
+            back = int.from_bytes(self.guest.read(values[_RSP], 8), "little")
+            with stepping.breakpoint_at(child, back) as at_once, _alarm(child, self.call.limits):
+                if at_once:
+                    return self._until(back, values[_RSP])
         if decoded.repeats and values[_RCX] > 1 and not own_trap:
             after = decoded.place.address + len(decoded.place.code)
             with stepping.breakpoint_at(child, after) as at_once:
@@ -389,18 +396,39 @@ class _Run:
         child.resume(linux.PTRACE_SINGLESTEP)
         return self._after_step(self._wait(), expected=not decoded.traps and not own_trap)
 
+    def _until(self, back: int, stack: int) -> _Ending | None:
+        """Let a function of the C library run until it returns, as one step; what it calls back runs along."""
+        child = self.guest.child
+        while True:
+            child.resume(linux.PTRACE_CONT)
+            status = self._wait()
+            values = child.register_values()
+            if status == _TRAPPED and values[_RIP] == back and values[_RSP] <= stack:
+                continue  # a call of the same line, further down in a recursion
+            ending = self._after_step(status, expected=values[_RIP] == back)
+            if ending is not None or values[_RIP] == back:
+                return ending
+
     def _after_step(self, status: int, expected: bool) -> _Ending | None:
         """What the stop after a step means: that it is done (None), or that the program ended."""
         child = self.guest.child
         if status == _TRAPPED and expected:
             return None
-        self.raw = child.registers()
+        self.raw = dict(zip(linux.USER_REGISTERS, self._values(), strict=True))
         if status >> 8 == _SECCOMP_STOP:
-            if not self.raw["rflags"] & stepping.TRAP_FLAG:
+            if not self.own_trap:
                 self.raw["r11"] &= ~stepping.TRAP_FLAG  # where `syscall` saves the flags, the tracer's among them
                 child.set_registers(self.raw)
             return self._system_call(to_exit=True)
         return self._signal(os.WSTOPSIG(status))
+
+    def _values(self) -> tuple[int, ...]:
+        """The registers, without the trap flag that single-stepping sets."""
+        values = self.guest.child.register_values()
+        flags = values[_FLAGS]
+        if not flags & stepping.TRAP_FLAG or self.own_trap:
+            return values
+        return (*values[:_FLAGS], flags & ~stepping.TRAP_FLAG, *values[_FLAGS + 1 :])
 
     def _value(self, name: str, value: int | str) -> int:
         if isinstance(value, str):

@@ -215,7 +215,17 @@ class Trace:
             whole = whole_register(what)
             writers = {address for address, place in self.places.items() if whole in written_by(place.code, address)}
             addresses = self.addresses()
-            return next((self[index] for index in range(end - 1, -1, -1) if addresses[index] in writers), None)
+            # What is not the program's own code is a call into the C library, taken as one step.
+            foreign = {address for address, place in self.places.items() if place.line is None}
+            for index in range(end - 1, -1, -1):
+                at = addresses[index]
+                if at in foreign and whole in NUMBER and whole != "rsp":
+                    column = index * _WIDTH + NUMBER[whole]
+                    if whole == "rax" or self.states[column] != self.states[column + _WIDTH]:
+                        return self[index]
+                elif at in writers:
+                    return self[index]
+            return None
         for index in range(end - 1, -1, -1):
             for access in self.accesses.get(self.first + index, ()):
                 if access.is_write and access.address <= what < access.address + len(access.data):
