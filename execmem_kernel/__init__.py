@@ -37,6 +37,7 @@ _HOMES = {
         "Buffer", "Call", "Cause", "Exited", "Faulted", "LifeEvent", "Limits", "Outcome", "Registers", "Returned",
         "SystemCall", "TimedOut", "Warned",
     ),
+    "execmem_kernel.execution.function": ("Function", "function"),
     "execmem_kernel.execution.running": ("run",),
     "execmem_kernel.memory.audit": ("Finding", "LeakReport", "assert_no_leaks"),
     "execmem_kernel.memory.capabilities": ("Capabilities",),

@@ -266,6 +266,10 @@ class Session:
         """Count the cell and name it."""
         self.cell_number += 1
         self.name_cell()
+        # The kernel sets Python's own handler of the stop button before every cell; native code needs the guard's.
+        native = sys.modules.get("execmem_kernel.execution.native")
+        if native is not None:
+            native.renew_guard()
 
     def name_cell(self) -> None:
         """Say where whatever is allocated from now on comes from."""
