@@ -73,6 +73,7 @@ class Recorder:
         self._guest = guest
         self._decoded: dict[int, Decoded] = {}
         self._functions = {address: name for name, address in program.externs.items()}
+        self._names = {**program.labels, **program.externs}
         self._states = array("Q")
         self._accesses: dict[int, tuple[Access, ...]] = {}
         self._vectors: dict[int, Mapping[str, bytes]] = {}
@@ -96,10 +97,10 @@ class Recorder:
         found = self._decoded.get(address)
         if found is None:
             code = self._guest.read(address, 15)
-            instruction = disassemble(code, address, self._program.labels)[0] if code else None
+            instruction = disassemble(code, address, self._names)[0] if code else None
             if address in self._functions:
                 place = Place(address, code[:5], self._functions[address], None, "")
-                found = Decoded(place, (), False, False, False, True)
+                found = Decoded(place, (), False, False, None, False, True)
             elif instruction is None:
                 found = Decoded(Place(address, b"", "", None, ""), (), False, False, None, False, False)
             else:
