@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for each test, driven in headless Chromium.
+"""A JupyterLab of its own, driven in headless Chromium.
 
 Nothing of the user's configuration is read, nothing is fetched from the network, and the server ends with the test.
 """
@@ -57,14 +57,17 @@ def chromium() -> str:
 class Lab:
     """One open notebook in JupyterLab."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, folder: Path) -> None:
         self.page = page
         self.url = url
+        self.folder = folder
         self.page_errors: list[str] = []
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
 
-    def open(self, notebook: str) -> None:
-        self.page.goto(f"{self.url}/lab/tree/{notebook}?token={TOKEN}&reset")
+    def open(self, notebook: Path, name: str) -> None:
+        """Open a copy of a notebook under a name of its own, with a kernel of its own."""
+        shutil.copy(notebook, self.folder / name)
+        self.page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.page.evaluate(READY)
 
@@ -127,12 +130,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(folder: Path, notebooks: list[Path]) -> Iterator[str]:
-    """JupyterLab on copies of some notebooks, its URL; ended with everything it started."""
+def server(folder: Path) -> Iterator[str]:
+    """JupyterLab on `folder/work`, its URL; ended with everything it started."""
     work = folder / "work"
     work.mkdir()
-    for notebook in notebooks:
-        shutil.copy(notebook, work)
     config = folder / "config"
     (config / "labconfig").mkdir(parents=True)
     (config / "jupyter_config.py").write_text(CONFIG)
@@ -178,19 +179,19 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def lab(folder: Path, notebooks: list[Path], *, theme: str = "JupyterLab Light") -> Iterator[Lab]:
-    """A running JupyterLab with a page on it, in the theme asked for."""
+def lab(folder: Path, *, theme: str = "JupyterLab Light") -> Iterator[Lab]:
+    """A running JupyterLab with an empty page, in the theme asked for."""
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     path = chromium()
-    with server(folder, notebooks) as url, sync_playwright() as play:
+    with server(folder) as url, sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=path, headless=True, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
         page = browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000}).new_page()
         page.set_default_timeout(60_000)
         try:
-            yield Lab(page, url)
+            yield Lab(page, url, folder / "work")
         finally:
             browser.close()

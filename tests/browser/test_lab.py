@@ -14,12 +14,21 @@ NOTEBOOK = ROOT / "notebooks" / "01-first-light.ipynb"
 CRASH = "%%asm\nxor eax,eax\nmov rax,[rax]"
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One server and one browser for all tests here: each takes seconds to start."""
+    with lab(tmp_path_factory.mktemp("lab")) as started:
+        yield started
+
+
 @pytest.fixture
-def open_lab(tmp_path: Path) -> Iterator[Lab]:
-    with lab(tmp_path, [NOTEBOOK]) as opened:
-        opened.open(NOTEBOOK.name)
-        yield opened
-        assert opened.page_errors == []
+def open_lab(started: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The first notebook under a new name, so with a kernel that no other test has used."""
+    started.page_errors.clear()
+    started.open(NOTEBOOK, f"{request.node.name}.ipynb")
+    yield started
+    assert started.page_errors == []
+    started.command("notebook:shutdown-kernel")
 
 
 def red_cells(opened: Lab) -> list[str]:
