@@ -64,12 +64,24 @@ class Lab:
         self.page_errors: list[str] = []
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
 
+    def start(self) -> None:
+        """Load the application, which takes most of the time."""
+        self.page.goto(f"{self.url}/lab?token={TOKEN}&reset")
+        self.page.wait_for_function("() => window.jupyterapp")
+        self.page.evaluate("() => window.jupyterapp.restored")
+
     def open(self, notebook: Path, name: str) -> None:
         """Open a copy of a notebook under a name of its own, with a kernel of its own."""
         shutil.copy(notebook, self.folder / name)
-        self.page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
+        self.page.evaluate("path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }", name)
+        self.page.wait_for_function("path => window.jupyterapp.shell.currentWidget?.context?.path === path", arg=name)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.page.evaluate(READY)
+
+    def close(self) -> None:
+        """End the notebook's kernel and take the notebook off the page."""
+        self.command("notebook:shutdown-kernel")
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
 
     def command(self, name: str) -> object:
         return self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
@@ -192,6 +204,8 @@ def lab(folder: Path, *, theme: str = "JupyterLab Light") -> Iterator[Lab]:
         page = browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000}).new_page()
         page.set_default_timeout(60_000)
         try:
-            yield Lab(page, url, folder / "work")
+            opened = Lab(page, url, folder / "work")
+            opened.start()
+            yield opened
         finally:
             browser.close()

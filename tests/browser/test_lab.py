@@ -28,7 +28,7 @@ def open_lab(started: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
     started.open(NOTEBOOK, f"{request.node.name}.ipynb")
     yield started
     assert started.page_errors == []
-    started.command("notebook:shutdown-kernel")
+    started.close()
 
 
 def red_cells(opened: Lab) -> list[str]:
