@@ -243,7 +243,7 @@ def _relative(operation: Operation) -> Memory | None:
     return None
 
 
-def _encode_form(form: Form, operation: Operation) -> _Placed | None:
+def _encode_form(form: Form, operation: Operation) -> tuple[_Placed, Instruction] | None:
     """The operation in this form, or None if iced-x86 cannot say it so."""
     encoder = _iced_encoder()
     instruction = _build(form, operation)
@@ -259,7 +259,7 @@ def _encode_form(form: Form, operation: Operation) -> _Placed | None:
     if relative is not None:
         # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
         code = code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :]
-    return _Placed(code, offset)
+    return _Placed(code, offset), instruction
 
 
 def _decoder(code: bytes) -> Decoder:
@@ -558,14 +558,13 @@ class CheckedEncoder:
         if canonical is None:
             return refusals.unknown(operation.mnemonic)
         if canonical.operands and isinstance(canonical.operands[-1], Target):
-            return _branch(canonical, canonical.operands[-1])
-        operands = tuple(
-            replace(operand, target=None, displacement=0)
-            if isinstance(operand, Memory) and operand.target is not None
-            else operand
-            for operand in canonical.operands
-        )
-        return replace(canonical, address=0, operands=operands)
+            return _branch(replace(canonical, address=operation.address), canonical.operands[-1])
+        for number, operand in enumerate(canonical.operands):
+            if isinstance(operand, Memory) and operand.target is not None:
+                operands = list(canonical.operands)
+                operands[number] = replace(operand, target=None, displacement=0)
+                return replace(canonical, operands=tuple(operands))
+        return canonical
 
     def _find_all(self, operations: list[Operation]) -> dict[Operation, _Placed | Refusal]:
         """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
@@ -656,11 +655,12 @@ def _shortest(candidates: Sequence[Form], operation: Operation) -> tuple[Form, _
     """The best form that iced-x86 can encode: the preferred encoding space, then the fewest bytes, then the preferred opcode."""
     encoded = []
     for order, form in enumerate(candidates):
-        placed = _encode_form(form, operation)
-        if placed is not None:
-            encoded.append((forms.encoding_rank(form, operation), len(placed.code), order, form, placed))
-    for _, _, _, form, placed in sorted(encoded, key=lambda one: one[:3]):
-        if _decodes_to(placed.code, form, _build(form, operation), operation):
+        made = _encode_form(form, operation)
+        if made is not None:
+            encoded.append((forms.encoding_rank(form, operation), len(made[0].code), order, form, *made))
+    encoded.sort(key=lambda one: one[:3])
+    for _, _, _, form, placed, instruction in encoded:
+        if _decodes_to(placed.code, form, instruction, operation):
             return form, placed
     return None
 

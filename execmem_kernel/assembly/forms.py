@@ -606,7 +606,10 @@ _X87_WITH_TOP = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
 
 
 def canonical(operation: Operation) -> Operation | None:
-    """The same instruction under its one name here, with every operand that its spelling leaves out; None if unknown."""
+    """The same instruction under its one name here, anywhere, with every operand that its spelling leaves out.
+
+    None if no instruction has the name.
+    """
     name = resolve(operation.mnemonic)
     operands = operation.operands
     if name is None:
@@ -671,9 +674,7 @@ def canonical(operation: Operation) -> Operation | None:
             mnemonic in _X87_WITH_TOP or mnemonic.startswith(("fcom", "fucom", "fxch", "fcmov"))
         ):
             operands = (Register("st(0)"), *operands)
-    return Operation(
-        mnemonic, operands, prefixes, operation.address, operation.mask, operation.zeroing, operation.rounding
-    )
+    return Operation(mnemonic, operands, prefixes, 0, operation.mask, operation.zeroing, operation.rounding)
 
 
 _SAME_IN_32_BITS = frozenset(
@@ -818,6 +819,8 @@ def _says(form: Form, operation: Operation) -> bool:
         return False  # an invalid opcode
     if form.text == "bswap r16":
         return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
+    if operation.mask is None and operation.rounding is None and not operation.prefixes and not info.require_op_mask_register:
+        return _operands_say(form, operation, evex)
     if operation.mask is not None and not (evex and info.can_use_op_mask_register):
         return False
     if operation.mask is None and info.require_op_mask_register:
@@ -835,10 +838,14 @@ def _says(form: Form, operation: Operation) -> bool:
             return False
         if prefix in ("{vex}", "{vex2}", "{vex3}") and form.encoding != EncodingKind.VEX:
             return False
-    return all(
-        _operand_says(form, slot, operand, evex)
-        for slot, operand in zip(explicit_slots(form, operation), operation.operands, strict=True)
-    )
+    return _operands_say(form, operation, evex)
+
+
+def _operands_say(form: Form, operation: Operation, evex: bool) -> bool:
+    for slot, operand in zip(explicit_slots(form, operation), operation.operands, strict=True):
+        if not _operand_says(form, slot, operand, evex):
+            return False
+    return True
 
 
 def explicit_slots(form: Form, operation: Operation) -> tuple[Slot, ...]:
