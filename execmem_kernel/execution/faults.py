@@ -286,7 +286,7 @@ def _stack_overflow(scene: Scene) -> Cause | None:
         return Cause(
             "stack-too-small",
             f"a local area of {_amount(area)} is larger than the stack, which has {size} MiB{_since(scene, 'rsp')}",
-            scene.evidence("rsp"),
+            MappingProxyType({}),
             "keep large data in the data section or in a buffer",
         )
     words = struct.unpack(f"<{layout.STACK_SIZE // 8}Q", scene.stop.read(layout.STACK_START, layout.STACK_SIZE))

@@ -11,7 +11,6 @@ import dataclasses
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -44,8 +43,6 @@ _BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | s
 _SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
 _TRAPPED = signal.SIGTRAP << 8 | 0x7F  # the wait status of a plain SIGTRAP stop
 _RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
-_STEP_ALLOWANCE_S = 0.0002
-"""What a step may take before it counts as the program's own time; it takes a tenth of that."""
 
 
 def maps_of(pid: int) -> list[tuple[int, int, str]]:
@@ -210,16 +207,27 @@ def _ended(guest: Guest) -> Iterator[None]:
             raise
 
 
-def replay(call: Call, steps: int) -> Trace | None:
-    """The first steps of a call, run again and recorded: where did this register get its value?"""
+def replay(call: Call, steps: int) -> tuple[Trace | None, int]:
+    """The first steps of a call, run again and recorded, and where they end: how did it come to this?"""
     call = dataclasses.replace(
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
     )
     guest = Guest()
     with libc.library_for(call.program) as library, _ended(guest):
         run = _Run(call, layout.plan(call, library), guest, library)
+        kind, _ = run.to_the_end()
+        return (None, 0) if kind is TimedOut else (run.trace, run.raw["rip"])
+
+
+def left_behind(call: Call, buffer: str) -> bytes | None:
+    """What a call leaves in one of its buffers, however it ends; None if it made system calls. Nothing is explained."""
+    guest = Guest()
+    plan = layout.plan(call, None)
+    with _one_cpu(), _ended(guest):
+        run = _Run(call, plan, guest, None)
         run.to_the_end()
-        return run.trace
+        place = plan.buffers[buffer]
+        return None if run.log else guest.read(place.start, place.size)
 
 
 _Ending = tuple[type[Outcome], dict[str, Any]]
@@ -335,12 +343,11 @@ class _Run:
 
     def _stepped(self) -> _Ending | None:
         """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
-        child, limits = self.guest.child, self.call.limits
+        limits = self.call.limits
         recorder = stepping.Recorder(self.call.program, self.guest)
         values = self._values()
         recorder.begin(values)
         kept = limits.trace_steps if self.call.trace else 0
-        started = time.monotonic()
         taken = 0
         ending = None
         try:
@@ -352,9 +359,6 @@ class _Run:
                 recording = taken < kept and not recorder.full
                 if not recording and limits.steps is None:
                     return None
-                if time.monotonic() - started > limits.wall_s + taken * _STEP_ALLOWANCE_S:
-                    ending = self._limit("wall")
-                    return ending
                 decoded = recorder.decode(values[_RIP])
                 touched = recorder.before(decoded, values) if recording else []
                 ending = self._one_step(decoded, values)
@@ -376,7 +380,11 @@ class _Run:
     def _one_step(self, decoded: stepping.Decoded, values: tuple[int, ...]) -> _Ending | None:
         """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
         child = self.guest.child
-        own_trap = bool(values[_FLAGS] & stepping.TRAP_FLAG)
+        own_trap = self.own_trap
+        if decoded.flags_taken_at is not None:
+            # From here on the kernel can no longer tell the program's trap flag from the tracer's, so this does.
+            taken = self.guest.read(values[_RSP] + decoded.flags_taken_at + 1, 1)
+            self.own_trap = bool(taken and taken[0] & 1)
         if self.library is not None and self.library.within(values[_RIP]) and not own_trap:
             back = int.from_bytes(self.guest.read(values[_RSP], 8), "little")
             with stepping.breakpoint_at(child, back) as at_once, _alarm(child, self.call.limits):
@@ -452,12 +460,10 @@ class _Run:
 
     def _history(self) -> Trace | None:
         """The steps that led here, recorded already or run again; None where they do not lead here."""
-        trace = self.trace
+        trace, end = self.trace, self.raw["rip"]
         if trace is None or not self.call.trace:
-            trace = replay(self.call, _REPLAYED)
-        if trace is None or not len(trace) or trace.state(len(trace))["rip"] != self.raw["rip"]:
-            return None
-        return trace
+            trace, end = replay(self.call, _REPLAYED)
+        return trace if trace is not None and trace.complete and end == self.raw["rip"] else None
 
     def _signal(self, number: int) -> _Ending | None:
         raw = self.raw

@@ -1,0 +1,121 @@
+"""Every way to go wrong gets its own sentence, with the line, the register and what to try."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import execmem_kernel as em
+from execmem_kernel.assembly.disassembler import cpu_features
+
+DATA = Path(__file__).parent.parent / "data"
+ROWS = json.loads((DATA / "fault_rows.json").read_text())
+SNIPPETS = json.loads((DATA / "faults.json").read_text())
+SHORT = em.Limits(wall_s=0.15)
+
+DEPENDS_ON_PROCESSOR = (
+    "AVX512-on-older-cpu", "amx", "xend", "enclu", "getsec", "pkru", "monitor", "clac", "vmcall", "sgdt (UMIP)", "smsw",
+    "str", "sysenter", "rdtsc", "rdrand", "cpuid", "wrfsbase", "wrgsbase", "ymm-upper-dirty", "AVX512-on-older-cpu",
+)  # fmt: skip
+"""Snippets whose end differs from one processor to another."""
+
+
+def run(asm: str, **options: Any) -> em.Outcome:
+    return em.run(asm, registers={"rdi": "data"}, buffers={"data": 4096}, limits=SHORT, **options)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['row']}-{row.get('cause') or row['warning']}")
+def test_a_fault_is_named_with_its_line_and_what_explains_it(row: dict[str, Any]) -> None:
+    if row.get("unless") in cpu_features():
+        pytest.skip(f"this processor has {row['unless']}")
+    outcome = run(row["asm"])
+    if "warning" in row:
+        assert isinstance(outcome, em.Returned)
+        found = {warning.code: warning.line for warning in outcome.warnings}
+        assert row["warning"] in found
+        assert found[row["warning"]] == row["line"]
+        return
+    assert outcome.cause is not None
+    assert outcome.cause.name == row["cause"], outcome.headline
+    if "line" in row:
+        assert outcome.line == row["line"]
+    if "signal" in row:
+        assert outcome.signal == row["signal"]
+    for words in row["says"]:
+        assert words in outcome.headline
+    for words in row.get("tries", ()):
+        assert words in outcome.cause.look_at
+    assert outcome.report().count(outcome.cause.sentence) == 1
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: str(snippet["id"]))
+def test_a_snippet_ends_as_it_is_written_down(snippet: dict[str, Any], bless: bool, nothing_left: None) -> None:
+    outcome = run(snippet["asm"])
+    found = {"outcome": type(outcome).__name__, "signal": outcome.signal, "headline": outcome.headline}
+    if bless:
+        snippet["expected"] = found
+        (DATA / "faults.json").write_text(json.dumps(SNIPPETS, indent=1) + "\n")
+    if snippet["id"] not in DEPENDS_ON_PROCESSOR:
+        assert found == snippet["expected"]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: str(snippet["id"]))
+def test_stepping_through_changes_nothing(snippet: dict[str, Any]) -> None:
+    plain, stepped = run(snippet["asm"]), run(snippet["asm"], trace=True)
+    assert (type(stepped), stepped.headline) == (type(plain), plain.headline)
+    if isinstance(plain, em.TimedOut) or snippet["id"] in DEPENDS_ON_PROCESSOR:
+        return
+    assert dict(stepped.registers) == dict(plain.registers)
+    assert (stepped.stdout, stepped.buffers) == (plain.stdout, plain.buffers)
+
+
+def test_a_report_names_no_address_of_ours() -> None:
+    for row in ROWS:
+        outcome = run(row["asm"])
+        for number in re.findall(r"0x[0-9a-f]+", outcome.report()):
+            for start, end in outcome.places.values():
+                assert not start <= int(number, 16) < end, outcome.report()
+
+
+def test_a_region_of_the_notebook_is_named_though_it_is_gone() -> None:
+    memory = em.manager().allocate(64, name="add")
+    address = memory.address
+    memory.close()
+    outcome = em.run("mov rax, [rdi]\nret", registers={"rdi": address})
+    assert outcome.cause is not None
+    assert outcome.cause.name == "released-region"
+    assert "region 'add'" in outcome.headline
+
+
+def test_an_endless_loop_shows_only_what_every_run_would_show() -> None:
+    source = "mov rdx, 7\nl: inc rcx\nmov rax, rcx\ncmp rdx, 0\njne l\nret"
+    reports = {em.run(source, limits=em.Limits(wall_s=0.05)).report() for _ in range(3)}
+    assert len(reports) == 1
+    assert "rdx = 7" in reports.pop()
+
+
+@pytest.mark.parametrize(
+    ("asm", "error"),
+    [
+        ("mov rax, [0]\nret", em.SegmentationFault),
+        ("ud2", em.IllegalInstruction),
+        ("xor ecx, ecx\ndiv ecx", em.ArithmeticFault),
+        ("int3", em.BreakpointTrap),
+        ("mov eax, 57\nsyscall", em.ForbiddenSystemCall),
+        ("l: jmp l", em.TimeLimitExceeded),
+        ("mov eax, 60\nsyscall", em.ProgramExited),
+    ],
+)
+def test_an_outcome_becomes_the_error_of_its_kind(asm: str, error: type[Exception]) -> None:
+    outcome = run(asm)
+    with pytest.raises(error) as raised:
+        outcome.raise_for_fault()
+    assert str(raised.value) == outcome.headline
+
+
+def test_a_return_raises_nothing() -> None:
+    run("ret").raise_for_fault()
