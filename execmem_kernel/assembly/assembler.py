@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -39,7 +40,7 @@ from execmem_kernel.assembly.expressions import (
 from execmem_kernel.assembly.forms import is_mnemonic, known_registers
 from execmem_kernel.assembly.lines import Line, check_characters, split_lines
 from execmem_kernel.assembly.macros import LineReader
-from execmem_kernel.assembly.operands import Encoder, Encoding, Operation, Refusal, Target
+from execmem_kernel.assembly.operands import Encoder, Encoding, Memory, Operation, Refusal, Target
 from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
 from execmem_kernel.assembly.source import Constant, Name, Statement, Syntax, build, read_line
 from execmem_kernel.errors import AssemblyError
@@ -106,6 +107,13 @@ _SEGMENT_ORDER: tuple[_SegmentName, ...] = ("text", "rodata", "data", "bss")
 _PROTECTION: dict[str, Literal["r-x", "r--", "rw-"]] = {"text": "r-x", "rodata": "r--", "data": "rw-", "bss": "rw-"}
 
 
+_Fixup = tuple[int, int, Expression, int, int]
+"""Where in its chunk a value goes, its size, what it is, and the columns it comes from."""
+
+_NO_DATA = bytearray()
+_NO_FIXUPS: list[_Fixup] = []
+
+
 class _Chunk:
     """Bytes that one statement makes. `kind`: "code", "data", "space", "align" or "org"."""
 
@@ -145,8 +153,8 @@ class _Chunk:
         self.size = 0
         self.count = 1
         self.code = b""
-        self.data = bytearray()
-        self.fixups: list[tuple[int, int, Expression, int, int]] = []
+        self.data = _NO_DATA
+        self.fixups = _NO_FIXUPS
         self.amount: Expression | None = None
         self.fill = b""
         self.limit: int | None = None
@@ -308,12 +316,12 @@ class Assembly:
             except Complaint as complaint:
                 self._complain(reader.line, complaint)
                 if complaint.code in ("ASM060", "ASM061"):
-                    return  # past a cap: nothing more is read
+                    raise _TooManyErrors from None  # past a cap: nothing more is read, and nothing encoded
                 continue
             if upcoming is None or self._ended:
                 break
             line = upcoming
-            if line.number in self._deceptive:
+            if self._deceptive and line.number in self._deceptive:
                 continue
             # Only GNU as reads AT&T syntax, so its rules are the ones meant there.
             dialect = "gnu" if self._syntax == "att" else self._dialect
@@ -506,10 +514,10 @@ class Assembly:
         if labels is None:
             return None
         order = here.order if here is not None else 0
+        index = bisect_right(labels, order, key=lambda label: label.order)
         if name[-1] == "b":
-            before = [label for label in labels if label.order <= order]
-            return before[-1] if before else None
-        return next((label for label in labels if label.order > order), None)
+            return labels[index - 1] if index else None
+        return labels[index] if index < len(labels) else None
 
     def _look_up(self, tree: Expression) -> Value:
         """What a name is worth in the present layout."""
@@ -651,7 +659,7 @@ class Assembly:
                 "write .data before it",
             )
         chunk = self._chunk("data", statement, line)
-        chunk.data += data
+        chunk.data = bytearray(data)
         chunk.size = len(data)
         self._grow(len(data), statement)
         return chunk
@@ -709,6 +717,7 @@ class Assembly:
         if not arguments:
             raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
         chunk = self._chunk("data", statement, line)
+        chunk.data, chunk.fixups = bytearray(), []
         for tokens in arguments:
             self._datum(chunk, tokens, size, nasm)
         chunk.size = len(chunk.data)
@@ -1406,7 +1415,7 @@ class Assembly:
             target = operation.operands[0]
             assert isinstance(target, Target)
             if target.form is None and chunk.limit is None:
-                operation = replace(operation, operands=(replace(target, form=chunk.form),))
+                operation = Operation(operation.mnemonic, (Target(target.address, chunk.form),), (), operation.address)
         chunk.operation = operation
         return True
 
@@ -1545,6 +1554,7 @@ class Assembly:
         rows: list[ListingRow] = []
         features: set[str] = set()
         labels = self._label_addresses()
+        names = {address: name for name, address in reversed(labels.items())}
         for segment in _SEGMENT_ORDER:
             sections = [section for section in self._sections.values() if section.segment == segment]
             if segment != "text" and not any(section.chunks for section in sections):
@@ -1560,7 +1570,7 @@ class Assembly:
                     piece, exact = self._bytes_of(chunk, segment)
                     data += piece
                     if piece or chunk.size:
-                        rows.append(_row(chunk, segment, start, piece, exact, labels, features))
+                        rows.append(_row(chunk, segment, start, piece, exact, names, features))
             held = b"" if segment == "bss" else bytes(data)
             segments.append(Segment(segment, start, held, end - start, _PROTECTION[segment]))
         entry = self._address
@@ -1712,38 +1722,48 @@ def _read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _row(
-    chunk: _Chunk, segment: str, start: int, piece: bytes, padding: bool, labels: dict[str, int], features: set[str]
+    chunk: _Chunk, segment: str, start: int, piece: bytes, padding: bool, names: dict[int, str], features: set[str]
 ) -> ListingRow:
     line = chunk.line
+    statement = chunk.statement
     kind: Literal["instruction", "data", "padding"] = "padding" if padding else "data"
     if chunk.kind == "code":
         kind = "instruction"
-        if chunk.statement.ready is not None:
+        if statement.ready is not None:
             text, needed = _read_back(piece)
         else:
-            instruction = disassemble(piece, chunk.address, labels)[0]
-            text, needed = instruction.text, instruction.features
-        features.update(needed)
+            text, needed = _read_in_place(chunk, piece, names)
+        if needed:
+            features.update(needed)
     else:
         text = _data_text(chunk, piece)
-    statement = chunk.statement
     source = line.source
     if line.moved:
         first, last = len(source) - len(source.lstrip()), len(source.rstrip())
     else:
-        first = statement.start
-        last = max(
-            [
-                statement.end,
-                *(operand.end for operand in statement.operands),
-                *(token.end for token in statement.tokens[-1:]),
-            ]
-        )
-    span = Span(line.number, first + 1, max(first, last) + 1)
-    shown = piece[:16] if not any(piece) else piece
+        first, last = statement.start, statement.last
+    span = Span(line.number, first + 1, (first if first > last else last) + 1)
+    if kind != "instruction" and len(piece) > 16 and not any(piece):
+        piece = piece[:16]
+    address = chunk.address
     return ListingRow(
-        kind, segment, chunk.address, chunk.address - start, shown, chunk.size, text, span, source, line.expansion
+        kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion
     )
+
+
+def _read_in_place(chunk: _Chunk, piece: bytes, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
+    """The text of an instruction whose meaning depends on where it lies, with the label it names."""
+    assert chunk.operation is not None
+    for operand in chunk.operation.operands:
+        if isinstance(operand, Target):
+            text, needed = _read_back(piece)
+            name = names.get(operand.address)
+            return f"{text.partition(' ')[0]} {name or hex(operand.address)}", needed
+        if isinstance(operand, Memory) and operand.target is not None:
+            name = names.get(operand.target)
+            instruction = disassemble(piece, chunk.address, {} if name is None else {name: operand.target})[0]
+            return instruction.text, instruction.features
+    return _read_back(piece)
 
 
 def _data_text(chunk: _Chunk, piece: bytes) -> str:

@@ -156,6 +156,8 @@ class Statement:
     complaint: Complaint | None = None
     inner: Statement | None = None
     """What `times` repeats."""
+    last: int = 0
+    """Where the last operand ends."""
 
 
 EMPTY = Statement()
@@ -287,6 +289,7 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
             directive=directive,
             tokens=rest,
             inner=inner,
+            last=rest[-1].end if rest else token.end,
         )
     if word in LINE_DIRECTIVES:
         raise Complaint("ASM052", f"`{word}` does not belong to anything before it.", token.start, token.end)
@@ -421,7 +424,9 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             labels.append(Name(token.text, token.start, token.end, colon=False))
             return _instruction(tokens, position, labels, syntax, dialect)
     rest = tokens[position:]
-    unknown = Statement(tuple(labels), name, token.start, token.end, prefixes=tuple(prefixes), ready=Operation(name))
+    unknown = Statement(
+        tuple(labels), name, token.start, token.end, prefixes=tuple(prefixes), ready=Operation(name), last=tokens[-1].end
+    )
     if syntax == "intel" and not is_mnemonic(name) and name not in _STRINGS:
         return unknown  # the encoder says what is near
     if syntax == "att":
@@ -434,17 +439,23 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         statement = _intel_operands(name, rest, dialect)
     if "rep" in prefixes and (scan := _REPEATED_SCANS.get(statement.name or name)) is not None:
         # Compilers write tzcnt so: the same bytes, which older processors run as bsf.
-        statement = replace(statement, name=scan)
+        statement = replace(statement, name=scan)  # the rest follows below
         prefixes.remove("rep")
-    statement = replace(
-        statement,
-        labels=tuple(labels),
-        name=statement.name or name,
-        start=token.start,
-        end=token.end,
+    statement = Statement(
+        tuple(labels),
+        statement.name or name,
+        token.start,
+        token.end,
+        operands=statement.operands,
         prefixes=tuple(prefixes),
+        mask=statement.mask,
+        zeroing=statement.zeroing,
+        rounding=statement.rounding,
+        last=max([token.end, *(piece.end for piece in statement.operands)]),
     )
-    return replace(statement, ready=_ready(statement))
+    # Frozen from here on; only its maker adds what needs the whole of it.
+    object.__setattr__(statement, "ready", _ready(statement))
+    return statement
 
 
 def _ready(statement: Statement) -> Operation | None:
