@@ -264,12 +264,15 @@ class _Table:
     """The code that calls fflush(NULL)."""
 
 
+_ALIASES = ("__environ", "_environ")
+
+
 def _table(program: Program, needs_libm: bool) -> _Table:
     functions = [name for name in program.externs if name not in externs.VARIABLES]
     variables = [name for name in program.externs if name in externs.VARIABLES]
     linked = ["fflush", *functions, *variables]
     strings, offsets = b"\0", {}
-    for name in ("libc.so.6", "libm.so.6", *linked):
+    for name in ("libc.so.6", "libm.so.6", *linked, *_ALIASES):
         offsets[name] = len(strings)
         strings += name.encode() + b"\0"
     interpreter = b"/lib64/ld-linux-x86-64.so.2\0"
@@ -280,7 +283,11 @@ def _table(program: Program, needs_libm: bool) -> _Table:
             symbols += struct.pack("<IBBHQQ", offsets[name], 0x10 | _OBJECT, 0, 1, program.externs[name], 8)
         else:
             symbols += struct.pack("<IBBHQQ", offsets[name], 0x10 | _FUNCTION, 0, 0, 0, 0)
-    count = len(linked) + 1
+    aliases = [alias for alias in _ALIASES if "environ" in variables]
+    for alias in aliases:  # the library's own names of a variable that has moved here
+        where = program.externs["environ"]
+        symbols += struct.pack("<IBBHQQ", offsets[alias], 0x10 | _OBJECT, 0, 1, where, 8)
+    count = len(linked) + len(aliases) + 1
     chain = [index + 1 if index + 1 < count else 0 for index in range(1, count)]
     hashes = struct.pack(f"<{4 + len(chain)}I", 1, count, 1, 0, *chain)  # one bucket, one chain through everything
     headers_count = 4
@@ -894,6 +901,7 @@ class Desk(syscalls.Desk):
             "openat": _openat,
             "ioctl": _ioctl,
             "lseek": _lseek,
+            "mmap": _reserve,
             "mremap": _mremap,
             "mprotect": _mprotect,
             "madvise": _madvise,

@@ -1,0 +1,306 @@
+"""Programs that call the C library: what they get, what stops them, and that nothing of the host reaches them."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+
+import execmem_kernel as em
+from execmem_kernel import linux
+from execmem_kernel.errors import AssemblyError, EngineUnavailableError
+from execmem_kernel.execution import libc
+from execmem_kernel.execution.engine import Exited, Faulted, Limits, Returned, TimedOut
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def calling(names: str, body: str, data: str = "") -> str:
+    """A program whose stack is aligned, and whose lines can be counted: the body starts on line 6."""
+    return (
+        f"extern {names}\nsection .data\ndata: {data or 'db 0'}\nsection .text\nmain: push rbx\n{body}\npop rbx\nret\n"
+    )
+
+
+def test_puts_prints_a_line() -> None:
+    outcome = em.run(calling("puts", "lea rdi, [data]\ncall puts", 'db "hello", 0'))
+    assert type(outcome) is Returned
+    assert outcome.stdout == b"hello\n"
+    assert outcome.registers["rax"] == 6
+
+
+def test_gnu_spelling_calls_the_same_function() -> None:
+    source = '.intel_syntax noprefix\n.extern puts\n.data\ndata: .asciz "hello"\n.text\nmain: push rbx\n'
+    outcome = em.run(source + "lea rdi, [rip + data]\ncall puts\npop rbx\nret\n")
+    assert outcome.stdout == b"hello\n"
+
+
+def test_printf_takes_integers_strings_and_doubles() -> None:
+    body = "lea rdi, [fmt]\nmov esi, -42\nlea rdx, [name]\nmovsd xmm0, [pi]\nmov eax, 1\ncall printf"
+    data = f'dq 0\nfmt: db "%d %s %.6f", 10, 0\nname: db "pi", 0\npi: dq {math.pi}'
+    assert em.run(calling("printf", body, data)).stdout == b"-42 pi 3.141593\n"
+
+
+def test_output_without_a_newline_is_written_when_the_program_returns() -> None:
+    outcome = em.run(calling("printf", "lea rdi, [data]\nxor eax, eax\ncall printf", 'db "no newline", 0'))
+    assert type(outcome) is Returned
+    assert outcome.stdout == b"no newline"
+    assert outcome.registers["rax"] == len("no newline"), "the flush must not change what the program returned"
+
+
+def test_output_without_a_newline_is_lost_in_a_crash_and_a_line_is_not() -> None:
+    body = "lea rdi, [data]\ncall puts\nlea rdi, [rest]\nxor eax, eax\ncall printf\nmov eax, [0]"
+    outcome = em.run(calling("puts, printf", body, 'db "a line", 0\nrest: db "a rest", 0'))
+    assert isinstance(outcome, Faulted)
+    assert outcome.stdout == b"a line\n"
+
+
+def test_exit_flushes_and_gives_its_status() -> None:
+    body = "lea rdi, [data]\nxor eax, eax\ncall printf\nmov edi, 7\ncall exit"
+    outcome = em.run(calling("printf, exit", body, 'db "bye", 0'))
+    assert isinstance(outcome, Exited)
+    assert (outcome.status, outcome.stdout, outcome.line) == (7, b"bye", 10)
+
+
+def test_stderr_is_kept_apart() -> None:
+    body = "lea rdi, [data]\nmov rsi, [stderr]\ncall fputs\nlea rdi, [data]\nmov rsi, [stdout]\ncall fputs"
+    outcome = em.run(calling("fputs, stderr, stdout", body, 'db "x", 0'))
+    assert (outcome.stdout, outcome.stderr) == (b"x", b"x")
+
+
+def test_scanf_reads_what_stdin_was_given() -> None:
+    source = calling(
+        "scanf", "lea rdi, [data]\nlea rsi, [n]\nxor eax, eax\ncall scanf\nmov eax, [n]", 'db "%d", 0\nn: dd 0'
+    )
+    assert em.run(source, stdin=b"123\n").registers["rax"] == 123
+    assert em.run(source).registers["rax"] == 0, "no input: nothing is stored"
+
+
+def test_qsort_calls_back_into_the_cell() -> None:
+    numbers = [5, -3, 9, 0, 7, -3]
+    source = (
+        "extern qsort\ncompare: mov eax, [rdi]\nsub eax, [rsi]\nret\n"
+        "main: push rbx\nmov edx, 4\nlea rcx, [compare]\ncall qsort\npop rbx\nret\n"
+    )
+    data = struct.pack("<6i", *numbers)
+    outcome = em.run(source, {"rdi": "numbers", "rsi": 6}, {"numbers": data}, entry="main")
+    assert list(struct.unpack("<6i", outcome.buffers["numbers"])) == sorted(numbers)
+
+
+def test_malloc_gives_memory_that_is_the_programs_own() -> None:
+    body = "mov edi, 3000000\ncall malloc\nmov rbx, rax\nmov byte [rbx+2999999], 7\nmov rdi, rbx\nmov esi, 9000000\n"
+    body += "call realloc\nmovzx ebx, byte [rax+2999999]\nmov rdi, rax\ncall free\nmov eax, ebx"
+    outcome = em.run(calling("malloc, realloc, free", body))
+    assert type(outcome) is Returned, outcome.report()
+    assert outcome.registers["rax"] == 7
+
+
+@pytest.mark.parametrize(
+    ("function", "value"), [("sqrt", 2.0), ("exp", 1.5), ("log", 10.0), ("sin", 0.5), ("cbrt", 27.5), ("floor", -2.5)]
+)
+def test_a_function_of_libm_gives_what_it_gives_here(function: str, value: float) -> None:
+    here = getattr(ctypes.CDLL("libm.so.6"), function)
+    here.restype, here.argtypes = ctypes.c_double, [ctypes.c_double]
+    outcome = em.run(calling(function, f"movsd xmm0, [data]\ncall {function}\nmovq rax, xmm0", f"dq {value!r}"))
+    assert struct.unpack("<d", outcome.registers["rax"].to_bytes(8, "little"))[0] == here(value)
+
+
+@pytest.mark.parametrize(
+    ("function", "text", "expected"),
+    [("strlen", "seven77", 7), ("atoi", "-12x", 2**32 - 12), ("toupper", None, ord("Q"))],
+)
+def test_small_functions_give_what_c_says(function: str, text: str | None, expected: int) -> None:
+    first = "mov edi, 'q'" if text is None else "lea rdi, [data]"
+    outcome = em.run(calling(function, f"{first}\ncall {function}", f'db "{text or ""}", 0'))
+    assert outcome.registers["eax"] == expected
+
+
+def test_a_null_pointer_given_to_a_function_is_explained_at_the_call() -> None:
+    outcome = em.run(calling("strlen", "xor edi, edi\ncall strlen"))
+    assert isinstance(outcome, Faulted)
+    assert outcome.headline.startswith("line 7: inside strlen, called with rdi = 0")
+    assert (outcome.signal, outcome.accessed) == ("SIGSEGV", 0)
+
+
+def test_a_null_pointer_that_a_function_returned_is_blamed_on_it() -> None:
+    outcome = em.run(calling("malloc", "mov rdi, -1\ncall malloc\nmov [rax], edi"))
+    assert isinstance(outcome, Faulted)
+    assert "malloc returned" in outcome.headline
+
+
+def test_a_misaligned_stack_at_the_call_is_explained() -> None:
+    source = (
+        'extern printf\nsection .data\nf: db "%f", 0\nsection .text\n'
+        "main:\nlea rdi, [f]\nmov eax, 1\ncall printf\nret\n"
+    )
+    outcome = em.run(source)
+    assert isinstance(outcome, Faulted)
+    assert outcome.cause is not None
+    assert (outcome.cause.name, outcome.line) == ("misaligned-call", 8)
+    assert "16" in outcome.headline
+    assert "sub rsp, 8" in outcome.cause.look_at
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("mov edi, 24\ncall malloc\nmov rbx, rax\nmov rdi, rbx\ncall free\nmov rdi, rbx\ncall free", "double free"),
+        ("lea rdi, [data+8]\ncall free", "free(): invalid pointer"),
+    ],
+)
+def test_a_broken_heap_is_said_with_the_librarys_own_words(body: str, said: str) -> None:
+    outcome = em.run(calling("malloc, free", body, "dq 0, 0, 0, 0"))
+    assert isinstance(outcome, Faulted)
+    assert outcome.signal == "SIGABRT"
+    assert outcome.row is not None
+    assert outcome.row.source.strip() == "call free"
+    assert said in outcome.headline
+    assert said.encode() in outcome.stderr
+    with pytest.raises(em.ProgramFault, match="aborted"):
+        outcome.raise_for_fault()
+
+
+def test_a_heap_broken_behind_the_programs_back_does_not_change_a_return() -> None:
+    """The stream's own structure is overwritten: fflush crashes, the program has returned."""
+    body = "lea rdi, [data]\nxor eax, eax\ncall printf\n"
+    body += "mov rdi, [stdout]\nmov esi, 255\nmov edx, 216\ncall memset\nmov eax, 5"
+    outcome = em.run(calling("printf, memset, stdout", body, 'db "x", 0'))
+    assert type(outcome) is Returned, outcome.report()
+    assert outcome.registers["rax"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("prinf", "did you mean `printf`?"),
+        ("_puts", "did you mean `puts`?"),
+        ("fopen", "has no files"),
+        ("system", "can start no other"),
+        ("errno", "__errno_location"),
+        ("no_such_thing_anywhere", "a function of your own"),
+    ],
+)
+def test_a_name_that_cannot_be_called_is_an_error_at_its_declaration(name: str, part: str) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        em.run(f"extern puts\nextern {name}\nmain: call {name}\nret\n")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.line, diagnostic.column, diagnostic.span.end_column) == (2, 8, 8 + len(name))
+    assert name in diagnostic.message
+    assert part in str(diagnostic)
+
+
+@pytest.mark.parametrize("function", ["fdopendir", "kill", "mlock", "getcwd", "usleep"])
+def test_what_the_library_asks_of_the_system_is_refused_by_name(function: str) -> None:
+    outcome = em.run(calling(function, f"mov edi, 1\nlea rsi, [data]\ncall {function}", "times 64 db 1"))
+    if type(outcome) is not Returned:
+        assert isinstance(outcome, Faulted)
+        assert outcome.signal == "SIGSYS", outcome.report()
+        assert outcome.line == 8
+    assert not any(call.allowed for call in outcome.system_calls)
+
+
+def test_memory_is_limited_as_ever() -> None:
+    outcome = em.run(calling("malloc", "again: mov edi, 4000000\ncall malloc\njmp again"))
+    assert isinstance(outcome, TimedOut)
+    assert (outcome.limit, outcome.line) == ("memory", 7)
+
+
+def test_output_is_limited_also_when_it_is_written_at_the_end() -> None:
+    body = "mov ebx, 40\nagain: mov edi, 65\ncall putchar\ndec ebx\njnz again"
+    outcome = em.run(calling("putchar", body), limits=Limits(output_size=16))
+    assert isinstance(outcome, TimedOut)
+    assert (outcome.limit, outcome.stdout) == ("output", b"A" * 16)
+
+
+def test_a_loop_around_a_call_ends_at_the_limit() -> None:
+    outcome = em.run(calling("strlen", "again: lea rdi, [data]\ncall strlen\njmp again"), timeout_s=0.2)
+    assert isinstance(outcome, TimedOut)
+    assert outcome.limit == "wall"
+
+
+def test_a_loop_in_what_the_library_calls_back_ends_at_the_limit_when_traced() -> None:
+    source = "extern qsort\nhang: jmp hang\nmain: push rbx\nmov edx, 4\nlea rcx, [hang]\ncall qsort\npop rbx\nret\n"
+    outcome = em.run(source, {"rdi": "n", "rsi": 2}, {"n": 8}, entry="main", timeout_s=0.3, trace=True)
+    assert isinstance(outcome, TimedOut)
+    assert outcome.line == 2
+
+
+def test_a_call_is_one_step_of_a_trace() -> None:
+    outcome = em.run(calling("puts", "lea rdi, [data]\ncall puts", 'db "hi", 0'), trace=True)
+    assert outcome.trace is not None
+    assert [step.text.split()[0] for step in outcome.trace] == ["push", "lea", "call", "puts", "pop", "ret"]
+    assert outcome.stdout == b"hi\n"
+
+
+def test_a_traced_run_ends_as_an_untraced_one() -> None:
+    source = calling(
+        "printf, malloc", "mov edi, 10\ncall malloc\nmov rsi, rax\nlea rdi, [data]\ncall printf", 'db "%p", 10, 0'
+    )
+    plain, traced = em.run(source), em.run(source, trace=True)
+    assert dict(plain.registers) == dict(traced.registers)
+    assert plain.stdout == traced.stdout
+
+
+SECRETS = calling(
+    "malloc, printf, getenv, rand, stdout, environ",
+    "mov edi, 16\ncall malloc\nmov rsi, rax\nlea rdi, [fmt]\nmov rdx, [stdout]\nmov rcx, fs:[0x28]\nlea r8, [printf]\n"
+    "xor eax, eax\ncall printf\nmov rbx, [environ]\nmov rbx, [rbx]\nlea rdi, [path]\ncall getenv\nor rax, rbx",
+    'dq 0\nfmt: db "%p %p %p %p", 10, 0\npath: db "PATH", 0',
+)
+
+
+def test_addresses_and_secrets_are_the_same_in_every_run_and_process() -> None:
+    first, second = em.run(SECRETS), em.run(SECRETS)
+    assert first.stdout == second.stdout
+    script = f"import execmem_kernel as em, sys\nsys.stdout.buffer.write(em.run({SECRETS!r}).stdout)"
+    fresh = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert fresh.stdout == first.stdout
+
+
+def test_the_environment_is_empty() -> None:
+    assert os.environ.get("PATH")
+    assert em.run(SECRETS).registers["rax"] == 0
+
+
+def test_nothing_is_writable_and_executable_and_the_library_cannot_be_changed() -> None:
+    body = "lea rdi, [data]\ncall puts\nmov rax, [rsp-8]\nmov byte [puts], 0xc3"
+    outcome = em.run(calling("puts", body, 'db "x", 0'))
+    assert isinstance(outcome, Faulted)
+    assert outcome.line == 9
+
+
+def test_no_file_descriptor_is_open_in_the_program() -> None:
+    body = (
+        "mov ebx, 3\nagain: mov edi, ebx\nxor eax, eax\nlea rsi, [data]\nmov edx, 1\nsyscall\ntest rax, rax\n"
+        "jns found\ninc ebx\ncmp ebx, 600\njb again\nxor eax, eax\njmp done\nfound: mov eax, 1\ndone:"
+    )
+    source = calling("puts", body)
+    assert em.run(source, limits=Limits(system_calls=2000)).registers["rax"] == 0
+
+
+def test_a_host_without_glibc_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    libc._host.cache_clear()
+    elsewhere = [linux.KernelMapping(0, 4096, "r-xp", 0, 1, "/lib/ld-musl-x86_64.so.1")]
+    monkeypatch.setattr(linux, "mappings", lambda: elsewhere)
+    with pytest.raises(EngineUnavailableError, match="musl"):
+        em.run("extern puts\nmain: call puts\nret\n")
+    monkeypatch.undo()
+    libc._host.cache_clear()
+    assert isinstance(em.run(calling("puts", "lea rdi, [data]\ncall puts")), Returned)
+
+
+def test_buffers_and_registers_go_in_and_out_beside_the_library() -> None:
+    source = "extern strcpy\nmain: push rbx\ncall strcpy\npop rbx\nret\n"
+    outcome = em.run(source, {"rdi": "to", "rsi": "from"}, {"to": 8, "from": b"copied\0"})
+    assert outcome.buffers["to"] == b"copied\0\0"
+
+
+def test_writing_past_a_buffer_inside_a_function_is_noticed() -> None:
+    source = "extern strcpy\nmain: push rbx\ncall strcpy\npop rbx\nret\n"
+    outcome = em.run(source, {"rdi": "to", "rsi": "from"}, {"to": 4, "from": b"too long\0"})
+    assert [warning.code for warning in outcome.warnings] == ["buffer-overrun"]
