@@ -817,6 +817,13 @@ class Desk(syscalls.Desk):
     def _lseek(self, guest: syscalls.Guest, descriptor: int, *_: int) -> syscalls.Verdict:
         return syscalls.Answered(-errno.ESPIPE if descriptor & 0xFFFFFFFF <= 2 else -errno.EBADF)
 
+    def _reserve(
+        self, guest: syscalls.Guest, address: int, size: int, protection: int, flags: int, *rest: int
+    ) -> syscalls.Verdict:
+        if not protection & 7:  # malloc reserves 128 MiB for a second arena, and does without
+            return syscalls.Answered(-errno.ENOMEM)
+        return self._mmap(guest, address, size, protection, flags, *rest)
+
     def _mremap(self, guest: syscalls.Guest, address: int, old: int, new: int, flags: int, *_: int) -> syscalls.Verdict:
         old, new = page_ceil(old), page_ceil(new)
         if not self._mapped_here(address, old) or not new:
