@@ -110,7 +110,7 @@ def tokenize(text: str, start: int = 0) -> list[Token]:
             else:
                 tokens.append(Token("string", text[begin:position], begin, position))
         elif kind == "bad":
-            raise Complaint("ASM005", f"The character {text[begin]!r} has no meaning here.", begin, begin + 1)
+            raise Complaint("ASM004", f"The character {text[begin]!r} has no meaning here.", begin, begin + 1)
         else:
             assert kind is not None
             tokens.append(Token(kind, text[begin:position], begin, position))
