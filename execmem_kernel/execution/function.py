@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import Signature
 from typing import Any, Literal
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.errors import ProgramFault
-from execmem_kernel.execution.engine import Call, Limits, Outcome
-from execmem_kernel.execution.prototype import Prototype, parse_prototype
+from execmem_kernel.execution import batch
+from execmem_kernel.execution.engine import Call, Limits, Outcome, Returned
+from execmem_kernel.execution.prototype import Passed, Prototype, parse_prototype
 from execmem_kernel.execution.running import run_in
 from execmem_kernel.memory.manager import manager
+
+WORTHWHILE = 4
+"""Fewer cases than this are run apart: that takes no longer."""
+CHECKED = 2
+"""Cases of each process that are run again apart, to see whether its results can be believed."""
+_DICE = random.SystemRandom()
 
 
 class Function:
@@ -32,6 +40,7 @@ class Function:
         self.name = name
         self.entry = program.labels.get(prototype.name, program.entry)
         """The label with the prototype's name, else where the program starts."""
+        self._plain = batch.Plain.of(prototype)
         self.outcome: Outcome | None = None
         """What the last call's run was like: registers, output, warnings."""
         self.__name__ = self.__qualname__ = prototype.name
@@ -39,6 +48,13 @@ class Function:
         self.__signature__: Signature = prototype.signature
 
     def __call__(self, *arguments: Any) -> Any:
+        outcome, passed = self._run(arguments)
+        self.outcome = outcome
+        outcome.raise_for_fault()
+        passed.write_back(outcome.buffers)
+        return self._value(outcome)
+
+    def _run(self, arguments: tuple[Any, ...]) -> tuple[Outcome, Passed]:
         passed = self.prototype.convert(arguments)
         call = Call(
             program=self.program,
@@ -47,14 +63,17 @@ class Function:
             entry=self.entry,
             limits=self.limits,
         )
-        outcome = self.outcome = run_in(manager(), call, name=self.name)
-        outcome.raise_for_fault()
-        passed.write_back(outcome.buffers)
+        return run_in(manager(), call, name=self.name), passed
+
+    def _value(self, outcome: Outcome) -> Any:
         registers = outcome.registers
         return self.prototype.value(registers["rax"], registers["xmm0"], lambda address: _text_at(outcome, address))
 
     def map(self, cases: Iterable[Any]) -> list[Any]:
         """Call it once for every case, in one process, each case as if it were the first.
+
+        All arguments are read before the first call. What can be promised about results from one process stands in
+        batch.py; a few cases, picked at random, are run again apart, and if one differs, all are.
 
         Args:
             cases: A tuple of arguments each; a single argument may stand alone.
@@ -62,13 +81,64 @@ class Function:
         Returns:
             What each call returned, in order; where one did not return, the `ProgramFault` that it would have raised.
         """
-        return [self._case(case if isinstance(case, tuple) else (case,)) for case in cases]
+        tuples = [case if isinstance(case, tuple) else (case,) for case in cases]
+        if len(tuples) < WORTHWHILE or not batch.possible(self.program, self.prototype):
+            return [self._apart(arguments) for arguments in tuples]
+        results: list[Any] = []
+        while len(results) < len(tuples):
+            results += self._together(tuples[len(results) : len(results) + batch.MOST_CASES])
+        return results
 
-    def _case(self, arguments: tuple[Any, ...]) -> Any:
+    def _together(self, cases: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The results of the first of these cases, as many as fit into one process."""
+        records = self._plain.records(cases) if self._plain is not None else None
+        passed: list[Passed] = []
+        if records is not None:
+            together = batch.Batch(self.program, self.entry, self.limits, {})
+            together.add_records(records)
+        else:
+            passed = [self.prototype.convert(arguments) for arguments in cases]
+            together = batch.Batch(self.program, self.entry, self.limits, batch.areas_for(passed))
+            for one in passed:
+                if together.full:
+                    break
+                together.add(one)
+        count = len(together.records)
+        results: list[Any] = []
+        while len(results) < count:
+            first = len(results)
+            raw = together.run(manager(), first, self.name)
+            if raw is None:
+                return [self._apart(arguments) for arguments in cases[:count]]
+            if records is not None and self._plain is not None:
+                values, left = self._plain.values(raw), []
+            else:
+                left = list(together.read(raw, first))
+                values = [self.prototype.value(one.rax, one.xmm0, lambda _: None) for one in left]
+            for index in _DICE.sample(range(len(values)), min(CHECKED, len(values))):
+                if not self._agrees(cases[first + index], values[index], left[index].buffers if left else {}):
+                    return [self._apart(arguments) for arguments in cases[:count]]
+            for case, after in zip(passed[first:], left, strict=False):
+                case.write_back(after.buffers)
+            results += values
+            if len(results) < count:
+                results.append(self._apart(cases[len(results)]))
+        return results
+
+    def _apart(self, arguments: tuple[Any, ...]) -> Any:
+        """One case in a process of its own."""
         try:
             return self(*arguments)
         except ProgramFault as fault:
             return fault
+
+    def _agrees(self, arguments: tuple[Any, ...], value: Any, buffers: Mapping[str, bytes]) -> bool:
+        """Whether a case does the same in a process of its own; nothing is written back."""
+        outcome, _ = self._run(arguments)
+        if not isinstance(outcome, Returned):
+            return False
+        same = all(outcome.buffers[name] == data for name, data in buffers.items())
+        return same and repr(self._value(outcome)) == repr(value)  # so that nan agrees with nan, and 0.0 not with -0.0
 
     def __repr__(self) -> str:
         return f"<function {self.prototype.name}: {self.engine}>"
