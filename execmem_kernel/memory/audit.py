@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns
@@ -38,7 +39,8 @@ _SENTENCES: Mapping[Kind, str] = {
 }
 
 _READS = 8
-_DEPTH = 5
+_DEPTH, _CALL_DEPTH = 5, 3
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _OBJECTS = 20_000
 
 
@@ -124,8 +126,9 @@ def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = Non
         for each in gc.get_objects()
         if type(each) is ExecutableMemory and not each.closed and each._manager is books
     ]
-    by_handle = holders(handles, namespace)
-    held = {id(handle._block): by_handle[id(handle)] for handle in handles}
+    loose = [handle for handle in handles if not handle._block.scopes and not handle._block.pins]
+    by_handle = holders(loose, namespace)
+    held = {id(handle._block): by_handle[id(handle)] for handle in loose}
     now = perf_counter_ns()
     findings = []
     with all_held() as managers:
@@ -231,52 +234,60 @@ def holders(handles: Iterable[ExecutableMemory], namespace: Mapping[str, object]
     The search goes down from the roots that a reader can name: variables, `Out[n]`, the last traceback, running
     calls; through containers, closures and attributes, a few levels deep.
     """
-    wanted = {id(handle) for handle in handles}
-    found: dict[int, dict[str, None]] = {number: {} for number in wanted}
-    for label, root in _roots(namespace):
-        for number in _reached(root, wanted):
-            found[number][label] = None
-    for label, root in _second_names(namespace):
-        for number in _reached(root, {number for number, labels in found.items() if not labels}):
-            found[number][label] = None
+    found: dict[int, dict[str, None]] = {id(handle): {} for handle in handles}
+    if found:
+        for label, root, depth in _roots(namespace):
+            for number in _reached(root, set(found), depth):
+                found[number][label] = None
+    nameless = {number for number, labels in found.items() if not labels}
+    if nameless:
+        for label, root in _second_names(namespace):
+            for number in _reached(root, nameless, _DEPTH):
+                found[number][label] = None
     return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
 
 
-def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]:
+    """Where to look, and how deep: a call's variables belong to whatever runs the cell as well, so not very."""
     out = namespace.get("Out")
     for name, value in list(namespace.items()):
         if not name.startswith("_") and value is not out:
-            yield f"variable {name}", value
+            yield f"variable {name}", value, _DEPTH
     if isinstance(out, dict):
         for number, value in list(out.items()):
-            yield f"Out[{number}]", value
+            yield f"Out[{number}]", value, _DEPTH
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     trace: TracebackType | None = getattr(error, "__traceback__", None) or getattr(sys, "last_traceback", None)
     while trace is not None:
         frame, trace = trace.tb_frame, trace.tb_next
         if frame.f_locals is not frame.f_globals:
-            yield f"a traceback, in {frame.f_code.co_name}", frame.f_locals
+            yield f"a traceback, in {frame.f_code.co_name}", frame.f_locals, _CALL_DEPTH
     for running in list(sys._current_frames().values()):
         each: FrameType | None = running
         while each is not None:
             if each.f_locals is not each.f_globals and not places.is_ours(each.f_code):
-                yield f"a running call of {each.f_code.co_name}", each.f_locals
+                yield f"a running call of {each.f_code.co_name}", each.f_locals, _CALL_DEPTH
             each = each.f_back
 
 
 def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Names that say little, for what has no better one: `_`, `_7`."""
+    """Where to look for what has no better name: `_`, `_7`, and the variables of the user's own modules."""
     for name, value in list(namespace.items()):
         if name.startswith("_"):
             yield f"variable {name}", value
+    for title, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and vars(module) is not namespace and not file.startswith(_INSTALLED) and not places.is_own_file(file):
+            for name, value in list(vars(module).items()):
+                yield f"variable {title}.{name}", value
 
 
-def _reached(root: object, wanted: set[int]) -> set[int]:
+def _reached(root: object, wanted: set[int], depth: int) -> set[int]:
     """Which of the wanted objects can be got at from a root."""
     hits: set[int] = set()
     seen: set[int] = set()
     level = [root]
-    for _ in range(_DEPTH):
+    for _ in range(depth):
         following: list[object] = []
         for each in level:
             if id(each) in wanted:

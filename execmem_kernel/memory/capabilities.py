@@ -78,7 +78,7 @@ WORKS = "works"
 
 def _try(backend: Backend) -> str:
     try:
-        region = Region.map(linux.PAGE_SIZE, "probe", (0,), linux.PAGE_SIZE, backend, SystemCalls())
+        region = Region.map(linux.PAGE_SIZE, "probe", (0,), linux.PAGE_SIZE, backend, SystemCalls(), [])
         assert region is not None, "the kernel may choose the place"
         try:
             region.write(0, b"\xc3")

@@ -385,6 +385,8 @@ class CodeMemoryManager:
         caught = places.here()
         whole = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
         with self._lock:
+            if self.inherited:
+                raise inherited_error("added to")
             flags = linux.MAP_PRIVATE | linux.MAP_ANONYMOUS
             try:
                 protection = linux.PROT_READ | linux.PROT_EXEC
@@ -475,6 +477,8 @@ class CodeMemoryManager:
                 region = self._map(size, f"slab {len(history) + 1}", "memfd", None, near, SLABS_START, SLABS_END)
             except OSError as error:
                 failure = error
+                if error.errno not in _RESOURCES:
+                    break
                 continue
             if near is None:
                 pool = self._pools[0]
@@ -545,14 +549,16 @@ class CodeMemoryManager:
         cursor = self._cursors.get((low, high), low)
         if address is not None and address % linux.PAGE_SIZE:
             raise ValueError(f"code can be placed at a multiple of {linux.PAGE_SIZE} only: a page starts there")
-        region = Region.map(size, name, (*first, *(() if near is not None else (cursor,))), guard, backend, self._calls)
+        region = Region.map(
+            size, name, (*first, *(() if near is not None else (cursor,))), guard, backend, self._calls, self._stuck
+        )
         if region is None:
             places_left = gaps(linux.mappings(), low - guard, high + guard, size + 2 * guard)
             starts = [gap + guard for gap in places_left]
             if near is not None:
                 starts.sort(key=lambda start: abs(start - near))
             last = () if near is not None else (0,)
-            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls)
+            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls, self._stuck)
         if region is None:
             raise UnreachableError(
                 f"{format_size(size)} asked for within 2 GiB of an address: nothing is free there; "
@@ -643,10 +649,8 @@ class CodeMemoryManager:
         """Unmap a region; where the kernel cannot (it may have to split a mapping first), keep it for later."""
         self._padding -= 2 * region.guard
         self._reserved -= region.reserved
-        try:
-            region.close()
-        except OSError:
-            self._stuck.append(region)
+        region.close_or_keep(self._stuck)
+        if region in self._stuck:
             return
         for window, cursor in self._cursors.items():
             if window[0] <= region.address < cursor:
@@ -1046,14 +1050,8 @@ class CodeMemoryManager:
                         self._unmap(slab)
             stuck, self._stuck = self._stuck, []
             for region in stuck:
-                self._unmap_again(region)
+                region.close_or_keep(self._stuck)
         return CleanupReport(tuple(released), tuple(kept))
-
-    def _unmap_again(self, region: Region) -> None:
-        with contextlib.suppress(OSError):
-            region.close()
-            return
-        self._stuck.append(region)
 
     def close(self) -> None:
         """The same as `cleanup()`, for `with`; the manager stays usable."""

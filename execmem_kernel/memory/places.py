@@ -31,15 +31,20 @@ def catch(frame: FrameType | None) -> Caught:
     """The place of the first frame outside this package, from `frame` outwards."""
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_PACKAGE):
+        if not is_own_file(code.co_filename):
             return code, frame.f_lasti
         frame = frame.f_back
     return NOWHERE
 
 
+def is_own_file(file: str) -> bool:
+    """Whether a file is part of this package."""
+    return file.startswith(_PACKAGE)
+
+
 def is_ours(code: CodeType) -> bool:
     """Whether code is part of this package."""
-    return code.co_filename.startswith(_PACKAGE)
+    return is_own_file(code.co_filename)
 
 
 def here() -> Caught:

@@ -95,7 +95,14 @@ class Region:
 
     @classmethod
     def map(
-        cls, size: int, name: str, addresses: Iterable[int], guard: int, backend: Backend, calls: SystemCalls
+        cls,
+        size: int,
+        name: str,
+        addresses: Iterable[int],
+        guard: int,
+        backend: Backend,
+        calls: SystemCalls,
+        stuck: list[Region],
     ) -> Region | None:
         """Map `size` bytes at the first of `addresses` that is free (0: wherever the kernel likes).
 
@@ -105,7 +112,7 @@ class Region:
             The region, or None if none of the addresses is free.
 
         Raises:
-            OSError: A system call failed; nothing is left behind.
+            OSError: A system call failed; nothing is left behind but what munmap then refused to take, in `stuck`.
         """
         with contextlib.ExitStack() as undo:
             write = read = -1
@@ -120,9 +127,8 @@ class Region:
             start = _reserve(addresses, whole, guard, calls)
             if start is None:
                 return None
-            undo.callback(linux.unmap_pages, start, whole)
             region = cls(start + guard, size, guard, backend, calls)
-            region.owner = 0  # not its own owner until the last step below: `undo` frees everything
+            undo.callback(region.close_or_keep, stuck)
             # SAFETY: MAP_FIXED replaces only what _reserve has just mapped for us.
             if backend == "memfd":
                 protection, flags = linux.PROT_READ | linux.PROT_EXEC, linux.MAP_SHARED | linux.MAP_FIXED
@@ -134,7 +140,6 @@ class Region:
                     linux.copy_to_memory(region.address + offset, _FILL[: size - offset])
             undo.pop_all()
         region.write_descriptor, region.read_descriptor = write, read
-        region.owner = os.getpid()
         return region
 
     @property
@@ -189,6 +194,13 @@ class Region:
         if self.read_descriptor >= 0:
             os.close(self.read_descriptor)
             self.read_descriptor = -1
+
+    def close_or_keep(self, stuck: list[Region]) -> None:
+        """Close; where munmap refuses, put this where somebody will try again."""
+        try:
+            self.close()
+        except OSError:
+            stuck.append(self)
 
     def drop_writing(self) -> None:
         """Close the descriptor for writing, as a forked child does first."""
@@ -260,7 +272,7 @@ class Block:
     doomed: bool = False
     """Closed while a call was running: freed when the last call ends."""
     gate: Any = None
-    """Two numbers that machine code reads where it calls the block: 1 while it may, and how many such calls are running."""
+    """Two numbers that machine code reads where it calls the block: 1 while it may, and how many calls are running."""
     ended_in: str | None = None
     ended_at: places.Caught | None = None
 

@@ -47,3 +47,8 @@ def open_files() -> int:
 def call(address: int) -> int:
     """Call machine code that takes nothing and returns an int."""
     return int(ctypes.CFUNCTYPE(ctypes.c_int)(address)())
+
+
+def lines_of_ours() -> list[tuple[int, int, str, str]]:
+    """Every mapping in the two windows where regions are placed."""
+    return [line for line in lines() if 0x0FFF_F000 <= line[0] < 0x7000_0000]

@@ -240,7 +240,7 @@ def test_unmanaged_pages_are_executable_and_never_writable(manager: CodeMemoryMa
     assert manager.statistics().unmanaged == 8192
     (event,) = manager.events()
     assert (event.kind, event.size, event.owned, event.unowned) == ("unmanaged", 5000, 0, 8192)
-    with pytest.raises(em.ForeignAddressError, match="mapped here by allocate_unmanaged.* nobody owns them"):
+    with pytest.raises(em.ForeignAddressError, match=r"mapped here by allocate_unmanaged.* nobody owns them"):
         manager.release(address)
     manager.cleanup()
     assert kernel.protection_at(address) == "r-xp"

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -82,7 +83,7 @@ def test_the_free_runs_are_what_is_not_taken(steps: list[tuple[bool, int]], orde
         runs = pool.free_runs()
         free = {start + offset for start, length in runs for offset in range(0, length, GRANULE)}
         assert free == everything - set(used)
-        assert all(start + length < following for (start, length), (following, _) in zip(runs, runs[1:], strict=False))
+        assert all(start + length < following for (start, length), (following, _) in pairwise(runs))
         assert pool.largest_free == max((length for _, length in runs), default=0)
         assert pool.free_granules * GRANULE == sum(length for _, length in runs)
 
@@ -101,8 +102,7 @@ def test_released_space_is_int3_at_once_and_stays_out_of_use_for_a_while(manager
         memory = manager.allocate(RETURN_42)
         address = memory.address
         memory.close()
-        view = open("/proc/self/mem", "rb")
-        with view:
+        with open("/proc/self/mem", "rb") as view:
             view.seek(address)
             assert view.read(64) == b"\xcc" * 64
         assert manager.statistics().quarantined == 64
@@ -249,7 +249,7 @@ def test_gaps_are_free_and_in_the_window(spans: list[tuple[int, int]], size: int
 
 def test_a_region_that_is_dropped_is_unmapped() -> None:
     before = kernel.executable_mappings(), kernel.open_files()
-    region = Region.map(4096, "dropped", (0,), 4096, "memfd", SystemCalls())
+    region = Region.map(4096, "dropped", (0,), 4096, "memfd", SystemCalls(), [])
     assert region is not None
     assert kernel.protection_at(region.address) == "r-xs"
     del region

@@ -69,10 +69,17 @@ def test_the_scope_ends_the_memory(manager: CodeMemoryManager, pages: bool) -> N
 
 @BOTH
 def test_an_exception_ends_the_memory_too(manager: CodeMemoryManager, pages: bool) -> None:
-    with pytest.raises(ZeroDivisionError), manager.allocate(64, pages=pages) as memory:
-        memory.write(b"\xc3")
-        _ = 1 // 0
-    assert memory.closed
+    seen = []
+
+    def fails() -> None:
+        with manager.allocate(64, pages=pages) as memory:
+            seen.append(memory)
+            memory.write(b"\xc3")
+            _ = 1 // 0
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert seen[0].closed
     assert manager.snapshot().regions == ()
 
 
@@ -170,7 +177,7 @@ def test_moving_leaves_the_source_empty(manager: CodeMemoryManager) -> None:
         assert target.address == address
         assert kernel.call(target.address) == 42
         with pytest.raises(
-            ClosedMemoryError, match="region 'answer', allocated in test_region.py, line .* has been moved"
+            ClosedMemoryError, match=r"region 'answer', allocated in test_region.py, line .* has been moved"
         ):
             _ = source.address
         source.close()
@@ -230,7 +237,7 @@ def test_use_after_close_names_both_places(manager: CodeMemoryManager) -> None:
 
 def test_sealed_memory_is_not_written(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add") as memory:
-        with pytest.raises(SealedMemoryError, match="region 'add', allocated in test_region.py, line .*, is sealed"):
+        with pytest.raises(SealedMemoryError, match=r"region 'add', allocated in test_region.py, line .*, is sealed"):
             memory.write(RETURN_43)
         memory.seal()
         assert kernel.call(memory.address) == 42
@@ -355,7 +362,7 @@ def test_an_address_of_nobody_is_foreign(manager: CodeMemoryManager) -> None:
 def test_an_address_that_a_handle_owns_is_not_released_behind_it(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add") as memory:
         with pytest.raises(
-            ForeignAddressError, match="address of region 'add', .* which a handle owns: close that handle"
+            ForeignAddressError, match=r"address of region 'add', .* which a handle owns: close that handle"
         ):
             manager.release(memory.address)
         assert kernel.call(memory.address) == 42
@@ -433,7 +440,7 @@ def test_what_is_forgotten_is_freed_and_then_reported(manager: CodeMemoryManager
     memory = manager.allocate(64, name="add", pages=pages)
     address = memory.address
     with pytest.warns(
-        ResourceWarning, match="region 'add', allocated in test_region.py, line .*, was forgotten and has been freed"
+        ResourceWarning, match=r"region 'add', allocated in test_region.py, line .*, was forgotten and has been freed"
     ):
         del memory
     assert manager.snapshot().regions == ()
@@ -444,8 +451,8 @@ def test_what_is_forgotten_is_freed_and_then_reported(manager: CodeMemoryManager
 def test_a_cycle_of_garbage_is_freed_too(manager: CodeMemoryManager) -> None:
     box: list[object] = [manager.allocate(64, name="ring")]
     box.append(box)
+    del box
     with pytest.warns(ResourceWarning, match="region 'ring'"):
-        del box
         gc.collect()
     assert manager.snapshot().regions == ()
 
@@ -454,8 +461,8 @@ def test_a_finalizer_inside_the_lock_waits_for_nothing(manager: CodeMemoryManage
     """The garbage collector may run while this very thread is inside the manager."""
     box: list[object] = [manager.allocate(64)]
     box.append(box)
+    del box
     with manager._lock, pytest.warns(ResourceWarning):
-        del box
         gc.collect()
     assert manager.snapshot().regions == ()
 
