@@ -1,4 +1,4 @@
-"""Bytes to instructions: the text by Capstone, what each one reads, writes, changes and needs from the opcode tables."""
+"""Bytes to instructions: the text by Capstone, what each reads, writes, changes and needs by the opcode tables."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ _PREFIXES = frozenset(
 
 
 def read_back(text: str) -> Reading | None:
-    """What a text of `text_of` says, so that it can be compared with what was meant; None if it cannot be understood."""
+    """What a text of `text_of` says, to be compared with what was meant; None if it cannot be understood."""
     words = text.split(" ")
     count = next(number for number, word in enumerate(words) if word not in _PREFIXES)
     prefixes, mnemonic = words[:count], words[count]

@@ -3,6 +3,8 @@
 From iced-x86's tables; Capstone's text beside it is in disassembler.py.
 """
 
+# ruff: noqa: E501 (its tables are read by row)
+
 from __future__ import annotations
 
 import threading

@@ -1,11 +1,14 @@
 """Operations in, checked bytes out: Keystone in a child process, iced-x86 beside it, and nobody is believed.
 
-    Operation --canonical--> forms --+--> iced-x86, in process -----------+--> read back, compared with the operation --> Encoding
+    Operation --canonical--> forms --+--> iced-x86, in process -----------+--> read back, compared --> Encoding
                                      +--> text --> Keystone, in a child --+
 
-Every literal goes to Keystone as 0x.., one canonical instruction a line; every answer is decoded again and must say what the
+Every literal goes to Keystone as 0x.., one canonical instruction a line. Where the two encoders agree, that is the
+answer; where they differ, the shorter one. Every answer is decoded by iced-x86 and by Capstone and must say what the
 operation says, or it does not exist. Branches are encoded here, from the tables of the Intel SDM.
 """
+
+# ruff: noqa: E501 (its tables are read by row)
 
 from __future__ import annotations
 
@@ -386,8 +389,36 @@ _CAPSTONE_MISREADS = frozenset(
 """What Capstone 5 gets wrong: its second reading is left out for these, the first one (iced-x86's) stands alone."""
 
 _WIDE_NAMES_DROPPED = frozenset(
-    "movmskps movmskpd vmovmskps vmovmskpd pmovmskb vpmovmskb extractps vextractps pextrb pextrw vpextrb vpextrw pinsrb pinsrw vpinsrb "
-    "vpinsrw tpause umwait verr verw lmsw lldt ltr sldt str smsw vmovw lar".split()
+    [
+        "movmskps",
+        "movmskpd",
+        "vmovmskps",
+        "vmovmskpd",
+        "pmovmskb",
+        "vpmovmskb",
+        "extractps",
+        "vextractps",
+        "pextrb",
+        "pextrw",
+        "vpextrb",
+        "vpextrw",
+        "pinsrb",
+        "pinsrw",
+        "vpinsrb",
+        "vpinsrw",
+        "tpause",
+        "umwait",
+        "verr",
+        "verw",
+        "lmsw",
+        "lldt",
+        "ltr",
+        "sldt",
+        "str",
+        "smsw",
+        "vmovw",
+        "lar",
+    ]
 )
 """Capstone names the 32-bit (or 16-bit) register whatever the operand size."""
 

@@ -1,5 +1,7 @@
 """One plain sentence for any instruction: what it reads, what it changes, and what it leaves alone."""
 
+# ruff: noqa: E501 (its sentences are read by row)
+
 from __future__ import annotations
 
 import re
@@ -25,7 +27,7 @@ def explain(instruction: str | Instruction) -> str:
         from execmem_kernel.assembly.assembler import assemble
 
         program = assemble(instruction)
-        found = disassemble(program.code, program.address)
+        found = disassemble(program.code, program.address, program.labels)
         return " ".join(_sentence(one) for one in found)
     return _sentence(instruction)
 
@@ -39,7 +41,7 @@ def _sentence(instruction: Instruction) -> str:
     text = _special(instruction, mnemonic, words[:-1]) or _from_template(instruction, mnemonic)
     if text is None:
         return _generic(instruction)
-    text += _about_flags(instruction, mnemonic)
+    text += _about_mask(instruction) + _about_flags(instruction, mnemonic)
     if "lock" in words[:-1]:
         text += ", as one step that no other processor can interrupt"
     return _finished(text)
@@ -66,11 +68,22 @@ def _address(operand: str) -> str:
 
 def _value(operand: str) -> str:
     """An operand as something that can be read or written."""
+    operand = re.sub(r"\s*\{(?!1to)[^}]*\}", "", operand)
     found = _POINTED.match(operand)
     if found is None:
         number = re.fullmatch(r"-?0x[0-9a-f]+", operand)
         return str(int(operand, 16)) if number is not None and abs(int(operand, 16)) < 1 << 16 else operand
-    return f"{_BYTES.get(found[1] or '', 'the memory')} at {_address(operand)}"
+    repeated = ", repeated for every element," if found[4] else ""
+    return f"{_BYTES.get(found[1] or '', 'the memory')} at {_address(operand)}{repeated}"
+
+
+def _about_mask(instruction: Instruction) -> str:
+    """`{k1}` and `{z}` on the destination."""
+    found = re.search(r"\{(k\d)\}", instruction.text)
+    if found is None:
+        return ""
+    rest = "makes the others zero" if "{z}" in instruction.text else "leaves the others as they are"
+    return f", only in the elements where {found[1]} has a 1, and {rest}"
 
 
 def _about_flags(instruction: Instruction, mnemonic: str) -> str:

@@ -4,6 +4,8 @@ The forms come from iced-x86's opcode tables (Intel SDM vol. 2 and AMD APM vol. 
 names that assemblers and textbooks use for the same instructions from the tables below.
 """
 
+# ruff: noqa: E501 (its tables are read by row)
+
 from __future__ import annotations
 
 import difflib
@@ -678,8 +680,31 @@ def canonical(operation: Operation) -> Operation | None:
 
 
 _SAME_IN_32_BITS = frozenset(
-    "movmskps movmskpd vmovmskps vmovmskpd pmovmskb vpmovmskb extractps vextractps pextrb pextrw vpextrb vpextrw pinsrb pinsrw vpinsrb "
-    "vpinsrw sldt str verr verw lmsw lldt ltr".split()
+    [
+        "movmskps",
+        "movmskpd",
+        "vmovmskps",
+        "vmovmskpd",
+        "pmovmskb",
+        "vpmovmskb",
+        "extractps",
+        "vextractps",
+        "pextrb",
+        "pextrw",
+        "vpextrb",
+        "vpextrw",
+        "pinsrb",
+        "pinsrw",
+        "vpinsrb",
+        "vpinsrw",
+        "sldt",
+        "str",
+        "verr",
+        "verw",
+        "lmsw",
+        "lldt",
+        "ltr",
+    ]
 )
 """The 64-bit form does what the 32-bit form does, with one more prefix; GNU as writes the shorter one too."""
 
@@ -791,7 +816,7 @@ def select(operation: Operation) -> tuple[Form, ...]:
     """
     shape = tuple(shape_of(operand) for operand in operation.operands)
     found = [form for form in _candidates(operation.mnemonic, shape) if _says(form, operation)]
-    found = _with_default_size(operation, found)
+    found = _with_wide_numbers(operation, _with_default_size(operation, found))
     return tuple(sorted(found, key=lambda form: (encoding_rank(form, operation), form.rank)))
 
 
@@ -819,7 +844,12 @@ def _says(form: Form, operation: Operation) -> bool:
         return False  # an invalid opcode
     if form.text == "bswap r16":
         return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
-    if operation.mask is None and operation.rounding is None and not operation.prefixes and not info.require_op_mask_register:
+    if (
+        operation.mask is None
+        and operation.rounding is None
+        and not operation.prefixes
+        and not info.require_op_mask_register
+    ):
         return _operands_say(form, operation, evex)
     if operation.mask is not None and not (evex and info.can_use_op_mask_register):
         return False
@@ -905,6 +935,16 @@ EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) f
 
 def _needs_evex(name: str) -> bool:
     return name[1:3] == "mm" and int(name[3:]) >= 16
+
+
+def _with_wide_numbers(operation: Operation, found: list[Form]) -> list[Form]:
+    """For a number that is still to move, only the forms with room for any: 32 bits, or as many as there are."""
+    for number, operand in enumerate(operation.operands):
+        if isinstance(operand, Immediate) and operand.movable:
+            widths = {explicit_slots(form, operation)[number].width for form in found}
+            width = 4 if 4 in widths else max(widths, default=0)
+            found = [form for form in found if explicit_slots(form, operation)[number].width == width]
+    return found
 
 
 def _with_default_size(operation: Operation, found: list[Form]) -> list[Form]:

@@ -46,13 +46,13 @@ class KeystoneChild:
             raise EncoderLostError("Keystone is not installed: pip install keystone-engine")
         self._received = b""
         self._greeted = False
-        # Its own session, so that Ctrl-C in the notebook's terminal is not for it; no environment, no inherited descriptors.
         self._process = subprocess.Popen(
             [
                 sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("keystone_worker.py")),
                 str(Path(spec.origin).parent.parent),
             ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", env={}, start_new_session=True, bufsize=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            cwd="/", env={}, start_new_session=True,
         )  # fmt: skip
 
     def stop(self) -> None:

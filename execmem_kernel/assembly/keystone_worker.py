@@ -1,7 +1,7 @@
 """The encoder's child process: Keystone alone, one instruction at a time, in a process that may hang or die.
 
-Run as a script, by path, with the folder of the keystone package as its only argument; imports nothing of ours. A request
-is a line with a count and that many lines of text; the answer is as many lines: the bytes in hexadecimal, or "-".
+Run as a script, by path, with the folder of the keystone package as its only argument; imports nothing of ours.
+A request is a line with a count and that many lines of text; the answer is as many lines: hexadecimal bytes, or "-".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 _MEMORY = 512 << 20
 """Bytes of address space: Python and Keystone need a third of it; `.space`-like runaway needs more than all."""
 _PATIENCE_S = 2.0
-"""The child's own deadline for one request: Keystone loops in C, where neither a signal handler nor end-of-file is seen."""
+"""The child's own deadline for a request: Keystone loops in C, where no handler runs and no end-of-file is seen."""
 
 
 def main(package_folder: str) -> None:

@@ -5,6 +5,8 @@ Addresses that the reader of the source refuses before (ASM021, ASM023, ASM029) 
 whoever makes operations without it.
 """
 
+# ruff: noqa: E501 (its sentences are read whole)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -91,7 +93,7 @@ def _bad_memory(number: int, memory: Memory, operation: Operation) -> Refusal | 
     if index in ("rsp", "esp", "rip", "eip"):
         if base is None or memory.scale != 1 or index.endswith("ip"):
             return Refusal(
-                "ASM112",
+                "ASM021",
                 f"`{index}` cannot be an index or be multiplied in an address.",
                 number,
                 "copy it to another register first",

@@ -5,6 +5,8 @@
 Not a test by itself; tests/assembly/test_encoder.py runs a small part of it.
 """
 
+# ruff: noqa: E501 (cases are read by row)
+
 from __future__ import annotations
 
 import argparse
@@ -14,14 +16,14 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from execmem_kernel.assembly import forms
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.encoder import default_encoder
 from execmem_kernel.assembly.forms import Form, Slot
-from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operand, Operation, Refusal, Register
+from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operand, Operation, Register
 
 ADDRESSES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16)))
 ROUNDINGS = ("rn-sae", "rd-sae", "ru-sae", "rz-sae")

@@ -1,0 +1,350 @@
+"""The encoder: what it makes is what was meant, whatever happens to Keystone."""
+
+# ruff: noqa: E501 (cases are read by row)
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from execmem_kernel.assembly import keystone_child
+from execmem_kernel.assembly.encoder import CheckedEncoder, default_encoder
+from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operation, Refusal, Register, Target
+from execmem_kernel.errors import EncoderLostError
+from tests.assembly.encoder_fuzzer import cases, compare, gnu_assemble
+
+RAX, RBX, RSP = Register("rax"), Register("rbx"), Register("rsp")
+RIP = Register("rip")
+
+KNOWN_DIFFERENCES = {
+    "xchg ax, ax": "GNU as writes the one-byte opcode, which the decoders read as a nop",
+}
+
+
+@pytest.fixture
+def encoder() -> Iterator[CheckedEncoder]:
+    """An encoder with a child of its own, that knows nothing yet."""
+    fresh = CheckedEncoder()
+    yield fresh
+    fresh.close()
+
+
+def code_of(answer: Encoding | Refusal) -> bytes:
+    assert isinstance(answer, Encoding), answer
+    return answer.code
+
+
+def one(operation: Operation) -> Encoding | Refusal:
+    return default_encoder().encode([operation])[0]
+
+
+def children() -> set[int]:
+    """The processes that this one started and that still exist."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
+
+
+def test_the_instruction_set_is_encoded_as_gnu_as_does() -> None:
+    """A sample of the whole instruction set: nothing wrong, all but a few in a thousand accepted and byte for byte equal."""
+    kinds: dict[str, list[str]] = {}
+    for finding in compare(cases(4000, seed=20261123)):
+        kinds.setdefault(finding.kind, []).append(f"{finding.case.text}: {finding.ours} / {finding.theirs}")
+    wrong = [text for text in kinds.get("wrong", []) if text.split(":")[0] not in KNOWN_DIFFERENCES]
+    assert wrong == []
+    same, equal, refused = (len(kinds.get(kind, [])) for kind in ("same", "equal", "refused"))
+    assert same > 3800
+    assert refused <= 0.005 * (same + equal + refused), kinds["refused"]
+    assert equal <= 0.005 * same, kinds["equal"]
+
+
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        ("mov rax, 5", Operation("mov", (RAX, Immediate(5)))),
+        ("mov rax, 0x80000000", Operation("mov", (RAX, Immediate(0x80000000)))),
+        ("mov rax, 0xffffffffffffffff", Operation("mov", (RAX, Immediate((1 << 64) - 1)))),
+        ("movabs rax, 5", Operation("movabs", (RAX, Immediate(5)))),
+        ("movabs rax, [0x1122334455667788]", Operation("movabs", (RAX, Memory(displacement=0x1122334455667788, absolute=True)))),
+        ("add ax, -1", Operation("add", (Register("ax"), Immediate(-1)))),
+        ("lea rax, [rax+rsp]", Operation("lea", (RAX, Memory(RSP, RAX)))),
+        ("mov rbx, fs:[0x28]", Operation("mov", (RBX, Memory(displacement=0x28, segment=Register("fs"))))),
+        ("mov rbx, ds:[0x1000]", Operation("mov", (RBX, Memory(displacement=0x1000, absolute=True)))),
+        ("mov rax, [eip+8]", Operation("mov", (RAX, Memory(Register("eip"), displacement=8)))),
+        ("pushf", Operation("pushf")),
+        ("popf", Operation("popf")),
+        ("nop dword ptr [rax]", Operation("nop", (Memory(RAX, size=4),))),
+        ("endbr64", Operation("endbr64")),
+        ("push 0x7fffffff", Operation("push", (Immediate(0x7FFFFFFF),))),
+        ("push 0x8000", Operation("push", (Immediate(0x8000),))),
+        ("imul eax, 5", Operation("imul", (Register("eax"), Immediate(5)))),
+        ("test rax, [rbx]", Operation("test", (RAX, Memory(RBX)))),
+        ("xchg rax, rbx", Operation("xchg", (RAX, RBX))),
+        ("xchg eax, eax", Operation("xchg", (Register("eax"), Register("eax")))),
+        ("int 3", Operation("int", (Immediate(3),))),
+        ("movsx rax, ebx", Operation("movsx", (RAX, Register("ebx")))),
+        ("movq rax, xmm1", Operation("movq", (RAX, Register("xmm1")))),
+        ("movd xmm1, rax", Operation("movd", (Register("xmm1"), RAX))),
+        ("cmpeqps xmm0, xmm1", Operation("cmpeqps", (Register("xmm0"), Register("xmm1")))),
+        ("vcmpneq_oqpd ymm0, ymm1, ymm2", Operation("vcmpneq_oqpd", tuple(map(Register, ("ymm0", "ymm1", "ymm2"))))),
+        ("pclmulhqlqdq xmm0, xmm1", Operation("pclmulhqlqdq", (Register("xmm0"), Register("xmm1")))),
+        ("rep movsb", Operation("movsb", (), ("rep",))),
+        ("repne scasb", Operation("scasb", (), ("repne",))),
+        ("rep ret", Operation("ret", (), ("rep",))),
+        ("lodsq", Operation("lodsq")),
+        ("movs byte ptr [rdi], byte ptr [rsi]", Operation("movs", (Memory(Register("rdi"), size=1), Memory(Register("rsi"), size=1)))),
+        ("notrack jmp rax", Operation("jmp", (RAX,), ("notrack",))),
+        ("fadd", Operation("fadd")),
+        ("faddp", Operation("faddp")),
+        ("fsubp st(3), st", Operation("fsubp", (Register("st(3)"), Register("st(0)")))),
+        ("fstcw [rax]", Operation("fstcw", (Memory(RAX),))),
+        ("{evex} vaddps xmm0, xmm1, xmm2", Operation("vaddps", tuple(map(Register, ("xmm0", "xmm1", "xmm2"))), ("{evex}",))),
+        ("{vex} vpdpbusd xmm0, xmm1, xmm2", Operation("vpdpbusd", tuple(map(Register, ("xmm0", "xmm1", "xmm2"))), ("{vex}",))),
+        ("blendvps xmm1, xmm2, xmm0", Operation("blendvps", tuple(map(Register, ("xmm1", "xmm2", "xmm0"))))),
+        ("call qword ptr [rax]", Operation("call", (Memory(RAX),))),
+        ("jmp fword ptr [rax]", Operation("jmp", (Memory(RAX, size=6),))),
+        ("enter 16, 0", Operation("enter", (Immediate(16), Immediate(0)))),
+        ("lock cmpxchg16b [rdi]", Operation("cmpxchg16b", (Memory(Register("rdi")),), ("lock",))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_keystone_gets_wrong_comes_out_as_from_gnu_as(text: str, operation: Operation) -> None:
+    assert code_of(one(operation)).hex() == gnu_assemble([text])[0].hex()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        (Operation("mov", (Register("al"), Immediate(256))), "ASM108"),
+        (Operation("mov", (Register("ax"), Immediate(0x12345))), "ASM108"),
+        (Operation("mov", (Memory(RAX, size=1), Immediate(256))), "ASM108"),
+        (Operation("push", (Immediate(0x80000000),)), "ASM108"),
+        (Operation("ret", (Immediate(0x10000),)), "ASM108"),
+        (Operation("enter", (Immediate(70000), Immediate(0))), "ASM108"),
+        (Operation("mov", (RAX, Memory(RBX, displacement=0x80000000))), "ASM118"),
+        (Operation("mov", (RAX, Memory(RBX, displacement=0x123456789))), "ASM118"),
+        (Operation("mov", (RBX, Memory(displacement=0x7F1234560010, absolute=True))), "ASM118"),
+        (Operation("lea", (RAX, Memory(None, RSP, 2))), "ASM021"),
+        (Operation("lea", (RAX, Memory(RSP, RSP))), "ASM021"),
+        (Operation("mov", (RAX, Memory(RIP, RAX))), "ASM023"),
+        (Operation("mov", (RAX, Memory(Register("eax"), RBX))), "ASM023"),
+        (Operation("mov", (RAX, Memory(RBX, RAX, 3))), "ASM029"),
+        (Operation("pop", (RIP,)), "ASM111"),
+        (Operation("add", (RIP, Immediate(5))), "ASM111"),
+        (Operation("mov", (Register("sil"), Register("ah"))), "ASM110"),
+        (Operation("mov", (Register("ah"), Memory(Register("r8"), size=1))), "ASM110"),
+        (Operation("into"), "ASM101"),
+        (Operation("nop", (), ("lock",)), "ASM109"),
+        (Operation("add", (RAX, RBX), ("rep",)), "ASM120"),
+        (Operation("mov", (Memory(RAX), Memory(RBX))), "ASM105"),
+        (Operation("mov", (RAX, Register("ebx"))), "ASM107"),
+        (Operation("mov", (Memory(RAX), Immediate(1))), "ASM103"),
+        (Operation("bswap", (Register("ax"),)), "ASM102"),
+        (Operation("mvo", (RAX, Immediate(1))), "ASM100"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.mnemonic,
+)
+def test_what_cannot_be_said_is_refused_with_its_reason(operation: Operation, code: str) -> None:
+    answer = one(operation)
+    assert isinstance(answer, Refusal), answer
+    assert answer.code == code
+    assert answer.message.endswith(".")
+
+
+def test_a_refusal_speaks_the_words_of_the_source() -> None:
+    answer = one(Operation("setz", (RAX,)))
+    assert isinstance(answer, Refusal)
+    assert "`setz`" in answer.message
+    assert "sete" not in answer.message + answer.hint
+
+
+# ---- branches and addresses ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mnemonic", ["jmp", "je", "jnz", "jg", "loop", "jrcxz", "jecxz"])
+@pytest.mark.parametrize("distance", [-128, -1, 0, 127])
+def test_a_short_branch_reaches_what_a_byte_holds(mnemonic: str, distance: int) -> None:
+    address = 0x1000
+    size = 3 if mnemonic == "jecxz" else 2
+    code = code_of(one(Operation(mnemonic, (Target(address + size + distance),), address=address)))
+    assert len(code) == size
+    assert int.from_bytes(code[-1:], signed=True) == distance
+
+
+def test_a_branch_is_short_where_that_reaches_and_near_beyond() -> None:
+    for distance, size in ((127, 2), (128, 5), (-128, 2), (-129, 5)):
+        code = code_of(one(Operation("jmp", (Target(0x10002 + distance),), address=0x10000)))
+        assert len(code) == size
+        assert 0x10000 + size + int.from_bytes(code[1:], "little", signed=True) == 0x10002 + distance
+
+
+def test_a_branch_out_of_reach_is_refused() -> None:
+    for operation in (
+        Operation("loop", (Target(0x2000),), address=0x1000),
+        Operation("jmp", (Target(0x2000, "short"),), address=0x1000),
+        Operation("call", (Target(1 << 40),), address=0x1000),
+        Operation("call", (Target(0x1000, "short"),), address=0x1000),
+    ):
+        assert isinstance(one(operation), Refusal)
+
+
+def test_a_relative_operand_holds_the_distance_from_the_end_of_its_instruction() -> None:
+    """The immediate behind the displacement counts too, and the cached form fits every address."""
+    for address in (0, 0x1000, 0x10000000):
+        for target in (address, address + 0x2000):
+            for operands in (
+                (RAX, Memory(RIP, target=target)),
+                (Memory(RIP, target=target, size=4), Immediate(0x12345678)),
+            ):
+                code = code_of(one(Operation("mov", operands, address=address)))
+                at = -8 if isinstance(operands[1], Immediate) else -4
+                field = code[at : at + 4] if at == -8 else code[-4:]
+                assert address + len(code) + int.from_bytes(field, "little", signed=True) == target
+    assert isinstance(one(Operation("mov", (RAX, Memory(RIP, target=1 << 40)))), Refusal)
+
+
+def test_a_movable_number_always_takes_the_wide_form() -> None:
+    near = code_of(one(Operation("mov", (RAX, Memory(RBX, displacement=1, movable=True)))))
+    far = code_of(one(Operation("mov", (RAX, Memory(RBX, displacement=1000, movable=True)))))
+    assert len(near) == len(far) == 7
+    small = code_of(one(Operation("add", (RAX, Immediate(1, movable=True)))))
+    large = code_of(one(Operation("add", (RAX, Immediate(1000, movable=True)))))
+    assert len(small) == len(large)
+
+
+# ---- the child -------------------------------------------------------------------------------------------------------
+
+SAMPLE = [Operation("add", (RAX, Immediate(number))) for number in range(40)]
+EXPECTED = [bytes.fromhex("4883c0") + bytes([number]) for number in range(40)]
+
+
+def codes(answers: Sequence[Encoding | Refusal]) -> list[bytes]:
+    return [code_of(answer) for answer in answers]
+
+
+def test_the_same_operations_give_the_same_bytes_cold_and_warm(encoder: CheckedEncoder) -> None:
+    assert codes(encoder.encode(SAMPLE)) == codes(encoder.encode(SAMPLE)) == EXPECTED
+
+
+def test_keystone_runs_in_a_child_with_nothing_of_ours(encoder: CheckedEncoder) -> None:
+    before = children()
+    encoder.encode(SAMPLE)
+    (child,) = children() - before
+    assert sorted(os.listdir(f"/proc/{child}/fd")) == ["0", "1", "2"]
+    assert Path(f"/proc/{child}/environ").read_bytes() == b""
+    assert os.getsid(child) != os.getsid(0)
+    limits = Path(f"/proc/{child}/limits").read_text()
+    assert "Max open files            3" in limits
+    assert "Max address space         unlimited" not in limits
+    encoder.close()
+    assert child not in children()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
+def test_a_child_that_dies_or_hangs_is_replaced(encoder: CheckedEncoder, number: signal.Signals) -> None:
+    before = children()
+    encoder.encode(SAMPLE[:1])
+    (child,) = children() - before
+    os.kill(child, number)
+    assert codes(encoder.encode(SAMPLE)) == EXPECTED
+    assert child not in children()
+
+
+def test_a_child_that_never_lives_is_one_clear_error(encoder: CheckedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(keystone_child.sys, "executable", "/bin/false")
+        with pytest.raises(EncoderLostError, match="Keystone"):
+            encoder.encode(SAMPLE)
+    assert codes(encoder.encode(SAMPLE)) == EXPECTED
+
+
+class Liar(keystone_child.KeystoneChild):
+    """A Keystone that answers everything with the same wrong instruction."""
+
+    def __init__(self, code: bytes) -> None:
+        super().__init__()
+        self.code = code
+
+    def send(self, lines: Sequence[str]) -> None:
+        pass
+
+    def receive(self, count: int) -> list[bytes | None]:
+        return [self.code] * count
+
+
+@pytest.mark.parametrize("code", ["4883c001", "48ffc0", "90", "06", "4883c0ff90", "48"])
+def test_bytes_that_say_something_else_are_never_believed(encoder: CheckedEncoder, code: str) -> None:
+    encoder._keystone = Liar(bytes.fromhex(code))
+    assert codes(encoder.encode(SAMPLE[2:])) == EXPECTED[2:]
+
+
+def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: CheckedEncoder) -> None:
+    class Fragile(keystone_child.KeystoneChild):
+        """Dies of one text, with the answers before it given."""
+
+        def send(self, lines: Sequence[str]) -> None:
+            self.lines = lines
+
+        def receive(self, count: int) -> list[bytes | None]:
+            answers: list[bytes | None] = []
+            for line in self.lines:
+                if line == "add rax, 7":
+                    raise keystone_child.ChildLost(answers)
+                answers.append(None)
+            return answers
+
+    encoder._keystone = Fragile()
+    assert codes(encoder.encode(SAMPLE)) == EXPECTED
+
+
+def test_a_forked_process_gets_a_child_of_its_own() -> None:
+    encoder = default_encoder()
+    encoder.encode(SAMPLE[:1])
+    fresh = [Operation("sub", (RBX, Immediate(number))) for number in range(50, 60)]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            good = [isinstance(answer, Encoding) for answer in encoder.encode(fresh)]
+            encoder.close()  # type: ignore[attr-defined]
+            os._exit(0 if all(good) else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert codes(encoder.encode(fresh)) == [bytes.fromhex("4883eb") + bytes([number]) for number in range(50, 60)]
+
+
+def test_threads_share_one_encoder() -> None:
+    failures: list[object] = []
+
+    def work(start: int) -> None:
+        operations = [Operation("xor", (RAX, Immediate(number))) for number in range(start, start + 50)]
+        expected = [bytes.fromhex("4883f0") + bytes([number]) for number in range(start, start + 50)]
+        if codes(default_encoder().encode(operations)) != expected:
+            failures.append(start)
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in range(0, 77, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_an_interrupted_request_does_not_answer_the_next(
+    encoder: CheckedEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(count: int) -> list[bytes | None]:
+        raise KeyboardInterrupt
+
+    encoder.encode(SAMPLE[:1])
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder._keystone, "receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            encoder.encode(SAMPLE[1:20])
+    assert codes(encoder.encode(SAMPLE)) == EXPECTED
