@@ -55,6 +55,8 @@ GENERAL_IN_CONTEXT = (
 )  # fmt: skip
 """Registers in the order a signal's context has them. Source: sys/ucontext.h, "gregset_t"."""
 
+BYTEARRAY_START = 40
+"""Where a bytearray keeps the address of its bytes. Source: cpython/bytearrayobject.h, "PyByteArrayObject"."""
 ACTIONS, RANGES, BLOCKS = 0x400, 0x1000, 0x2_1000
 """Where the parts of the guard's data begin; drawn in native_guard.s."""
 MOST_RANGES = (BLOCKS - RANGES) // 16
@@ -77,10 +79,16 @@ def unavailable() -> str | None:
         return "this Python has no global interpreter lock, which the guard relies on"
     if object.__basicsize__ != 16 or bytes.__basicsize__ != 33:
         return "this Python lays its objects out in another way"
-    words = (ctypes.c_uint64 * 4).from_address(id(-5))
-    expected = (id(int), 2**64 - 1, 5) if sys.version_info < (3, 12) else (id(int), 8 | 2, 5)
-    if (words[1], words[2], words[3] & 0xFFFF_FFFF) != expected:
-        return "this Python lays its integers out in another way"
+    small, text = -5, bytearray(b"text")
+    words = (ctypes.c_uint64 * 4).from_address(id(small))
+    # Since 3.14 bit 2 of the size says that the number is one of those that are never freed.
+    size = words[2] if sys.version_info < (3, 12) else words[2] & ~4
+    expected = (id(int), 2**64 - 1 if sys.version_info < (3, 12) else 8 | 2, 5)
+    start = ctypes.c_uint64.from_address(id(text) + BYTEARRAY_START).value
+    if (words[1], size, words[3] & 0xFFFF_FFFF) != expected or start != ctypes.addressof(
+        ctypes.c_char.from_buffer(text)
+    ):
+        return "this Python lays its objects out in another way"
     return None
 
 
@@ -580,7 +588,7 @@ def stub_source(guard: Guard, prototype: Prototype, target: int, gate: int) -> s
         "bytearray_type": f"{id(bytearray):#x}",
         "none": f"{id(None):#x}",
         "bytes_start": bytes.__basicsize__ - 1,
-        "bytearray_start": 40,
+        "bytearray_start": BYTEARRAY_START,
     }
     if isinstance(prototype.result, Pointer) and prototype.result.is_text:
         # Reading the text is a second guarded call: Python makes both.

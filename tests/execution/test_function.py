@@ -54,7 +54,8 @@ def test_it_says_what_it_is() -> None:
     assert repr(add) == "<function add: isolated: a process of its own for every call>"
     assert add.outcome is None
     add(1, 2)
-    assert add.outcome.registers["rax"] == 3
+    outcome: em.Outcome = add.outcome
+    assert outcome.registers["rax"] == 3
 
 
 @pytest.mark.parametrize("native", [False, True])
