@@ -304,16 +304,20 @@ class CodeMemoryManager:
         # This and `_close` are what everybody pays for, so they are written out flat; `with` on a lock costs twice
         # what acquire and release do.
         kind = type(size_or_code)
-        if kind is int:
-            size: int = size_or_code  # type: ignore[assignment]
+        if kind is bytes:
+            code: bytes | bytearray | memoryview | None = size_or_code  # type: ignore[assignment]
+            size = len(size_or_code)  # type: ignore[arg-type]
+        elif kind is int:
             code = None
+            size = size_or_code  # type: ignore[assignment]
         else:
             size, code = _size_and_code(size_or_code)
         if size <= 0:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
         frame = _getframe(1)
         caller = frame.f_code
-        caught = places.catch(frame) if caller.co_filename in places.OWN_FILES else (caller, frame.f_lasti)
+        file = caller.co_filename
+        caught = places.catch(frame) if file in places.OWN_FILES else (caller, frame.f_lasti)
         if self._forgotten_blocks:
             self._collect()
         lock = self._lock
@@ -332,21 +336,7 @@ class CodeMemoryManager:
             block.name = name
             block.cell = cell = places.current_cell
             block.caught = caught
-            block.born_ns = perf_counter_ns()
-            if code is not None:
-                try:
-                    self._store(block, block.offset, code)
-                    if block.own_pages:
-                        block.region.freeze()
-                except OSError as error:
-                    self._take_back(block)
-                    raise _host_error(error, size) from error
-                block.state = "sealed"
-            memory = _new_handle(ExecutableMemory)
-            memory._manager = self
-            memory._block = block
-            memory._gone = None
-            # Plain additions from here on: nothing below can fail.
+            block.born_ns = start = perf_counter_ns()
             live = self._live
             live[block.address] = block
             if len(live) > self._peak:
@@ -356,21 +346,43 @@ class CodeMemoryManager:
                 self._peak_payload = payload
             self._rounding += block.capacity - size
             self._sizes[(size - 1).bit_length()] += 1
-            group = self._groups.get((cell, name, caller.co_filename))
+            group = self._groups.get((cell, name, file))
             if group is None:
-                group = self._groups[cell, name, caller.co_filename] = [0, 0]
+                group = self._groups[cell, name, file] = [0, 0]
             block.group = group
             group[0] += 1
             group[1] += size
             block.sequence = sequence = self._sequence + 1
-            if code is None:
-                self._sequence = sequence
-                self._events.append((sequence, "allocated", block, payload - self._handed_over, self._unowned))
-            else:
+            what = "allocated"
+            if code is not None:
+                try:
+                    if block.own_pages:
+                        self._store(block, 0, code)
+                        block.region.freeze()
+                    else:
+                        written = linux.pwrite(block.region.write_descriptor, code, block.offset)
+                        self._write_count += 1
+                        self._write_ns += perf_counter_ns() - start
+                        if written != size:
+                            raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
+                except OSError as error:
+                    if not block.own_pages:
+                        self._calls.failed("pwrite", error)
+                    self._note("allocated", block)
+                    self._end(block, caught)
+                    raise _host_error(error, size) from error
+                block.state = "sealed"
                 self._sequence = sequence + 2
-                self._events.append((sequence, _WHOLE, block, payload - self._handed_over, self._unowned))
+                what = _WHOLE
+            else:
+                self._sequence = sequence
+            self._events.append((sequence, what, block, payload - self._handed_over, self._unowned))
             if is_tracing():
                 _trace(block)
+            memory = _new_handle(ExecutableMemory)
+            memory._manager = self
+            memory._block = block
+            memory._gone = None
         finally:
             lock.release()
         return memory
@@ -610,25 +622,6 @@ class CodeMemoryManager:
         if written != len(data):
             raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
 
-    def _take_back(self, block: Block) -> None:
-        """Give a block's space back: unmap its pages, or fill it with int3 and keep it out of use for a while."""
-        if block.own_pages:
-            self._own -= 1
-            self._unmap(block.region)
-            return
-        capacity = block.capacity
-        try:
-            self._store(block, block.offset, INT3 * capacity)
-        except OSError:
-            # Its old bytes cannot be wiped out, so it is not handed out again.
-            self._keep_out(block)
-            return
-        quarantine = self._quarantine
-        quarantine.append(block)
-        self._quarantined += capacity
-        while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
-            self._free_oldest()
-
     def _free_oldest(self) -> None:
         """Let the block that has been longest in quarantine be used again; give back a slab that is empty."""
         block = self._quarantine.popleft()
@@ -741,7 +734,28 @@ class CodeMemoryManager:
         group[1] -= size
         if is_tracing():
             linux.untrace_memory(block.address)
-        self._take_back(block)
+        if block.own_pages:
+            self._own -= 1
+            self._unmap(block.region)
+        else:
+            # Filled with int3, and kept out of use for a while.
+            capacity = block.capacity
+            start = perf_counter_ns()
+            try:
+                written = linux.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
+            except OSError as error:
+                self._calls.failed("pwrite", error)
+                written = 0
+            self._write_count += 1
+            self._write_ns += perf_counter_ns() - start
+            if written == capacity:
+                quarantine = self._quarantine
+                quarantine.append(block)
+                self._quarantined += capacity
+                while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
+                    self._free_oldest()
+            else:
+                self._keep_out(block)  # its old bytes could not be wiped out
         self._released.append(block)
         self._sequence = sequence = self._sequence + 1
         self._events.append((sequence, "released", block, payload - self._handed_over, self._unowned))

@@ -223,5 +223,5 @@ class ManagerMachine(RuleBasedStateMachine):
 
 TestManagerModel = ManagerMachine.TestCase
 TestManagerModel.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=35, deadline=None, suppress_health_check=list(HealthCheck)
 )
