@@ -42,7 +42,7 @@ from execmem_kernel.assembly.lines import Line, check_characters, split_lines
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.operands import Encoder, Encoding, Memory, Operation, Refusal, Target
 from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
-from execmem_kernel.assembly.source import Constant, Name, Statement, Syntax, build, read_line
+from execmem_kernel.assembly.source import Constant, Name, Statement, Syntax, build, read_line, separated
 from execmem_kernel.errors import AssemblyError
 
 ERROR_LIMIT = 20
@@ -89,6 +89,10 @@ _DOTTED = re.compile(
     r"^[ \t]*(?:[\w.$]+:[ \t]*)?\.(?:text|data|bss|code|section|globl|global|rodata|byte|quad|long|asciz|string|ascii|zero)\b",
     re.MULTILINE,
 )
+
+
+_COMPILED = re.compile(r"^[ \t]*\.(?:ident[ \t]|cfi_startproc)", re.MULTILINE)
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def dialect_of(source: str) -> Dialect:
@@ -244,6 +248,7 @@ class Assembly:
         self._ended = False
         self._size = 0
         self._deceptive: set[int] = set()
+        self._compiled = _COMPILED.search(source) is not None
         self._offset = 0
 
     # ---- diagnostics -------------------------------------------------------------------------------------------------
@@ -320,21 +325,34 @@ class Assembly:
                 continue
             if upcoming is None or self._ended:
                 break
-            line = upcoming
-            if self._deceptive and line.number in self._deceptive:
+            if self._deceptive and upcoming.number in self._deceptive:
                 continue
-            # Only GNU as reads AT&T syntax, so its rules are the ones meant there.
-            dialect = "gnu" if self._syntax == "att" else self._dialect
-            statement = read_line(line.text, self._syntax, dialect)
-            if statement.complaint is not None:
+            self._read_line(upcoming)
+
+    def _read_line(self, line: Line) -> None:
+        # Only GNU as reads AT&T syntax, so its rules are the ones meant there.
+        dialect = "gnu" if self._syntax == "att" else self._dialect
+        texts: tuple[str, ...] = (line.text,)
+        if dialect == "gnu" and ";" in line.text:
+            texts = separated(line.text, self._syntax, dialect)
+        elif not dialect and ";" in line.text and len(separated(line.text, self._syntax, dialect)) > 1:
+            start = line.text.index(";")
+            self._warn(
+                line, "ASM084", "What stands after `;` reads like an instruction, and is taken as a comment.", start, start + 1,
+                "put each instruction on a line of its own",
+            )  # fmt: skip
+        for text in texts:
+            statement = read_line(text, self._syntax, dialect)
+            complaint = statement.complaint
+            try:
+                if complaint is None:
+                    self._take(statement, line)
+                    continue
                 for name in statement.labels:
                     self._define(name, line)
-                self._complain(line, statement.complaint)
-                continue
-            try:
-                self._take(statement, line)
-            except Complaint as complaint:
-                self._complain(line, complaint)
+            except Complaint as found:
+                complaint = found
+            self._complain(line, complaint)
 
     def _take(self, statement: Statement, line: Line) -> None:
         for name in statement.labels:
@@ -379,15 +397,6 @@ class Assembly:
         self._labels[text] = label
         if text[0] != "." and not text.startswith("@"):
             self._parent = text
-        if name.colon and not line.moved and is_mnemonic(text):
-            self._warn(
-                line,
-                "ASM082",
-                f"The label `{text}` has the name of an instruction.",
-                name.start,
-                name.end,
-                "it works; another name reads better",
-            )
 
     def _doubled(self, label: _Label, first: _Label) -> None:
         line = first.line
@@ -564,6 +573,8 @@ class Assembly:
             return Value(label.address, ((label.run, 1),))
         if "@" in name[1:]:
             return self._relocated(tree)
+        if self._compiled and name not in self._externs and _PLAIN_NAME.match(name):
+            self.declare_extern(name)  # a compiler declares nothing
         if name[0].isdigit():
             value = number(name, self._dialect)
             if value is not None:
@@ -1519,7 +1530,7 @@ class Assembly:
             if chunk.kind != "code":
                 continue
             statement = chunk.statement
-            if stopped and not said and statement.name != "nop":
+            if stopped and not said and statement.name not in _GUARDS:
                 self._warn(
                     chunk.line, "ASM081", "Nothing ever gets here: the instruction before it does not go on, and no label stands between.",
                     statement.start, statement.end, "remove it, or give it a label that something jumps to",
@@ -1534,18 +1545,21 @@ class Assembly:
             )  # fmt: skip
 
     def _check_unused(self) -> None:
+        """Labels in the code that nothing names; data may well be reached by counting on from a neighbour."""
         text = self._sections[".text"]
         for label in [*self._labels.values(), *(label for labels in self._dotted.values() for label in labels)]:
             name = label.name
             if name in self._used or name in self._globals or name in ("_start", "main") or label.line.moved:
                 continue
-            if (
-                label.section.segment == "note"
-                or name.startswith((".L", ".."))
-                or (label.section is text and label.index == 0)
-            ):
+            if label.section is not text or name.startswith((".L", "..")):
                 continue
-            self._warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
+            if is_mnemonic(name):
+                self._warn(
+                    label.line, "ASM082", f"`{name}:` is a label, and nothing uses it.", label.start, label.end,
+                    f"leave out the colon if the instruction {name} is meant",
+                )  # fmt: skip
+            elif label.index and label.index < len(text.chunks) and text.chunks[label.index].kind == "code":
+                self._warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
 
     # ---- the program -------------------------------------------------------------------------------------------------
 
@@ -1650,6 +1664,10 @@ def _never_goes_on(statement: Statement) -> bool:
     return statement.name in ("jmp", "jmpq", "ret", "retq", "retn", "retf", "iretq", "hlt", "ud2", "sysexit", "sysret")
 
 
+_GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))
+"""What is put on purpose where nothing should ever get."""
+
+
 def _may_end(statement: Statement) -> bool:
     """Instructions that a program may end with, because they may not come back: exit by system call, call of exit."""
     return statement.name in ("syscall", "int", "int3", "call", "callq", "sysenter")
@@ -1746,9 +1764,7 @@ def _row(
     if kind != "instruction" and len(piece) > 16 and not any(piece):
         piece = piece[:16]
     address = chunk.address
-    return ListingRow(
-        kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion
-    )
+    return ListingRow(kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion)
 
 
 def _read_in_place(chunk: _Chunk, piece: bytes, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:

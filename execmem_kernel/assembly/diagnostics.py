@@ -136,8 +136,9 @@ CODES = MappingProxyType(
         "ASM066": ("A macro is called with the wrong number of arguments.", "%macro two 2\n%endmacro\ntwo 1"),
         "ASM080": ("The program runs past its end.", "mov eax, 1"),
         "ASM081": ("Nothing ever gets to an instruction.", "ret\nmov eax, 1\nret"),
-        "ASM082": ("A label has the name of an instruction.", "jmp loop\nloop: ret"),
+        "ASM082": ("An unused label has the name of an instruction.", "mov eax, 1\nret:"),
         "ASM083": ("Nothing uses a label.", "nop\nhere: ret"),
+        "ASM084": ("An instruction stands in a comment.", "mov eax, 1 ; mov ebx, 2\nret"),
         "ASM086": ("The source itself asks to warn.", '.warning "slow"\nret'),
     }
 )

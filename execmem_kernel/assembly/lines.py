@@ -32,6 +32,10 @@ class Line:
         self.moved = moved
         """Whether columns of `text` are not columns of `source`."""
 
+    def again(self) -> Line:
+        """The line to read once more, as when it is repeated."""
+        return self
+
     @property
     def text_end(self) -> int:
         return len(self.source.rstrip())

@@ -356,7 +356,7 @@ class LineReader:
                 len(line.text.rstrip()),
                 "repeat less, or write a loop that runs",
             )
-        self._push(_Frame("repeat", lambda _: body, count), line)
+        self._push(_Frame("repeat", lambda _: [inner.again() for inner in body], count), line)
 
     def _do_exitrep(self, line: Line, word: str, rest: str) -> None:
         while len(self._frames) > 1:
@@ -514,7 +514,7 @@ class LineReader:
         )
         chosen = macro
         # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
-        frame.make = lambda _: [_Pending(line, inner, self, frame, number) for inner in chosen.body]  # type: ignore[misc]
+        frame.make = lambda _: [_Pending(line, inner, frame, number) for inner in chosen.body]  # type: ignore[misc]
         self._push(frame, line)
 
     def _called(self, call: Line, inner: Line, text: str) -> Line:
@@ -663,14 +663,18 @@ class LineReader:
 class _Pending(Line):
     """A line of a NASM macro's body whose arguments are filled in when it is read."""
 
-    __slots__ = ("_frame", "_inner", "_number", "_text")
+    __slots__ = ("_call", "_frame", "_inner", "_number", "_text")
 
-    def __init__(self, call: Line, inner: Line, reader: LineReader, frame: _Frame, number: int) -> None:
+    def __init__(self, call: Line, inner: Line, frame: _Frame, number: int) -> None:
         super().__init__(call.number, call.source, "", call.expansion, True)
+        self._call = call
         self._inner = inner
         self._frame = frame
         self._number = number
         self._text: str | None = None
+
+    def again(self) -> Line:
+        return _Pending(self._call, self._inner, self._frame, self._number)
 
     @property
     def text(self) -> str:  # type: ignore[override]

@@ -8,6 +8,7 @@ is known only when the program has been laid out. `build` then turns a statement
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -178,6 +179,40 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
         if syntax == "intel" and complaint.code == "ASM020":
             complaint = _translated(complaint, tokens, dialect)
         return Statement(labels=tuple(labels), complaint=complaint)
+
+
+@lru_cache(maxsize=4096)
+def separated(text: str, syntax: Syntax, dialect: Dialect) -> tuple[str, ...]:
+    """A line cut at the semicolons behind which another statement stands, as GNU as reads it; columns stay what they are.
+
+    What does not read as a statement is a comment, as NASM reads it and people mean it.
+    """
+    position = _semicolon(text)
+    if position is None:
+        return (text,)
+    head, tail = text[:position], " " * (position + 1) + text[position + 1 :]
+    words = head.split()
+    if words and words[-1].lower() in PREFIXES and tail.strip():
+        return separated(f"{head} {tail[position + 1 :]}", syntax, dialect)  # `rep; ret` is one instruction
+    statement = read_line(tail, syntax, dialect)
+    if statement.complaint is not None or not statement.name:
+        return (text,)
+    if statement.directive is None and not is_mnemonic(statement.name):
+        return (text,)
+    return (head, *separated(tail, syntax, dialect))
+
+
+def _semicolon(text: str) -> int | None:
+    """Where a semicolon stands outside of quotes and other comments."""
+    for found in _QUOTED_OR_SEMICOLON.finditer(text):
+        if found[0] == ";":
+            return found.start()
+        if found[0][0] in "#/":
+            return None
+    return None
+
+
+_QUOTED_OR_SEMICOLON = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|#|//|;")
 
 
 def _translated(complaint: Complaint, tokens: list[Token], dialect: Dialect) -> Complaint:
@@ -425,7 +460,13 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             return _instruction(tokens, position, labels, syntax, dialect)
     rest = tokens[position:]
     unknown = Statement(
-        tuple(labels), name, token.start, token.end, prefixes=tuple(prefixes), ready=Operation(name), last=tokens[-1].end
+        tuple(labels),
+        name,
+        token.start,
+        token.end,
+        prefixes=tuple(prefixes),
+        ready=Operation(name),
+        last=tokens[-1].end,
     )
     if syntax == "intel" and not is_mnemonic(name) and name not in _STRINGS:
         return unknown  # the encoder says what is near
@@ -630,6 +671,15 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             inside += 1
         if words:
             parser.tokens = tokens = [token for index, token in enumerate(tokens) if index not in words]
+    outside = parser.position + 1
+    if [token.text.lower() for token in tokens[outside : outside + 2]] == ["wrt", "..plt"]:
+        # NASM's `call printf wrt ..plt` and GNU's `call printf@PLT` are the same.
+        symbol = tokens[parser.position]
+        parser.tokens = tokens = [
+            *tokens[: parser.position],
+            symbol._replace(text=f"{symbol.text}@PLT", end=tokens[outside + 1].end),
+            *tokens[outside + 2 :],
+        ]
     if parser.position >= len(tokens):
         last = tokens[-1]
         raise Complaint("ASM010", "An operand is missing here.", last.start, last.end)
