@@ -61,7 +61,9 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that raises our error, where argparse would end the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise errors.MagicError(f"%%asm {message[:1].lower()}{message[1:]}; %%asm --help shows what it takes")
+        # argparse says "unrecognized arguments: --x" and "argument --x: what is wrong".
+        message = message.replace("unrecognized arguments:", "does not know").removeprefix("argument ")
+        raise errors.MagicError(f"%%asm {message}; %%asm --help shows what it takes")
 
 
 def _parser() -> _Parser:
@@ -120,7 +122,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _nearest(name: str, known: frozenset[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
+    # Two letters changed over are the commonest slip of all, and look like two mistakes to difflib.
+    near = [word for word in sorted(known) if sorted(word) == sorted(name)]
+    near = near or difflib.get_close_matches(name, sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -9,6 +9,7 @@ JupyterLab takes everything else out of a notebook that it does not trust.
 
 from __future__ import annotations
 
+import re
 import struct
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +19,16 @@ from typing import Any, Literal
 
 from execmem_kernel.assembly.diagnostics import Diagnostic
 from execmem_kernel.assembly.program import ListingRow, Program
-from execmem_kernel.execution.engine import FLAGS, Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
+from execmem_kernel.execution.engine import Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
+from execmem_kernel.execution.flags import STATUS, undefined_flags
 
 LISTING_ROWS = 40
 """Rows of a listing that are shown; the rest is counted."""
+
+LONG = 36
+"""Characters that a cell of a table may have before it is allowed to wrap."""
+BYTES_SHOWN = 11
+"""Bytes shown of one row of a listing; longer than this are few instructions and much data."""
 
 FLAG_WORDS = {
     "CF": "carry", "PF": "parity", "AF": "adjust", "ZF": "zero", "SF": "sign", "TF": "trap",
@@ -238,14 +245,26 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
         parts.append(Table("registers changed", changed))
     if show:
         parts.append(Table("registers asked for", tuple((name, _asked(outcome, name)) for name in show)))
-    names = ", ".join(f"{name} ({FLAG_WORDS[name]})" for name in FLAGS if name in outcome.flags)
-    parts.append(Sentence(names or "none set", lead="flags"))
+    parts.append(Sentence(_flags(outcome), lead="flags"))
     return parts
+
+
+def _flags(outcome: Outcome) -> str:
+    """The flags that are set; those that a processor may set as it likes are named, without their value."""
+    stopped = None if isinstance(outcome, Returned) else outcome.address
+    undefined = undefined_flags(outcome.program, outcome.before["rip"], stopped)
+    names = ", ".join(f"{name} ({FLAG_WORDS[name]})" for name in outcome.flags if name not in undefined)
+    if len(undefined) == len(STATUS):
+        return f"{names}; the others are undefined here" if names else "all undefined here"
+    # AF alone is not worth a beginner's attention: nothing but the decimal instructions of old reads it.
+    worth = [name for name in undefined if name != "AF"]
+    left = f"{' '.join(undefined)} undefined here" if worth else ""
+    return "; ".join(piece for piece in (names or "none set", left) if piece)
 
 
 def _asked(outcome: Outcome, name: str) -> str:
     if name == "rflags":
-        return " ".join(outcome.flags) or "none set"
+        return _flags(outcome)
     value = outcome.registers[name]
     if name[1:3] != "mm":
         return outcome.describe(value)
@@ -289,8 +308,8 @@ def _listing(program: Program, stopped: ListingRow | None, *, folded: bool) -> T
     previous = None
     for row in window:
         offset = f"{row.segment}+{row.offset:#x}" if several else f"+{row.offset:#x}"
-        code = row.code[:12].hex(" ") + (" ..." if row.size > 12 else "")
-        source = "" if row.span == previous else plain(row.source.strip())
+        code = row.code[:BYTES_SHOWN].hex(" ") + (" ..." if row.size > BYTES_SHOWN else "")
+        source = "" if row.span == previous else _closer(plain(row.source.strip()))
         previous = row.span
         here = ("stopped here" if row == stopped else "",) if stopped is not None else ()
         rows.append((str(row.span.line), offset, code, plain(row.text), source, *here))
@@ -298,6 +317,11 @@ def _listing(program: Program, stopped: ListingRow | None, *, folded: bool) -> T
     note = _more(len(listing) - len(window), "outcome.program.listing")
     marked = None if at is None else at - first
     return Table("listing", tuple(rows), headings, marked=marked, folded=folded, note=note)
+
+
+def _closer(source: str) -> str:
+    """A source line without the columns it was set in: a listing has columns of its own. Quoted text stays whole."""
+    return re.sub(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\s+""", lambda match: match[1] or " ", source)
 
 
 def _life(event: LifeEvent) -> str:
@@ -311,7 +335,7 @@ def _warning_lead(line: int | None) -> str:
 
 
 def _hint(hint: str) -> str:
-    return f" {plain(hint)}" if hint else ""
+    return f" (hint: {plain(hint)})" if hint else ""
 
 
 def _more(count: int, where: str) -> str:
@@ -398,7 +422,9 @@ _EDGES: Mapping[Tone, str] = {
 _LINE = "margin: 0.2em 0"
 _MONO = "font-family: monospace; white-space: pre"
 _CELL = f"text-align: left; vertical-align: top; padding: 0.1em 1.2em 0.1em 0; {_MONO}"
-_CAPTION = "text-align: left; font-weight: bold; padding: 0.2em 0"
+# The source line and what else is long may wrap, so that no table is wider than the page.
+_LONG_CELL = _CELL.replace("white-space: pre", "white-space: pre-wrap")
+_CAPTION = "text-align: left; font-weight: bold; padding: 0.2em 0; white-space: nowrap"
 _TABLE = "margin: 0.2em 0; border-collapse: collapse"
 
 
@@ -407,13 +433,18 @@ def _html(part: Part) -> str:
         case Sentence(text, lead, tone):
             edge = f"; border-left: {_EDGES[tone]}; padding-left: 0.5em" if tone == "warning" else ""
             start = f"<b>{escape(lead)}</b>: " if lead else ""
-            return f'<div style="{_LINE}{edge}">{start}{escape(text)}</div>'
+            return f'<div style="{_LINE}{edge}">{start}{_prose(text)}</div>'
         case Verbatim(text, caption, note):
             head = f'<div style="{_LINE}"><b>{escape(caption)}</b></div>' if caption else ""
             foot = f'<div style="{_LINE}">{escape(note)}</div>' if note else ""
             return f'{head}<pre style="{_LINE}; padding-left: 1em">{escape(text)}</pre>{foot}'
         case Table():
             return _html_table(part)
+
+
+def _prose(text: str) -> str:
+    """A sentence, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _html_table(table: Table) -> str:
@@ -434,9 +465,11 @@ def _html_table(table: Table) -> str:
 
 
 def _html_row(row: tuple[str, ...], *, marked: bool, named: bool) -> str:
-    style = f"{_CELL}; font-weight: bold; border-top: 1px solid; border-bottom: 1px solid" if marked else _CELL
     cells = []
     for column, cell in enumerate(row):
+        style = _LONG_CELL if len(cell) > LONG else _CELL
+        if marked:
+            style += "; font-weight: bold; border-top: 1px solid; border-bottom: 1px solid"
         tag, scope = ("th", ' scope="row"') if named and column == 0 else ("td", "")
         cells.append(f'<{tag}{scope} style="{style}">{escape(cell)}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"

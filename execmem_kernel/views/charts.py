@@ -37,7 +37,8 @@ class Chart(Figure):
         # Without the version of matplotlib in it, the same numbers make the same file.
         FigureCanvasAgg(self).print_png(picture, metadata={"Software": None})  # type: ignore[no-untyped-call]
         text = self.report.text()
-        width, height = (int(inches * self.dpi / 2) for inches in self.get_size_inches())
+        # A notebook counts 96 pixels to the inch; the picture has more, for screens that do too.
+        width, height = (int(inches * 96) for inches in self.get_size_inches())
         bundle = {"image/png": b64encode(picture.getvalue()).decode(), "text/plain": text}
         return bundle, {"image/png": {"width": width, "height": height}}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import struct
 from html.parser import HTMLParser
 
 import pytest
@@ -124,8 +126,6 @@ def test_a_long_listing_is_cut_around_the_place_it_stopped_and_says_so() -> None
 
 
 def null_read_in(long: object, row: int) -> Outcome:
-    import dataclasses
-
     return dataclasses.replace(null_read(), program=long, row=long.listing[row])  # type: ignore[attr-defined]
 
 
@@ -158,6 +158,29 @@ def test_a_buffer_that_changed_is_shown_before_and_after() -> None:
     assert "same" not in text
 
 
+def test_the_source_column_loses_its_alignment_but_never_a_quoted_space() -> None:
+    made = program(('text:   .ascii  "a   b"   # why', "6120202062"))
+    assert 'text: .ascii "a   b" # why' in cell.outcome_report(returned(made)).text()
+
+
+def test_a_listing_may_wrap_where_it_is_long() -> None:
+    made = program(("mov eax, 1 # a comment that says far more than anybody wants to know", "b801000000"))
+    assert "pre-wrap" in cell.outcome_report(returned(made)).html()
+
+
+def test_code_in_a_sentence_is_set_as_code() -> None:
+    cause = dataclasses.replace(null_read().cause, look_at="try `lea rax, [x]` <first>")
+    report = cell.outcome_report(dataclasses.replace(null_read(), cause=cause))
+    assert "try <code>lea rax, [x]</code> &lt;first&gt;" in report.html()
+    assert "try `lea rax, [x]` <first>" in report.text()
+
+
+def test_flags_that_processors_set_as_they_like_are_not_shown() -> None:
+    made = program(("imul eax, ecx", "0fafc1"), ("ret", "c3"))
+    text = cell.outcome_report(returned(made, after={"rflags": 0x2C7})).text()
+    assert "flags: CF (carry); PF AF ZF SF undefined here\n" in text
+
+
 def test_registers_asked_for_are_shown_even_if_they_did_not_change() -> None:
     outcome = returned(after={"rbx": 7, "rax": 0x1234})
     text = cell.outcome_report(outcome, show=("r12", "al", "rflags")).text()
@@ -165,9 +188,6 @@ def test_registers_asked_for_are_shown_even_if_they_did_not_change() -> None:
 
 
 def test_vector_registers_show_their_lanes() -> None:
-    import dataclasses
-    import struct
-
     outcome = returned()
     lanes = {"ymm1": struct.pack("<4d", 1.5, -2, 0, 0)}
     outcome = dataclasses.replace(outcome, registers=dataclasses.replace(outcome.registers, vectors=lanes))
@@ -175,7 +195,7 @@ def test_vector_registers_show_their_lanes() -> None:
 
 
 def test_warnings_of_the_run_name_their_line() -> None:
-    assert "warning, line 1: rbx was not put back push it first" in SAMPLES["loud"].text()
+    assert "warning, line 1: rbx was not put back (hint: push it first)" in SAMPLES["loud"].text()
 
 
 def test_diagnostics_keep_their_carets_under_the_guilty_text() -> None:
@@ -188,7 +208,7 @@ def test_diagnostics_keep_their_carets_under_the_guilty_text() -> None:
 @every_report
 def test_html_says_what_the_text_says(report: cell.Report) -> None:
     words = Page(report.html()).words
-    for word in report.text().replace(":", " ").split():
+    for word in report.text().replace(":", " ").replace("`", "").split():
         if word not in ("-->", "<--"):
             assert word in words
 
@@ -198,7 +218,7 @@ def test_html_survives_an_untrusted_notebook(report: cell.Report) -> None:
     """JupyterLab's sanitizer takes out style sheets, pictures, scripts, roles and data attributes."""
     page = Page(report.html())
     assert page.open == []
-    allowed = {"div", "b", "pre", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+    allowed = {"div", "b", "pre", "code", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary"}
     assert page.tags <= allowed
     assert page.attributes <= {"style", "scope", "open"}
 
@@ -225,7 +245,5 @@ def test_the_same_values_give_the_same_report() -> None:
 
 
 def test_places_are_named_for_buffers_too() -> None:
-    import dataclasses
-
     outcome = dataclasses.replace(returned(after={"rax": 0x5010}), places={**PLACES, "text": (0x5000, 0x5020)})
     assert "rax = text+0x10" in cell.outcome_report(outcome).text()

@@ -72,7 +72,8 @@ def test_a_notebook_gets_a_picture_and_everybody_else_the_numbers() -> None:
     data, metadata = chart._repr_mimebundle_()
     assert sorted(data) == ["image/png", "text/plain"]
     width, height = struct.unpack(">II", picture(chart)[16:24])
-    assert (width, height) == (2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"])
+    shown = metadata["image/png"]
+    assert (width, height) == (1.5 * shown["width"], 1.5 * shown["height"])
     assert data["text/plain"].startswith(
         "leak chart: 0 bytes owned (at most 6), 8,192 bytes that nobody owns\nafter each event:\n"
     )
