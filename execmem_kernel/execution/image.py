@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import struct
+import tempfile
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 
+from execmem_kernel import linux
 from execmem_kernel.execution.engine import Limits
 from execmem_kernel.execution.layout import CODE_DESCRIPTOR, RETURN, RUNNER, STACK_AT_ENTRY
 
@@ -114,22 +116,29 @@ def build(
 
 
 @contextlib.contextmanager
-def executable(contents: bytes) -> Iterator[str]:
-    """A path under which the bytes can be executed, good until the block ends; nothing of it is left behind.
-
-    Raises:
-        EngineUnavailableError: Neither a memfd nor a file in the cache folder may be executed on this host.
-    """
-    flags = os.MFD_CLOEXEC
+def in_memory(contents: bytes) -> Iterator[str]:
+    """A path in memory under which the bytes can be executed, good until the block ends."""
+    held = linux.Descriptors()
     try:
-        descriptor = os.memfd_create("runner", flags | _MFD_EXEC)
-    except OSError:  # before Linux 6.3 there is no such flag, and no need for it
-        descriptor = os.memfd_create("runner", flags)
-    try:
-        if descriptor <= CODE_DESCRIPTOR:  # the program's code is put there on the way to exec
-            low, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, CODE_DESCRIPTOR + 1)
-            os.close(low)
+        try:
+            descriptor = held.open(os.memfd_create, "runner", os.MFD_CLOEXEC | _MFD_EXEC)
+        except OSError:  # before Linux 6.3 there is no such flag, and no need for it
+            descriptor = held.open(os.memfd_create, "runner", os.MFD_CLOEXEC)
+        while descriptor <= CODE_DESCRIPTOR:  # the program's code is put there on the way to exec
+            descriptor = held.open(os.dup, descriptor)
         os.write(descriptor, contents)
         yield f"/proc/self/fd/{descriptor}"
     finally:
-        os.close(descriptor)
+        held.close()
+
+
+@contextlib.contextmanager
+def in_file(contents: bytes) -> Iterator[str]:
+    """The same as a file in the cache folder, for hosts that execute no memory files; removed when the block ends."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "execmem_kernel"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as private:
+        path = Path(private, "runner")
+        path.touch(mode=0o700)
+        path.write_bytes(contents)
+        yield str(path)

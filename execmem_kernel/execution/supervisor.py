@@ -61,7 +61,8 @@ class Guest:
 
     def __init__(self) -> None:
         self.child = linux.Child()
-        self._memory = -1
+        self._descriptors = linux.Descriptors()
+        self._memory: int | None = None
 
     def start(self, plan: layout.Layout, call: Call, timed: bool = True) -> None:
         """Start the process and wait until the runner has built the program's world.
@@ -79,8 +80,7 @@ class Guest:
         contents = image.build(rows, call.limits, os.getpid(), timed)
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
         descriptors |= {number: number for number in plan.descriptors}
-        with image.executable(contents) as path:
-            self.child.spawn(path, descriptors, _BLOCKED)
+        self._spawn(contents, descriptors)
         status = self.child.wait()
         if not os.WIFSTOPPED(status):
             step = image.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
@@ -91,16 +91,30 @@ class Guest:
         for address, data in plan.contents:
             self.poke(address, data)
 
+    def _spawn(self, contents: bytes, descriptors: dict[int, int]) -> None:
+        """Execute the runner from memory, or from a file where the host does not allow that."""
+        refusals = []
+        for place in (image.in_memory, image.in_file):
+            try:
+                with place(contents) as path:
+                    self.child.spawn(path, descriptors, _BLOCKED)
+                return
+            except OSError as error:
+                refusals.append(f"{place.__name__.replace('_', ' ')}: {error.strerror}")
+        raise EngineUnavailableError(
+            f"this host does not execute the runner that programs start from ({'; '.join(refusals)}); "
+            "a cache folder (XDG_CACHE_HOME) on a file system without noexec would do"
+        )
+
     def end(self) -> None:
         """Kill the process, wait for it, and close what reads its memory; harmless twice."""
-        memory, self._memory = self._memory, -1
-        if memory >= 0:
-            os.close(memory)
+        self._descriptors.close()
         self.child.end()
 
     def _open(self) -> int:
-        if self._memory < 0:
-            self._memory = os.open(f"/proc/{self.child.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        if self._memory is None:
+            path = f"/proc/{self.child.pid}/mem"
+            self._memory = self._descriptors.open(os.open, path, os.O_RDWR | os.O_CLOEXEC)
         return self._memory
 
     def poke(self, address: int, data: bytes) -> None:
