@@ -500,6 +500,10 @@ class Form:
     info: OpCodeInfo
 
     @property
+    def is_evex(self) -> bool:
+        return self.encoding == EncodingKind.EVEX
+
+    @property
     def is_string(self) -> bool:
         return self.mnemonic[:-1] in _STRING_STEMS and any(slot.memory == "implied" for slot in self.slots)
 

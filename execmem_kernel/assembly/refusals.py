@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from iced_x86 import EncodingKind
-
 from execmem_kernel.assembly import forms
 from execmem_kernel.assembly.forms import SIZE_NAMES, Form, operand_fits, register_class, register_size
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Refusal, Register, Target
@@ -291,7 +289,7 @@ def _bad_decoration(operation: Operation) -> Refusal | None:
         ),
         None,
     )
-    if high is not None and not any(form.encoding == EncodingKind.EVEX for form in every):
+    if high is not None and not any(form.is_evex for form in every):
         register = operation.operands[high]
         assert isinstance(register, Register)
         return Refusal(

@@ -1,6 +1,6 @@
 """Bytes read back: text, effects, labels, and what this processor has."""
 
-# ruff: noqa: E501 (cases are read by row)
+
 
 from __future__ import annotations
 

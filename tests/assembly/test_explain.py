@@ -1,6 +1,6 @@
 """One plain sentence for any instruction."""
 
-# ruff: noqa: E501 (cases are read by row)
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every reason to refuse an instruction is documented, has an example, and is given where it belongs."""
 
-# ruff: noqa: E501 (cases are read by row)
+
 
 from __future__ import annotations
 
