@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
-from types import MappingProxyType
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from types import FrameType, MappingProxyType
 from typing import Literal
 
 from execmem_kernel.assembly.assembler import assemble
@@ -77,11 +80,59 @@ def run(
 
 def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     """Run a call with its code in a region of `owner`'s, which is released afterwards."""
-    with owner.allocate(call.program.code, name=name, pages=True) as memory, memory.pinned():
-        outcome = Supervisor().run(dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of))
+    button = _StopButton()
+    with button.held():
+        memory = owner.allocate(call.program.code, name=name, pages=True)
+        with memory, button.let_through(), memory.pinned():
+            outcome = Supervisor().run(dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of))
     size = len(call.program.code)
     kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
     return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in kinds))
+
+
+class _StopButton:
+    """Holds SIGINT back while executable memory changes hands, so that an interrupt cannot lose any of it.
+
+    Only the main thread is ever interrupted; elsewhere there is nothing to hold.
+    """
+
+    def __init__(self) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()
+        self._handler = handler if main and callable(handler) else None
+        self._pressed = False
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._pressed = True
+
+    def _hold(self) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._note)
+
+    def _let(self) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            if self._pressed:
+                self._pressed = False
+                self._handler(signal.SIGINT, None)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """The button does nothing until the block ends."""
+        self._hold()
+        try:
+            yield
+        finally:
+            self._let()
+
+    @contextlib.contextmanager
+    def let_through(self) -> Iterator[None]:
+        """Inside `held`: the button works as it did before."""
+        try:
+            self._let()
+            yield
+        finally:
+            self._hold()
 
 
 def _entry(program: Program, entry: str | int | None) -> int | None:

@@ -159,10 +159,7 @@ def test_an_interrupt_in_any_place_leaves_nothing(nothing_left: None) -> None:
     """A signal that arrives at every microsecond of a run, by a timer of the process."""
     program = em.assemble("mov ecx, 2000\nl: dec ecx\njnz l\nret")
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
+    previous = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     interrupted = 0
     try:
         for microseconds in range(5, 1500, 15):
