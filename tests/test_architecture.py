@@ -42,7 +42,6 @@ DOORS = {
     "IPython": {"magics.py"},
     "anywidget": {"views/memory_map.py", "views/stepper.py"},
     "traitlets": {"views/memory_map.py", "views/stepper.py"},
-    "ipywidgets": {"views/memory_map.py", "views/stepper.py"},
     "matplotlib": {"views/charts.py"},
     "pycparser": {"execution/prototype.py"},
     "pytest": {"memory/pytest_plugin.py"},
