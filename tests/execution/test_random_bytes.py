@@ -1,0 +1,122 @@
+"""Random bytes run as code: whatever they do, the notebook lives, and a second run ends as the first.
+
+The suite runs a few hundred; by hand, as many as you like:
+
+    python -m tests.execution.test_random_bytes 10000 --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+import execmem_kernel as em
+from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
+from execmem_kernel.execution.engine import Outcome, Returned, TimedOut
+from tests.execution.conftest import left_behind
+
+TIMEOUT_S = 0.1
+TELLS_TIME_OR_PLACE = re.compile(
+    rb"\x0f\x31|\x0f\x01[\xd0\xf9]|\x0f\xc7|\x0f\xa2|\x0f\x01[\x08-\x0f]|\x0f\x00", re.DOTALL
+)
+"""rdtsc, xgetbv, rdtscp, rdrand, rdseed, rdpid, cpuid, sidt, sldt, str: they tell time, chance, or the processor."""
+OPCODES = (
+    b"\x0f\x05", b"\xcd\x80", b"\xeb\xfe", b"\xe8\x00\x00\x00\x00", b"\xc3", b"\xcc", b"\xf4", b"\x9d",
+    b"\xc9", b"\xcf", b"\x48\x89\xe5", b"\x48\x31\xe4", b"\x0f\x0b", b"\xf3\xaa", b"\x66\x0f\xef\xc0",
+    b"\xc5\xf8\x77", b"\x0f\xae\x17", b"\xdb\xe3", b"\x68\x00\x10\x00\x20", b"\x50", b"\x58", b"\xff\xe0",
+    b"\xff\xd0", b"\xf7\xf1", b"\x9c", b"\xfd", b"\x0f\x34",
+)  # fmt: skip
+"""Instructions that chance alone would rarely hit on: system calls, loops, jumps, stack and flags."""
+
+
+def random_code(chance: random.Random) -> bytes:
+    """Some bytes: pure chance, or chance between instructions that do mischief."""
+    if chance.random() < 0.5:
+        return chance.randbytes(chance.randrange(1, 65))
+    pieces = [chance.choice((chance.choice(OPCODES), chance.randbytes(chance.randrange(1, 5)))) for _ in range(12)]
+    return b"".join(pieces)
+
+
+def run(code: bytes, chance: random.Random) -> Outcome:
+    """Run them, with registers that point to a buffer as often as not."""
+    registers: dict[str, int | str] = {
+        name: "memory" if chance.random() < 0.5 else chance.choice((0, 1, 60, chance.getrandbits(64)))
+        for name in ("rax", "rcx", "rdx", "rsi", "rdi", "rbx", "r8")
+    }
+    program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
+    return em.run(program, registers, {"memory": bytes(range(256)) * 16}, timeout_s=TIMEOUT_S, seed=1)
+
+
+def told(outcome: Outcome) -> tuple[object, ...]:
+    """Everything about an end that must repeat; how far an endless loop got need not."""
+    end = (type(outcome).__name__, outcome.signal, getattr(outcome, "limit", None), getattr(outcome, "status", None))
+    if isinstance(outcome, TimedOut) and outcome.limit in ("wall", "cpu"):
+        return end
+    return (
+        *end,
+        outcome.headline,
+        outcome.report(),
+        dict(outcome.registers),
+        outcome.buffers,
+        outcome.stdout,
+        outcome.stderr,
+    )
+
+
+def trial(seed: int, number: int) -> tuple[Outcome, Outcome, bytes]:
+    """The same bytes, twice."""
+    chance = random.Random(f"{seed} {number}")
+    code = random_code(chance)
+    while TELLS_TIME_OR_PLACE.search(code):
+        code = random_code(chance)
+    state = chance.getstate()
+    first = run(code, chance)
+    chance.setstate(state)
+    return first, run(code, chance), code
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("seed", range(4))
+def test_random_bytes_end_twice_in_the_same_way_and_leave_nothing(seed: int) -> None:
+    for number in range(60):
+        first, second, code = trial(seed, number)
+        assert told(first) == told(second), code.hex()
+
+
+def test_some_random_bytes_return_and_some_do_not() -> None:
+    kinds = {type(trial(0, number)[0]) for number in range(60)}
+    assert Returned in kinds
+    assert len(kinds) > 2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    em.run("ret")
+    before, started = left_behind(), time.monotonic()
+    kinds: Counter[str] = Counter()
+    for number in range(options.count):
+        first, second, code = trial(options.seed, number)
+        kinds[first.signal or type(first).__name__] += 1
+        if told(first) != told(second):
+            print(
+                f"string {number} of seed {options.seed} ended differently: {code.hex()}\n{told(first)}\n{told(second)}"
+            )
+            return 1
+        if number % 200 == 199 and left_behind() != before:
+            print(f"something was left by string {number - 199} to {number}: {before} {left_behind()}")
+            return 1
+    print(f"{options.count} strings, twice, the same: {dict(kinds)}; {time.monotonic() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
