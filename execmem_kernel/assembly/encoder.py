@@ -537,6 +537,8 @@ class CheckedEncoder:
 
     _CACHE_SIZE = 16384
     _BATCH = 1000
+    _GROUP = 32
+    """Instructions that go to Keystone as one line: it is ten times as fast as with one each."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -588,6 +590,10 @@ class CheckedEncoder:
         canonical = forms.canonical(operation)
         if canonical is None:
             return refusals.unknown(operation.mnemonic)
+        if canonical.mnemonic != operation.mnemonic:
+            refusal = refusals.misspelt(operation)
+            if refusal is not None:
+                return refusal
         if canonical.operands and isinstance(canonical.operands[-1], Target):
             return _branch(replace(canonical, address=operation.address), canonical.operands[-1])
         for number, operand in enumerate(canonical.operands):
@@ -609,11 +615,22 @@ class CheckedEncoder:
             else:
                 searched.append((operation, candidates, _spell(operation, candidates[0])))
         texts = list(dict.fromkeys(text for _, _, text in searched if text is not None))
+        groups = [texts[start : start + self._GROUP] for start in range(0, len(texts), self._GROUP)]
+        lines = [";".join(group) for group in groups]
         try:
-            sent = self._send(texts[: self._BATCH])
+            sent = self._send(lines[: self._BATCH])
             # Keystone works while iced-x86 does.
             by_iced = [_shortest(candidates, operation) for operation, candidates, _ in searched]
-            codes = self._receive(texts, sent)
+            alike = {
+                text: other[1].code for (_, _, text), other in zip(searched, by_iced, strict=True) if text and other
+            }
+            together = self._receive(lines, sent)
+            codes: dict[str, bytes | None] = {}
+            for group, line in zip(groups, lines, strict=True):
+                if together[line] == b"".join(alike.get(text, b"") for text in group):
+                    codes.update((text, alike[text]) for text in group)
+            # Where a group differs, each of it has to answer for itself.
+            codes |= self._receive([text for text in texts if text not in codes], False)
         except BaseException:
             self._keystone.stop()  # interrupted in between: what it has yet to say would answer the next request
             raise

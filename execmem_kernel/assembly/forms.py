@@ -145,7 +145,7 @@ _CONDITION_ALIASES = MappingProxyType(
 """Condition code -> the spelling that stands for it here (Intel SDM vol. 1, appendix B)."""
 
 _PLAIN_ALIASES = {
-    "movabs": "mov", "movabsq": "mov", "retn": "ret", "retq": "ret", "retfq": "retf", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
+    "movabs": "mov", "movabsq": "mov", "retn": "ret", "retq": "ret", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
     "pushfd": "pushfd", "cltq": "cdqe", "cqto": "cqo", "cltd": "cdq", "cwtl": "cwde", "cwtd": "cwd", "cbtw": "cbw",
     "sal": "shl", "xlat": "xlatb", "loopz": "loope", "loopnz": "loopne", "ud2a": "ud2", "icebp": "int1", "fwait": "wait",
     "setalc": "salc", "iret": "iretd", "iretw": "iret", "fcmovnae": "fcmovb", "fcmovna": "fcmovbe", "fcmovae": "fcmovnb", "fcmova": "fcmovnbe",
@@ -154,7 +154,6 @@ _PLAIN_ALIASES = {
     "slodl": "lodsd", "slodq": "lodsq", "sstob": "stosb", "sstow": "stosw", "sstol": "stosd", "sstoq": "stosq",
     "syscallq": "syscall", "sysretl": "sysret", "sysexitl": "sysexit", "pushfw": "pushf", "popfw": "popf",
     "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "vmovnti": "movnti",
-    "cvtsi2sdl": "cvtsi2sd", "cvtsi2sdq": "cvtsi2sd", "cvtsi2ssl": "cvtsi2ss", "cvtsi2ssq": "cvtsi2ss",
     "tdpbf16": "tdpbf16ps", "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
 }  # fmt: skip
 
@@ -205,7 +204,7 @@ _SUFFIXED = frozenset(
         "shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "push", "pop", "xchg", "xadd", "cmpxchg", "bt", "bts", "btr",
         "btc", "bsf", "bsr", "bswap", "popcnt", "lzcnt", "tzcnt", "call", "jmp", "ret", "enter", "leave", "in", "out", "movbe", "crc32",
         "andn", "bextr", "blsi", "blsr", "blsmsk", "bzhi", "pdep", "pext", "mulx", "rorx", "sarx", "shlx", "shrx", "adcx", "adox", "nop", "lar",
-        "lsl", "iret", "movnti", "rdrand", "rdseed", "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase",
+        "lsl", "iret", "movnti", "rdrand", "rdseed", "cvtsi2sd", "cvtsi2ss", "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase",
         *(f"cmov{condition}" for condition in (
             "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g", *_CONDITION_ALIASES)),
     )
@@ -533,6 +532,8 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
             continue
         probe.code = number
         mnemonic = info.instruction_string.split(" ", 1)[0].lower()
+        if name.startswith("RETFQ"):
+            mnemonic = "retfq"  # the tables call all three sizes retf
         if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc", "getsecq", "montmul"):
             continue
         found.append((info, _TABLE_NAMES.get(mnemonic, mnemonic)))

@@ -1,7 +1,8 @@
-"""The encoder's child process: Keystone alone, one instruction at a time, in a process that may hang or die.
+"""The encoder's child process: Keystone alone, in a process that may hang or die.
 
 Run as a script, by path, with the folder of the keystone package as its only argument; imports nothing of ours.
-A request is a line with a count and that many lines of text; the answer is as many lines: hexadecimal bytes, or "-".
+A request is a line with a count and that many lines of text, each an instruction or several between semicolons; the
+answer is as many lines: hexadecimal bytes, or "-" where not every instruction of the line gave some.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ def main(package_folder: str) -> None:
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
         for line in lines:
             try:
-                code, count = engine.asm(line, 0)
+                code, count = engine.asm(line, 0, as_bytes=True)
             except KsError:
                 code, count = None, 0
-            answers.write(bytes(code).hex().encode() + b"\n" if code and count == 1 else b"-\n")
+            whole = code and count == line.count(b";") + 1
+            answers.write(code.hex().encode() + b"\n" if whole else b"-\n")
             answers.flush()
         signal.setitimer(signal.ITIMER_REAL, 0)
 

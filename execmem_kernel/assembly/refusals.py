@@ -73,6 +73,24 @@ def refuse(operation: Operation, found: Sequence[Form]) -> Refusal | None:
     )
 
 
+def misspelt(operation: Operation) -> Refusal | None:
+    """`imull rax, rbx`: the size letter of the spelling against the operands, which the canonical name no longer shows."""
+    name = forms.resolve(operation.mnemonic)
+    if name is None or name.size is None or name.mnemonic in ("in", "out", "crc32"):
+        return None
+    for number, operand in enumerate(operation.operands):
+        size = _operand_size(operand)
+        if size in (None, name.size) or operand == Register("cl"):
+            continue
+        if isinstance(operand, Register) and register_class(operand.name)[0] != "r":
+            continue
+        return Refusal(
+            "ASM107", f"The `{operation.mnemonic[-1]}` at the end of `{operation.mnemonic}` means {_bits(name.size)}, and {_sized(operand)}.",
+            number, f"write `{operation.mnemonic[:-1]}`: the registers tell the size",
+        )  # fmt: skip
+    return None
+
+
 # ---- what is wrong whatever the instruction --------------------------------------------------------------------------
 
 

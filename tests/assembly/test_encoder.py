@@ -294,7 +294,7 @@ def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: Check
         def receive(self, count: int) -> list[bytes | None]:
             answers: list[bytes | None] = []
             for line in self.lines:
-                if line == "add rax, 7":
+                if "add rax, 7" in line.split(";"):
                     raise keystone_child.ChildLost(answers)
                 answers.append(None)
             return answers
