@@ -29,13 +29,13 @@ DIFFERS_BY_NATURE = (
 )
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(4))
 def test_random_programs_end_as_in_an_emulator(block: int) -> None:
     assert [text for seed in range(40 * block, 40 * block + 40) if (text := difference(seed))] == []
 
 
 def test_random_programs_end_as_in_an_emulator_when_stepped() -> None:
-    assert [text for seed in range(1000, 1040) if (text := difference(seed, trace=True))] == []
+    assert [text for seed in range(1000, 1020) if (text := difference(seed, trace=True))] == []
 
 
 def end_of(code: bytes) -> tuple[object, ...]:
@@ -60,10 +60,10 @@ def test_random_bytes_end_the_same_way_twice_and_leave_nothing() -> None:
     em.run("ret")
     before = left_behind()
     tried = 0
-    for _ in range(200):
+    for _ in range(100):
         code = generator.randbytes(generator.randrange(1, 40))
         if not has_its_own_will(code):
             tried += 1
             assert end_of(code) == end_of(code), code.hex()
     assert left_behind() == before
-    assert tried > 150
+    assert tried > 75
