@@ -1661,7 +1661,7 @@ def _branch_form(statement: Statement) -> Literal["jump", "call"] | None:
 
 
 def _never_goes_on(statement: Statement) -> bool:
-    return statement.name in ("jmp", "jmpq", "ret", "retq", "retn", "retf", "iretq", "hlt", "ud2", "sysexit", "sysret")
+    return statement.name in ("jmp", "jmpq", "ret", "retq", "retn", "retf", "retfq", "iretq", "hlt", "ud2", "sysexit", "sysret")
 
 
 _GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))

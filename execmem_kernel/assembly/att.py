@@ -244,8 +244,8 @@ def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
         return _X87_SWAPPED[name[:-1]] + "p", None
     if name in _X87_SWAPPED and len(pieces) == 2 and pieces[0].value != Register("st(0)"):
         return _X87_SWAPPED[name], None
-    if name in ("lret", "lretq"):
-        return "retf", None
+    if name in ("lret", "lretl", "lretq"):
+        return "retfq" if name[-1] == "q" else "retf", None
     resolved = resolve(name)
     if resolved is not None and resolved.size is not None:
         return resolved.mnemonic, resolved.size
