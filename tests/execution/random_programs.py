@@ -34,8 +34,6 @@ TWO = (
     "sbb",
     "xchg",
     "imul",
-    "bsf",
-    "bsr",
     "cmovc",
     "cmovle",
 )
