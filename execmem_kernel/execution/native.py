@@ -17,6 +17,7 @@ The interpreter's lock is held during a call. A fault inside a library that the 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import dataclasses
 import functools
@@ -39,7 +40,13 @@ from typing import Any, NoReturn
 from execmem_kernel import linux
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
-from execmem_kernel.errors import EngineUnavailableError, ExecmemError, ProgramFault, SegmentationFault
+from execmem_kernel.errors import (
+    EngineUnavailableError,
+    ExecmemError,
+    InheritedMemoryError,
+    ProgramFault,
+    SegmentationFault,
+)
 from execmem_kernel.execution.engine import FAULT_ERRORS, Call, Limits
 from execmem_kernel.execution.prototype import Parameter, Passed, Pointed, Pointer, Prototype, Scalar, parse_prototype
 from execmem_kernel.execution.running import run_in
@@ -170,8 +177,10 @@ class Guard:
 
     def __init__(self) -> None:
         size = BLOCKS + MOST_THREADS * BLOCK_SIZE
-        # Private: after a fork each process has its own. Never closed: a handler may look into it at any time.
+        # Private: after a fork each process has its own.
         self.data = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        # Never unmapped: to the very end of the process a stub or a handler may look into it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.data))
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
         self.words = (ctypes.c_uint64 * (BLOCKS // 8)).from_buffer(self.data)
         self.blocks = (ctypes.c_uint64 * (BLOCK_SIZE // 8) * MOST_THREADS).from_buffer(self.data, BLOCKS)
@@ -181,7 +190,10 @@ class Guard:
         self.free_ranges = list(range(MOST_RANGES - 1, -1, -1))
         # A manager of its own: no cleanup() of anybody else's takes a handler or a stub from under a signal or a call.
         self.manager = CodeMemoryManager()
+        self.parents: list[CodeMemoryManager] = []
+        """In a forked child, the managers of what was made before."""
         self.method_name = sys.intern("_fault")
+        self.settle_name = sys.intern("_settle")
         settings = {
             "DATA": self.address,
             "ACTIONS": ACTIONS,
@@ -262,6 +274,8 @@ class Guard:
     def _after_fork(self) -> None:
         """In a child: its one thread has a new number, the others are gone."""
         self.lock = threading.Lock()
+        self.parents.append(self.manager)
+        self.manager = CodeMemoryManager()
         self.words[_CURRENT_FS] = 0
         place: _Place | None = getattr(self.local, "place", None)
         for index in range(self.words[_BLOCK_COUNT]):
@@ -443,7 +457,7 @@ class NativeCode:
         self._gate = gate_of(memory)
         self.program = program
         self._raw = _make_builtin(ctypes.addressof(self.guard.raw), _Catcher(self.guard), None)
-        code = assemble(stub_source(self.guard, prototype, self._target, ctypes.addressof(self._gate))).code
+        code = stub(self.guard, prototype, self._target, ctypes.addressof(self._gate))
         self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
         ranges = (
             # A breakpoint is noticed one byte behind it, so the first int3 after the block belongs to it.
@@ -479,6 +493,7 @@ class NativeCode:
         except _Fault as fault:
             raise self._explained(fault, self.prototype.convert(arguments)) from None
         finally:
+            self._settle()
             for view in views:
                 _release_buffer(ctypes.addressof(view))
         for pointed, copy in held:
@@ -511,8 +526,14 @@ class NativeCode:
             raise SegmentationFault(f"returned a {self.prototype.result} that points to no text") from None
         return ctypes.string_at(address, values.rax)
 
+    def _settle(self) -> None:
+        """After a call: free the code if something closed it while the call ran."""
+        if not self._gate[0]:
+            self.memory._manager._settle(self.memory._block)
+
     def _fault(self) -> NoReturn:
         """Called by the guard in the place of a result: raises what ended the call."""
+        self._settle()
         try:
             _Catcher(self.guard)._fault()
         except _Fault as fault:
@@ -537,9 +558,10 @@ def _give_back(guard: Guard, ranges: tuple[int, int], stub: ExecutableMemory, me
     """What happens when a native function is gone: its stub goes too, and its code if nobody else owns it."""
     for index in ranges:
         guard.drop_range(index)
-    stub.close()
-    if memory is not None:
-        memory.close()
+    for owned in (stub, memory):
+        with contextlib.suppress(InheritedMemoryError):  # a forked child leaves its parent's pages alone
+            if owned is not None:
+                owned.close()
 
 
 def _store(values: _Values, parameter: Parameter, bits: int) -> None:
@@ -568,20 +590,41 @@ def _documentation(prototype: Prototype) -> str:
     return f"{prototype.name}({names}{'/' if names else ''})\n--\n\n{prototype.text}"
 
 
-def stub_source(guard: Guard, prototype: Prototype, target: int, gate: int) -> str:
-    """The stub's assembly for one prototype, from the pieces of native_stub.s."""
+_TARGET, _GATE = 0x5A5A_5A5A_5A5A_5A01, 0x5A5A_5A5A_5A5A_5A02
+"""Stand in a stub for the two addresses that are its own."""
+
+
+def stub(guard: Guard, prototype: Prototype, target: int, gate: int) -> bytes:
+    """The machine code of a stub that calls the code at `target`, if the gate is open."""
+    code = _assembled_stub(guard, prototype.parameters, prototype.result)
+    for place, address in ((_TARGET, target), (_GATE, gate)):
+        assert code.count(place.to_bytes(8, "little")) <= 1
+        code = code.replace(place.to_bytes(8, "little"), address.to_bytes(8, "little"))
+    return code
+
+
+@functools.lru_cache(256)
+def _assembled_stub(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None) -> bytes:
+    """A stub for parameters and a result, assembled once, with its own addresses still to be filled in."""
+    return assemble(stub_source(guard, parameters, result)).code
+
+
+def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None) -> str:
+    """A stub's assembly, from the pieces of native_stub.s."""
     pieces = _pieces()
     names = (
         "PyObject_Vectorcall", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyFloat_FromDouble",
         "PyBool_FromLong", "Py_NewRef", "PyLong_AsLongLongAndOverflow", "PyLong_AsUnsignedLongLong", "PyErr_Clear",
+        "PyObject_VectorcallMethod", "Py_DecRef",
     )  # fmt: skip
     common: dict[str, Any] = {name: f"{_entry_point(name):#x}" for name in names}
     common |= {
         "data": f"{guard.address:#x}",
-        "gate": f"{gate:#x}",
-        "target": f"{target:#x}",
+        "gate": f"{_GATE:#x}",
+        "target": f"{_TARGET:#x}",
         "find": f"{guard.labels['find']:#x}",
-        "count": len(prototype.parameters),
+        "settle": f"{id(guard.settle_name):#x}",
+        "count": len(parameters),
         "int_type": f"{id(int):#x}",
         "float_type": f"{id(float):#x}",
         "bytes_type": f"{id(bytes):#x}",
@@ -590,13 +633,13 @@ def stub_source(guard: Guard, prototype: Prototype, target: int, gate: int) -> s
         "bytes_start": bytes.__basicsize__ - 1,
         "bytearray_start": BYTEARRAY_START,
     }
-    if isinstance(prototype.result, Pointer) and prototype.result.is_text:
+    if isinstance(result, Pointer) and result.is_text:
         # Reading the text is a second guarded call: Python makes both.
         return _fill(pieces["entry"] + pieces["slow"], common)
     body = [pieces["entry"]]
     after = [pieces["rare"], pieces["slow"]]
     loads = []
-    for index, parameter in enumerate(prototype.parameters):
+    for index, parameter in enumerate(parameters):
         slot = _slot(parameter)
         own = {"index": index, "argument": 8 * index, "slot": slot}
         loads.append(_load(parameter, slot))
@@ -604,7 +647,7 @@ def stub_source(guard: Guard, prototype: Prototype, target: int, gate: int) -> s
         body.append(_fill(front, own))
         after.append(_fill(back, own))
     body.append(_fill(pieces["call"], {"arguments": "\n".join(loads)}))
-    body.append(pieces["result_" + _suffix(prototype.result)])
+    body.append(pieces["result_" + _suffix(result)])
     return _fill("".join(body + after), common)
 
 

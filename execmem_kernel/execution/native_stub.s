@@ -182,13 +182,17 @@ home:
         mov     rsp, [rbx]
         mov     rcx, [rsp + 112]
         mov     [rbx], rcx              # disarmed
-        mov     rcx, [rsp + 120]
-        dec     qword ptr [rcx + 8]
         pushfq
         test    dword ptr [rsp], 0x40500 # alignment check, direction, trap: all three must be off
-        lea     rsp, [rsp + 144]        # the flags, the frame and self
+        lea     rsp, [rsp + 8]
         jnz     flags
+clean:
+        mov     rcx, [rsp + 120]
+        dec     qword ptr [rcx + 8]     # one call less is running in the code
+        cmp     qword ptr [rcx], 0      # closed in the meantime, by something that the code called
+        je      closing
 leave:
+        add     rsp, 136
         pop     r15
         pop     r14
         pop     r13
@@ -205,6 +209,21 @@ strayed:
 flags:
         push    2
         popfq
+        jmp     clean
+closing:
+        mov     [rsp], rax              # the result waits
+        movsd   qword ptr [rsp + 48], xmm0
+        lea     rsi, [rsp + 128]        # self
+        mov     rdi, {settle}           # its method
+        mov     edx, 1
+        xor     ecx, ecx
+        mov     rax, {PyObject_VectorcallMethod}
+        call    rax
+        mov     rdi, rax
+        mov     rax, {Py_DecRef}        # None, which nobody needs
+        call    rax
+        mov     rax, [rsp]
+        movsd   xmm0, qword ptr [rsp + 48]
         jmp     leave
 other:
         mov     rax, {find}

@@ -810,6 +810,13 @@ class CodeMemoryManager:
                 block.doomed = False
                 self._end(block, places.here())
 
+    def _settle(self, block: Block) -> None:
+        """Free a block that was closed while machine code ran in it, now that it does not any more."""
+        with self._lock:
+            if block.doomed and not block.pins and not block.gate[1] and not self.inherited:
+                block.doomed = False
+                self._end(block, places.here())
+
     def _handle(self, block: Block) -> ExecutableMemory:
         memory = _new_handle(ExecutableMemory)
         memory._manager, memory._block, memory._gone = self, block, None

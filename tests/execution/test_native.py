@@ -471,8 +471,25 @@ def test_a_forked_child_is_guarded_too() -> None:
                 os._exit(7 if type(error).__name__ == "SegmentationFault" else 1)
         print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))
     """
-    done = in_child(script)
-    assert json.loads(done.stdout) == 7
+    assert results_of(in_child(script)) == 7
+
+
+def test_a_forked_child_may_drop_functions_and_make_new_ones() -> None:
+    script = """
+        import gc, os
+        add = make("lea rax, [rdi + rsi]\\nret", "int64_t add(int64_t a, int64_t b)")
+        pid = os.fork()
+        if pid == 0:
+            del add
+            gc.collect()
+            from execmem_kernel.memory.manager import CodeMemoryManager
+            own = CodeMemoryManager()
+            memory = own.allocate(assemble("lea rax, [rdi + rsi]\\nret").code)
+            os._exit(memory.function("int64_t add(int64_t a, int64_t b)")(3, 4))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(json.dumps([code, add(40, 2)]))
+    """
+    assert results_of(in_child(script)) == [7, 42]
 
 
 # ---- who owns what
@@ -516,6 +533,36 @@ def test_a_function_follows_memory_that_was_moved() -> None:
         assert add(np.int64(40), 2) == 42
     with pytest.raises(ClosedMemoryError):
         add(40, 2)
+
+
+@pytest.mark.parametrize("ending", ["ret", "xor eax, eax\nmov rax, [rax]\nret"])
+def test_memory_that_is_closed_during_a_call_is_freed_when_the_call_ends(ending: str) -> None:
+    script = """
+        import ctypes
+        from execmem_kernel.memory.manager import CodeMemoryManager
+        address_of = lambda name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+        own = CodeMemoryManager()
+        source = "push rbx\\nmov rax, rdi\\nmov rdi, rsi\\ncall rax\\npop rbx\\n" + sys.argv[1]
+        memory = own.allocate(assemble(source).code)
+        call_back = memory.function("long f(uint64_t call, uint64_t what)")
+        seen = []
+        def close():
+            memory.close()
+            seen.append([memory.closed, own.statistics().live])
+            try:
+                call_back(1, 2)
+            except Exception as error:
+                seen.append(type(error).__name__)
+        for _ in range(2):
+            try:
+                call_back(address_of("PyObject_CallNoArgs"), id(close))
+            except Exception as error:
+                seen.append(type(error).__name__)
+        print(json.dumps([seen, own.statistics().live]))
+    """
+    raised = [] if ending == "ret" else ["SegmentationFault"]
+    expected = [[[True, 1], "ClosedMemoryError", *raised, "ClosedMemoryError"], 0]
+    assert results_of(in_child(script, ending)) == expected
 
 
 def test_memory_that_is_not_sealed_cannot_be_called() -> None:
