@@ -237,12 +237,12 @@ def holders(handles: Iterable[ExecutableMemory], namespace: Mapping[str, object]
     found: dict[int, dict[str, None]] = {id(handle): {} for handle in handles}
     if found:
         for label, root, depth in _roots(namespace):
-            for number in _reached(root, set(found), depth):
+            for number in _reached(root, set(found), depth, namespace):
                 found[number][label] = None
     nameless = {number for number, labels in found.items() if not labels}
     if nameless:
         for label, root in _second_names(namespace):
-            for number in _reached(root, nameless, _DEPTH):
+            for number in _reached(root, nameless, _DEPTH, namespace):
                 found[number][label] = None
     return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
 
@@ -282,10 +282,10 @@ def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object
                 yield f"variable {title}.{name}", value
 
 
-def _reached(root: object, wanted: set[int], depth: int) -> set[int]:
-    """Which of the wanted objects can be got at from a root."""
+def _reached(root: object, wanted: set[int], depth: int, namespace: object) -> set[int]:
+    """Which of the wanted objects can be got at from a root, without going through all variables at once."""
     hits: set[int] = set()
-    seen: set[int] = set()
+    seen = {id(namespace)}
     level = [root]
     for _ in range(depth):
         following: list[object] = []
