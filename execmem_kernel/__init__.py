@@ -33,6 +33,7 @@ _HOMES = {
     "execmem_kernel.assembly.diagnostics": ("Diagnostic", "Span"),
     "execmem_kernel.assembly.disassembler": ("Instruction", "disassemble"),
     "execmem_kernel.assembly.program": ("ListingRow", "Program", "Segment"),
+    "execmem_kernel.execution.bench": ("Timing", "bench"),
     "execmem_kernel.execution.engine": (
         "Buffer", "Call", "Cause", "Exited", "Faulted", "LifeEvent", "Limits", "Outcome", "Registers", "Returned",
         "SystemCall", "TimedOut", "Warned",
