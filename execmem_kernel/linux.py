@@ -317,15 +317,12 @@ class Child:
     cannot lose it: whoever holds the `Child` can always `end` it.
     """
 
-    __slots__ = ("_extended", "_iovec", "_pid", "_registers", "_words", "ended")
+    __slots__ = ("_pid", "_registers", "ended")
 
     def __init__(self) -> None:
         self._pid = ctypes.c_int(0)
         self.ended = False
         self._registers = ctypes.create_string_buffer(_USER_REGISTERS.size)
-        self._words = (ctypes.c_int * 32)()
-        self._extended = ctypes.create_string_buffer(_XSTATE_LIMIT)
-        self._iovec = _Iovec()
 
     @property
     def pid(self) -> int:
@@ -429,22 +426,22 @@ class Child:
 
     def extended_state(self) -> bytes:
         """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""
-        self._iovec.base = ctypes.addressof(self._extended)
-        self._iovec.length = _XSTATE_LIMIT
-        self._request(PTRACE_GETREGSET, NT_X86_XSTATE, ctypes.byref(self._iovec))
-        return self._extended.raw[: self._iovec.length]
+        area = ctypes.create_string_buffer(_XSTATE_LIMIT)
+        vector = _Iovec(ctypes.addressof(area), _XSTATE_LIMIT)
+        self._request(PTRACE_GETREGSET, NT_X86_XSTATE, ctypes.byref(vector))
+        return ctypes.string_at(area, vector.length)
 
     def set_extended_state(self, state: bytes) -> None:
         """Set what `extended_state` returns."""
-        ctypes.memmove(self._extended, state, len(state))
-        self._iovec.base = ctypes.addressof(self._extended)
-        self._iovec.length = len(state)
-        self._request(PTRACE_SETREGSET, NT_X86_XSTATE, ctypes.byref(self._iovec))
+        area = ctypes.create_string_buffer(state, len(state))
+        vector = _Iovec(ctypes.addressof(area), len(state))
+        self._request(PTRACE_SETREGSET, NT_X86_XSTATE, ctypes.byref(vector))
 
     def signal_information(self) -> tuple[int, int, int]:
         """Signal, si_code and si_addr of the signal it is stopped with."""
-        self._request(PTRACE_GETSIGINFO, None, self._words)
-        return self._words[0], self._words[2], int.from_bytes(bytes(self._words)[16:24], "little")
+        words = (ctypes.c_int * 32)()
+        self._request(PTRACE_GETSIGINFO, None, words)
+        return words[0], words[2], int.from_bytes(bytes(words)[16:24], "little")
 
     def event_message(self) -> int:
         """The number that came with a ptrace event; for seccomp, the data of the rule that fired."""

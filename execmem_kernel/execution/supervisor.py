@@ -42,6 +42,12 @@ _BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | s
 """Signals from elsewhere (a stop button, a closing terminal) are for the notebook: a program does not see them."""
 _SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
 _TRAPPED = signal.SIGTRAP << 8 | 0x7F  # the wait status of a plain SIGTRAP stop
+_FRESH = MappingProxyType(
+    dict.fromkeys(linux.USER_REGISTERS, 0)
+    | {"rsp": layout.STACK_AT_ENTRY, "rflags": 0x202, "cs": 0x33, "ss": 0x2B}
+    | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
+)
+"""A program's registers before any is given; the selectors are those of every 64-bit process."""
 _RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
 
 
@@ -188,6 +194,17 @@ class Supervisor:
                 return _Run(call, plan, guest, library).outcome()
 
 
+_fresh_state = b""
+
+
+def _initial_state(child: linux.Child) -> bytes:
+    """The x87 and vector state of a process that has used neither: the same for all, so it is read once."""
+    global _fresh_state
+    if not _fresh_state:
+        _fresh_state = child.extended_state()
+    return _fresh_state
+
+
 @contextlib.contextmanager
 def _one_cpu() -> Iterator[None]:
     """Keep this thread, and the process it starts, on the processor it is on.
@@ -303,13 +320,11 @@ class _Run:
         stepping = self.call.trace or self.call.limits.steps is not None
         self.guest.start(self.plan, self.call, timed=not stepping)
         child = self.guest.child
-        raw = child.registers()
-        raw.update(dict.fromkeys(GENERAL, 0), rsp=layout.STACK_AT_ENTRY, rflags=0x202, fs_base=0, gs_base=0)
+        raw = dict(_FRESH)
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
         if self.library is not None:
             self.library.load(self.guest)
             raw["fs_base"] = self.library.thread_pointer
-        raw["orig_rax"] = MASK  # no system call is under way, so the kernel restarts none
         wide = {}
         for name, value in self.call.registers.items():
             number = self._value(name, value)
@@ -318,7 +333,7 @@ class _Run:
             else:
                 wide[name] = number
         child.set_registers(raw)
-        self.extended = child.extended_state()
+        self.extended = _initial_state(child) if self.library is None else child.extended_state()
         if wide:
             self.extended = vectors.write(self.extended, wide)
             child.set_extended_state(self.extended)

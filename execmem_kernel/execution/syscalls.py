@@ -222,7 +222,7 @@ class Desk:
         self.warnings: list[Warned] = []
         self.count = 0
         self._seed = seed
-        self._random = random.Random(seed)
+        self._random: random.Random | None = None
         self._started = time.monotonic_ns()
         self._clock = 0
         self._break = BREAK
@@ -355,7 +355,11 @@ class Desk:
 
     def _getrandom(self, guest: Guest, address: int, size: int, *_: int) -> Verdict:
         size = min(size, 65536)
-        data = os.urandom(size) if self._seed is None else self._random.randbytes(size)
+        if self._seed is None:
+            data = os.urandom(size)
+        else:
+            self._random = self._random or random.Random(self._seed)
+            data = self._random.randbytes(size)
         if size and not guest.write(address, data):
             return self._bad_address("getrandom")
         return Answered(size)
