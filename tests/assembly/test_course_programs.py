@@ -270,3 +270,37 @@ def test_a_program_is_the_machine_code_that_nasm_or_gnu_as_makes_of_it(path: Pat
     done = subprocess.run([reference], input=case.stdin, capture_output=True, timeout=10, check=False)
     expected = int(case.tags.get("returns") or case.tags["status"], 0) % 256
     assert (done.stdout, done.returncode) == (case.stdout, expected)
+
+
+# ---- what students type when it is wrong -----------------------------------------------------------------------------
+
+
+def wrong_rows() -> list[tuple[str, int, str, list[str]]]:
+    """Source, line, the text under the caret, words the answer must have: the columns of wrong.txt."""
+    rows = []
+    for row in (PROGRAMS / "wrong.txt").read_text(encoding="utf-8").splitlines():
+        source, guilty, words = row.replace("NBSP", "\u00a0").replace("ZWSP", "\u200b").split("\t")
+        line, _, text = guilty.rpartition(":") if re.match(r"\d:\S", guilty) else ("1", "", guilty)
+        rows.append((source.replace("\\n", "\n"), int(line), text, words.split("; ")))
+    return rows
+
+
+def test_the_table_of_wrong_programs_is_long_and_without_doubles() -> None:
+    sources = [source for source, *_ in wrong_rows()]
+    assert len(sources) == len(set(sources)) >= 200
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "guilty", "words"), wrong_rows(), ids=[repr(row[0]) for row in wrong_rows()]
+)
+def test_what_students_type_wrong_is_refused_where_it_is_wrong_and_with_advice(
+    source: str, line: int, guilty: str, words: list[str]
+) -> None:
+    with pytest.raises(em.AssemblyError) as caught:
+        em.assemble(source)
+    found = caught.value.diagnostics[0]
+    assert found.severity == "error"
+    assert found.line == line
+    assert found.source_line[found.span.column - 1 : found.span.end_column - 1] == guilty, str(found)
+    said = " ".join([found.message, found.hint, *found.forms])
+    assert [word for word in words if word not in said] == [], str(found)
