@@ -145,7 +145,7 @@ _CONDITION_ALIASES = MappingProxyType(
 """Condition code -> the spelling that stands for it here (Intel SDM vol. 1, appendix B)."""
 
 _PLAIN_ALIASES = {
-    "movabs": "mov", "movabsq": "mov", "retn": "ret", "retq": "ret", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
+    "movabs": "mov", "movabsq": "mov", "retn": "ret", "lret": "retf", "lretq": "retfq", "retq": "ret", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
     "pushfd": "pushfd", "cltq": "cdqe", "cqto": "cqo", "cltd": "cdq", "cwtl": "cwde", "cwtd": "cwd", "cbtw": "cbw",
     "sal": "shl", "xlat": "xlatb", "loopz": "loope", "loopnz": "loopne", "ud2a": "ud2", "icebp": "int1", "fwait": "wait",
     "setalc": "salc", "iret": "iretd", "iretw": "iret", "fcmovnae": "fcmovb", "fcmovna": "fcmovbe", "fcmovae": "fcmovnb", "fcmova": "fcmovnbe",
@@ -629,6 +629,8 @@ def canonical(operation: Operation) -> Operation | None:
     prefixes = operation.prefixes
     if operation.mnemonic.startswith("movabs"):
         prefixes = (*prefixes, "movabs")
+    if any(isinstance(operand, Memory) and operand.segment is not None for operand in operands):
+        operands = tuple(map(_without_default_segment, operands))
     implied = _IMPLIED_OPERANDS.get(mnemonic)
     if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
         for tail in implied:
@@ -751,6 +753,14 @@ def _with_size(operand: Operand, size: int) -> Operand:
     if isinstance(operand, Memory) and operand.size is None:
         return replace(operand, size=size)
     return operand
+
+
+def _without_default_segment(operand: Operand) -> Operand:
+    """`ds:[rbx]` says what goes without saying, and takes no prefix; `ds:[rbp]` does (Intel SDM vol. 1, 3.7.4)."""
+    if not isinstance(operand, Memory) or operand.segment is None:
+        return operand
+    on_stack = operand.base is not None and operand.base.name in ("rsp", "rbp", "esp", "ebp")
+    return replace(operand, segment=None) if operand.segment.name == ("ss" if on_stack else "ds") else operand
 
 
 def _generic_string(operation: Operation) -> Operation | None:

@@ -10,6 +10,7 @@ whoever makes operations without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -156,7 +157,7 @@ def _bad_memory(number: int, memory: Memory, operation: Operation) -> Refusal | 
     if not (low <= value <= high or low <= value - wraps < 0) and not _goes_to_moffs(operation, memory):
         hint = "load the address into a register first: `mov rax, address`, then use `[rax]`"
         if base is None and index is None:
-            hint += "; or `movabs` with al, ax, eax or rax"
+            hint += "; or use al, ax, eax or rax, which reach any address"
         return Refusal(
             "ASM118",
             f"The displacement {_number(value)} does not fit: an address holds 32 bits, {_number(low)} to {_number(high)}.",
@@ -167,7 +168,7 @@ def _bad_memory(number: int, memory: Memory, operation: Operation) -> Refusal | 
 
 
 def _goes_to_moffs(operation: Operation, memory: Memory) -> bool:
-    """`movabs al, [address]` and its kin hold all 64 bits of an address."""
+    """al, ax, eax and rax can be moved to and from any 64-bit address."""
     return (
         operation.mnemonic == "mov"
         and memory.base is None
@@ -176,7 +177,6 @@ def _goes_to_moffs(operation: Operation, memory: Memory) -> bool:
             operand in (Register("al"), Register("ax"), Register("eax"), Register("rax"))
             for operand in operation.operands
         )
-        and "movabs" in operation.prefixes
     )
 
 
@@ -474,6 +474,7 @@ def _relaxed(operand: Operand) -> str:
             return "target"
 
 
+@cache
 def _slot_relaxed(slot: forms.Slot) -> set[str]:
     kinds = {_relaxed(Register(name)) for name in slot.registers}
     if slot.memory:
@@ -688,7 +689,14 @@ def _kind_hint(operation: Operation, remaining: Sequence[Form], number: int) -> 
 def _missing_size(operation: Operation, found: Sequence[Form]) -> Refusal | None:
     for number, operand in enumerate(operation.operands):
         if isinstance(operand, Memory) and operand.size is None and operand.broadcast is None:
-            sizes = sorted({form.memory_size for form in found if form.memory_size})
+            possible = found
+            if not any(isinstance(other, Register) for other in operation.operands):
+                # Not the value of the number decides: that only a dword holds it does not say that a dword is meant.
+                shape = tuple(forms.shape_of(other) for other in operation.operands)
+                possible = [form for form in forms.known_forms()[operation.mnemonic] if forms.takes(form, shape)]
+                if operation.mnemonic in ("push", "pop", "call", "jmp"):
+                    possible = found
+            sizes = sorted({form.memory_size for form in possible if form.memory_size})
             if len(sizes) > 1:
                 words = [f"`{SIZE_NAMES[size]} ptr`" for size in sizes]
                 return Refusal(
