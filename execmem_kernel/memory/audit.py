@@ -247,11 +247,15 @@ def holders(handles: Iterable[ExecutableMemory], namespace: Mapping[str, object]
     return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
 
 
+_SHELL_NAMES = frozenset(("In", "exit", "get_ipython", "open", "quit"))
+"""What IPython itself puts among the variables: the way from them to its own books is nobody's reference."""
+
+
 def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]:
     """Where to look, and how deep: a call's variables belong to whatever runs the cell as well, so not very."""
     out = namespace.get("Out")
     for name, value in list(namespace.items()):
-        if not name.startswith("_") and value is not out:
+        if not name.startswith("_") and value is not out and name not in _SHELL_NAMES:
             yield f"variable {name}", value, _DEPTH
     if isinstance(out, dict):
         for number, value in list(out.items()):
