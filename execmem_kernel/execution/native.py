@@ -140,7 +140,17 @@ _get_buffer.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_int]
 _release_buffer = ctypes.pythonapi.PyBuffer_Release
 _release_buffer.argtypes = [ctypes.c_void_p]
 _release_buffer.restype = None
-_PYBUF_FULL_READ_ONLY = 0x11C
+_PYBUF_FULL_READ_ONLY, _PYBUF_CONTIGUOUS, _PYBUF_WRITABLE = 0x11C, 0x3C, 0x1
+LETTERS = MappingProxyType(
+    {
+        **{code: code for code in "bBhHfd?"},
+        **{"i": "il", "I": "IL", "q": "ql", "Q": "QL", "char": "bBc"},
+    }
+)
+"""A type's code -> the letters that an array of it may have in its format; the size of an item is compared as well."""
+GUARD_CALLS = (
+    "PyObject_VectorcallMethod", "PyLong_AsVoidPtr", "Py_NewRef", "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear",
+)  # fmt: skip
 
 
 def _template(name: str) -> str:
@@ -201,7 +211,7 @@ class Guard:
             "BLOCKS": BLOCKS,
             "METHOD_NAME": id(self.method_name),
             "None_": id(None),
-            **{name: _entry_point(name) for name in ("PyObject_VectorcallMethod", "PyLong_AsVoidPtr", "Py_NewRef")},
+            **{name: _entry_point(name) for name in GUARD_CALLS},
         }
         head = "".join(f".equ {name}, {value:#x}\n" for name, value in settings.items())
         program = assemble(head + _template("native_guard.s"))
@@ -623,6 +633,7 @@ def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar 
         "gate": f"{_GATE:#x}",
         "target": f"{_TARGET:#x}",
         "find": f"{guard.labels['find']:#x}",
+        "buffer": f"{guard.labels['buffer']:#x}",
         "settle": f"{id(guard.settle_name):#x}",
         "count": len(parameters),
         "int_type": f"{id(int):#x}",
@@ -684,10 +695,21 @@ def _conversion(kind: Scalar | Pointer, pieces: Mapping[str, str]) -> tuple[str,
     """The pieces that convert one argument: in the stub's course, and after its end."""
     suffix = _suffix(kind)
     if isinstance(kind, Pointer):
-        if kind.target is not None and not (isinstance(kind.target, Scalar) and kind.target.size == 1):
+        target = kind.target
+        if not (target is None or isinstance(target, Scalar)):
             return "        jmp     slow\n", ""
-        readable = pieces["pointer_to_const"] if kind.const else ""
-        return pieces["pointer"].replace("{bytes}\n", readable), ""
+        bytewise = target is None or target.size == 1
+        front = pieces["pointer_to_bytes"] if bytewise else ""
+        if bytewise and kind.const:
+            front = pieces["pointer_to_const_bytes"] + front
+        front = pieces["pointer"].replace("{bytes}\n", front)
+        letters = "" if target is None else LETTERS[target.name if target.name == "char" else target.code]
+        asked = {
+            "flags": _PYBUF_CONTIGUOUS if kind.const else _PYBUF_CONTIGUOUS | _PYBUF_WRITABLE,
+            "letters": f"{int.from_bytes(letters.encode(), 'little'):#x}",
+            "size": target.size if target else 0,
+        }
+        return _fill(front, asked), ""
     if kind.kind == "float":
         return pieces[suffix], ""
     compact = pieces["compact_signed_size" if sys.version_info < (3, 12) else "compact_tagged_size"]
@@ -710,6 +732,11 @@ def native_function(program: Program, prototype: Prototype | str, *, name: str |
         raise EngineUnavailableError(
             f"this program has a segment {segment.name!r} of its own; in this process there is only code: "
             "pass data as arguments, or leave native out"
+        )
+    if program.externs:
+        raise EngineUnavailableError(
+            f"this program calls {', '.join(program.externs)} of the C library, which only a process of its own has: "
+            "leave native out"
         )
     # One byte more stays int3: code that runs past its end stops there, and not in its neighbour.
     memory = manager().allocate(len(program.code) + 1, name=name or proto.name)

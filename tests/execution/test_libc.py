@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+from typing import Literal
 
 import pytest
 
@@ -304,3 +305,33 @@ def test_writing_past_a_buffer_inside_a_function_is_noticed() -> None:
     source = "extern strcpy\nmain: push rbx\ncall strcpy\npop rbx\nret\n"
     outcome = em.run(source, {"rdi": "to", "rsi": "from"}, {"to": 4, "from": b"too long\0"})
     assert [warning.code for warning in outcome.warnings] == ["buffer-overrun"]
+
+
+def test_a_function_of_a_prototype_may_call_the_library() -> None:
+    length = em.function(
+        "extern strlen\nlength: sub rsp, 8\ncall strlen\nadd rsp, 8\nret", "size_t length(const char *s)"
+    )
+    assert length("hello") == 5
+    assert length.map([("x" * count,) for count in range(20)]) == list(range(20))
+
+
+def test_in_this_process_there_is_no_library_to_call() -> None:
+    with pytest.raises(EngineUnavailableError, match="strlen"):
+        em.function("extern strlen\nlength: jmp strlen", "size_t length(const char *s)", native=True)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "source"),
+    [
+        (
+            "intel",
+            "extern puts\nmain: push rbx\nlea rdi, [rel text]\ncall puts wrt ..plt\npop rbx\nret\ntext: db 'a', 0",
+        ),
+        ("intel", '.extern puts\nmain: push rbx\nlea rdi, text[rip]\ncall puts@PLT\npop rbx\nret\ntext: .asciz "a"'),
+        ("intel", "extern puts\nmain: lea rdi, [rel text]\njmp puts\ntext: db 'a', 0"),
+        ("att", 'main: pushq %rbx\nleaq text(%rip), %rdi\ncall puts@PLT\npopq %rbx\nret\ntext: .asciz "a"'),
+    ],
+    ids=["nasm", "gnu", "tail call", "att"],
+)
+def test_every_way_to_write_a_call_reaches_the_function(syntax: Literal["intel", "att"], source: str) -> None:
+    assert em.run(source, syntax=syntax).stdout == b"a\n"
