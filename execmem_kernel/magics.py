@@ -324,10 +324,11 @@ class Session:
         if chosen.name is not None:
             self.shell.user_ns[chosen.name] = outcome
         before = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
-        self.show(outcome_report(outcome, show=chosen.show, buffers=before))
+        as_expected = chosen.expect == ending(outcome)
+        expected = chosen.expect if as_expected else None
+        self.show(outcome_report(outcome, show=chosen.show, buffers=before, expected=expected))
         if chosen.expect is not None:
-            ended = ending(outcome)
-            if ended != chosen.expect:
+            if not as_expected:
                 raise errors.ExpectationFailed(f"expected {chosen.expect}, but {_what_happened(outcome)}")
         elif not chosen.keep_going and not _ended_well(outcome):
             outcome.raise_for_fault()

@@ -183,7 +183,9 @@ def test_a_fault_is_shown_once_and_then_raised_in_one_line(
 
 
 def test_a_fault_that_was_expected_leaves_the_cell_green(notebook: Notebook) -> None:
-    assert "SIGSEGV" in notebook.cell(f"%%asm --expect SIGSEGV\n{NULL_READ}")
+    shown = notebook.cell(f"%%asm --expect SIGSEGV\n{NULL_READ}")
+    assert shown.startswith("SIGSEGV: line 2: ")
+    assert "\nas expected: `--expect SIGSEGV` asked for this end" in shown
     assert "SIGSEGV" in notebook.cell(f"%%asm --expect sigsegv\n{NULL_READ}")
 
 

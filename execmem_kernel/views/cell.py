@@ -104,14 +104,24 @@ class Report:
 # ---- Values to reports -----------------------------------------------------------------------------------------------
 
 
-def outcome_report(outcome: Outcome, show: Sequence[str] = (), buffers: Mapping[str, bytes] | None = None) -> Report:
+def outcome_report(
+    outcome: Outcome,
+    show: Sequence[str] = (),
+    buffers: Mapping[str, bytes] | None = None,
+    expected: str | None = None,
+) -> Report:
     """What happened in a run.
 
     Args:
         show: Registers to show whether they changed or not; vector registers too.
         buffers: What each buffer held before; those that changed are shown.
+        expected: The end that `--expect` asked for, and that came.
     """
     parts: list[Part] = [_headline(outcome)]
+    if expected is not None and not isinstance(outcome, Returned):
+        parts.append(
+            Sentence(f"`--expect {expected}` asked for this end, so the cell does not fail", lead="as expected")
+        )
     if outcome.cause is not None:
         parts += _explanation(outcome)
     parts += [
@@ -471,5 +481,7 @@ def _html_row(row: tuple[str, ...], *, marked: bool, named: bool) -> str:
         if marked:
             style += "; font-weight: bold; border-top: 1px solid; border-bottom: 1px solid"
         tag, scope = ("th", ' scope="row"') if named and column == 0 else ("td", "")
+        if scope:
+            style += "; width: 1px"  # else a long caption pushes the values away from their names
         cells.append(f'<{tag}{scope} style="{style}">{escape(cell)}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"
