@@ -144,12 +144,17 @@ _PYBUF_FULL_READ_ONLY, _PYBUF_CONTIGUOUS, _PYBUF_WRITABLE = 0x11C, 0x3C, 0x1
 LETTERS = MappingProxyType(
     {
         **{code: code for code in "bBhHfd?"},
-        **{"i": "il", "I": "IL", "q": "ql", "Q": "QL", "char": "bBc"},
+        "i": "il",
+        "I": "IL",
+        "q": "ql",
+        "Q": "QL",
+        "char": "bBc",
     }
 )
 """A type's code -> the letters that an array of it may have in its format; the size of an item is compared as well."""
 GUARD_CALLS = (
-    "PyObject_VectorcallMethod", "PyLong_AsVoidPtr", "Py_NewRef", "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear",
+    "PyObject_VectorcallMethod", "PyLong_AsVoidPtr", "Py_NewRef",
+    "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear",
 )  # fmt: skip
 
 

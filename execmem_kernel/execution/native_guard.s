@@ -9,7 +9,8 @@
 #
 #     DATA                   the guard's data, in memory that is never executable
 #     METHOD_NAME            the Python string "_fault"
-#     PyObject_VectorcallMethod, PyLong_AsVoidPtr, Py_NewRef, None_     addresses in the interpreter
+#     PyObject_VectorcallMethod, PyLong_AsVoidPtr, Py_NewRef, PyObject_GetBuffer, PyBuffer_Release, PyErr_Clear, None_
+#                            addresses in the interpreter
 #
 #     DATA + 0               what fs:[0] was on the thread that called last: glibc keeps the thread's own address there
 #     DATA + 8               that thread's block
@@ -257,6 +258,61 @@ find_found:
         mov     [rbp + 8], rbx
         pop     rdx
         pop     rax
+        ret
+
+# ---- buffer: the memory of an array, through Python's buffer protocol ------------------------------------------------
+#
+# rdi = the object, edx = what is asked of its buffer, r8d = up to four letters its items may have (0: any),
+# r9 = the size of an item (0: any);  returns eax = 0 and rcx = the address, or eax = 1: Python finds out why.
+# It is let go at once: the caller holds the object, and nothing but the call happens before the caller goes on.
+
+buffer:
+        push    rbx
+        push    r12
+        sub     rsp, 88                 # a Py_buffer: 80 bytes; and the stack stays a multiple of 16
+        mov     ebx, r8d
+        mov     r12, r9
+        mov     rsi, rsp
+        mov     rax, PyObject_GetBuffer
+        call    rax
+        test    eax, eax
+        jnz     no_buffer
+        test    ebx, ebx
+        jz      any_items
+        cmp     r12, [rsp + 24]         # itemsize
+        jne     other_items
+        mov     rax, [rsp + 40]         # format: one letter and a zero byte
+        test    rax, rax
+        jz      other_items
+        cmp     byte ptr [rax + 1], 0
+        jne     other_items
+        mov     al, [rax]
+next_letter:
+        cmp     al, bl
+        je      any_items
+        shr     ebx, 8
+        jnz     next_letter
+other_items:
+        mov     r12d, 1
+        jmp     let_go
+any_items:
+        xor     r12d, r12d
+let_go:
+        mov     rbx, [rsp]              # the address
+        mov     rdi, rsp
+        mov     rax, PyBuffer_Release
+        call    rax
+        mov     eax, r12d
+        mov     rcx, rbx
+        jmp     buffer_done
+no_buffer:
+        mov     rax, PyErr_Clear
+        call    rax
+        mov     eax, 1
+buffer_done:
+        add     rsp, 88
+        pop     r12
+        pop     rbx
         ret
 
 # ---- raw: a Python builtin that makes one call, with arguments that Python has converted ----------------------------

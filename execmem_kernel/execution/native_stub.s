@@ -134,25 +134,32 @@ next_{index}:
         cmp     eax, 0x7f800000         # infinite: perhaps it was not before
         je      slow
 
-# ---- a pointer to bytes: None, or exactly bytes (where they are only read) or a bytearray
+# ---- a pointer: None, or exactly bytes (where they are only read) or a bytearray for what is one byte wide, or an array
 #: pointer
         mov     rdi, [r12 + {argument}]
         xor     ecx, ecx
         mov     rax, {none}
         cmp     rdi, rax
         je      got_{index}
-        mov     rdx, [rdi + 8]
 {bytes}
-        mov     rax, {bytearray_type}
-        cmp     rdx, rax
-        jne     slow
-        mov     rcx, [rdi + {bytearray_start}]
+        mov     edx, {flags}
+        mov     r8d, {letters}
+        mov     r9d, {size}
+        mov     rax, {buffer}
+        call    rax
+        test    eax, eax
+        jnz     slow
 got_{index}:
         mov     [rsp + {slot}], rcx
-#: pointer_to_const
+#: pointer_to_const_bytes
         lea     rcx, [rdi + {bytes_start}]
         mov     rax, {bytes_type}
-        cmp     rdx, rax
+        cmp     [rdi + 8], rax
+        je      got_{index}
+#: pointer_to_bytes
+        mov     rcx, [rdi + {bytearray_start}]
+        mov     rax, {bytearray_type}
+        cmp     [rdi + 8], rax
         je      got_{index}
 
 # ---- the call. The guard is armed by noting where the stub's frame is.

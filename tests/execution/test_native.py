@@ -202,6 +202,44 @@ def test_arrays_are_used_where_they_are() -> None:
     assert np.frombuffer(data, "i4").tolist() == [0, 2, 4]
 
 
+@pytest.mark.parametrize(
+    ("kind", "items"),
+    [
+        ("int8_t", "i1"), ("uint8_t", "u1"), ("char", "i1"), ("char", "u1"), ("int16_t", "i2"), ("uint16_t", "u2"),
+        ("int32_t", "i4"), ("uint32_t", "u4"), ("int64_t", "i8"), ("uint64_t", "u8"), ("long long", "i8"),
+        ("float", "f4"), ("double", "f8"), ("bool", "?"), ("void", "f8"),
+    ],
+)  # fmt: skip
+def test_an_array_of_the_right_items_is_passed_as_it_is(kind: str, items: str) -> None:
+    array = np.ones((3, 2), items)
+    assert make("mov rax, rdi\nret", f"void *f(const {kind} *a)")(array) == array.ctypes.data
+    assert make("mov rax, rdi\nret", f"void *f({kind} *a)")(array) == array.ctypes.data
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ones(3, "i8"), np.ones(3, "u4"), np.ones(3, "f4"), np.ones(3, ">i4"), np.ones((4, 4), "i4")[:, :2],
+        np.ones((2, 3), "i4").T, np.ones(3, "i4")[::-1], np.ones(3, [("a", "i4")]),
+    ],
+)  # fmt: skip
+def test_an_array_of_other_items_is_refused_as_elsewhere(array: Any) -> None:
+    prototype = "void f(const int32_t *a)"
+    with pytest.raises(TypeError) as expected:
+        parse_prototype(prototype).convert((array,))
+    with pytest.raises(TypeError) as caught:
+        make("ret", prototype)(array)
+    assert str(caught.value) == str(expected.value)
+
+
+def test_an_array_that_may_not_change_is_refused_where_it_would_be_written_to() -> None:
+    array = np.ones(3, "i4")
+    array.flags.writeable = False
+    assert make("mov eax, [rdi]\nret", "int f(const int32_t *a)")(array) == 1
+    with pytest.raises(TypeError, match="is written to by int32_t"):
+        make("ret", "void f(int32_t *a)")(array)
+
+
 def test_lists_and_structs_are_written_back() -> None:
     swap = make(
         "mov eax, [rdi]\nmov ecx, [rdi + 4]\nmov [rdi], ecx\nmov [rdi + 4], eax\nret",
@@ -591,6 +629,11 @@ def test_a_program_with_data_of_its_own_is_refused() -> None:
     program = assemble("mov rax, [rip + x]\nret\n.data\nx: .quad 5")
     with pytest.raises(EngineUnavailableError, match="has a segment 'data' of its own"):
         native_function(program, "int64_t f(void)")
+
+
+def test_a_program_that_calls_the_c_library_is_refused() -> None:
+    with pytest.raises(EngineUnavailableError, match="calls strlen of the C library"):
+        make("extern strlen\nlength: jmp strlen", "size_t length(const char *s)")
 
 
 def test_reference_counts_are_right_after_a_million_calls() -> None:
