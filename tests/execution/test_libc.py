@@ -315,11 +315,6 @@ def test_a_function_of_a_prototype_may_call_the_library() -> None:
     assert length.map([("x" * count,) for count in range(20)]) == list(range(20))
 
 
-def test_in_this_process_there_is_no_library_to_call() -> None:
-    with pytest.raises(EngineUnavailableError, match="strlen"):
-        em.function("extern strlen\nlength: jmp strlen", "size_t length(const char *s)", native=True)
-
-
 @pytest.mark.parametrize(
     ("syntax", "source"),
     [
