@@ -6,6 +6,7 @@ import pytest
 
 from tests.execution.random_programs import difference
 
+
 @pytest.mark.parametrize("block", range(4))
 def test_random_programs_end_as_in_an_emulator(block: int) -> None:
     assert [text for seed in range(40 * block, 40 * block + 40) if (text := difference(seed))] == []
