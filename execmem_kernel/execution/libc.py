@@ -636,6 +636,12 @@ class Library:
         call = self.last_call(guest, raw)
         return None if call is None else call.row
 
+    def exited(self, guest: Guest, raw: Mapping[str, int], status: int) -> Cause:
+        """The cause of a program that ended in `exit`, or in a function that calls it."""
+        call = self.last_call(guest, raw)
+        name = "the C library" if call is None else call.function
+        return Cause("exit", f"called {name}, which ended it with status {status}")
+
     def flush(self, guest: Guest, desk: syscalls.Desk, raw: Mapping[str, int]) -> syscalls.Exhausted | None:
         """Call fflush(NULL), as a return from main would; what goes wrong in it no longer matters.
 

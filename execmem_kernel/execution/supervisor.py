@@ -349,7 +349,9 @@ class _Run:
 
     def _flushed(self, library: libc.Library) -> _Ending:
         """Write what the C library still holds back; the program has returned, its registers have been read."""
-        with _alarm(self.guest.child, self.call.limits):
+        # A run at full speed has clocks of its own, and they go on.
+        stepping = self.call.trace or self.call.limits.steps is not None
+        with _alarm(self.guest.child, self.call.limits) if stepping else contextlib.nullcontext():
             exhausted = library.flush(self.guest, self.desk, self.raw)
         return (Returned, {}) if exhausted is None else self._limit(exhausted.limit)
 
@@ -580,7 +582,10 @@ class _Run:
             shown = "" if result is None else f" = {syscalls.result_text(number, result, self._describe)}"
             self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, syscalls.Refused)))
         if isinstance(verdict, syscalls.Ended):
-            return Exited, {"status": verdict.status, "row": row, "cause": faults.exited(name, verdict.status)}
+            cause = faults.exited(name, verdict.status)
+            if self.library is not None and self.library.within(raw["rip"]):
+                cause = self.library.exited(self.guest, raw, verdict.status)
+            return Exited, {"status": verdict.status, "row": row, "cause": cause}
         if isinstance(verdict, syscalls.Exhausted):
             return self._limit(verdict.limit)
         if isinstance(verdict, syscalls.Raised):
