@@ -152,9 +152,9 @@ _PLAIN_ALIASES = {
     "fcmovz": "fcmove", "fcmovnz": "fcmovne", "lodsl": "lodsd", "stosl": "stosd", "movsl": "movsd", "scasl": "scasd", "cmpsl": "cmpsd",
     "smovb": "movsb", "smovw": "movsw", "smovl": "movsd", "smovq": "movsq", "insl": "insd", "outsl": "outsd", "slodb": "lodsb", "slodw": "lodsw",
     "slodl": "lodsd", "slodq": "lodsq", "sstob": "stosb", "sstow": "stosw", "sstol": "stosd", "sstoq": "stosq",
-    "syscallq": "syscall", "sysretl": "sysret", "sysexitl": "sysexit", "pushfw": "pushf", "popfw": "popf",
-    "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "vmovnti": "movnti",
-    "tdpbf16": "tdpbf16ps", "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
+    "sysretl": "sysret", "sysexitl": "sysexit", "pushfw": "pushf", "popfw": "popf",
+    "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1",
+    "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
 }  # fmt: skip
 
 _SSE_COMPARISONS = ("eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord")
@@ -212,6 +212,15 @@ _SUFFIXED = frozenset(
 """Integer instructions that GNU as also takes with a size letter, in either syntax."""
 
 
+_VECTOR_SUFFIXED = frozenset(
+    (
+        "vcvtneps2bf16", "vcvtpd2dq", "vcvtpd2ph", "vcvtpd2ps", "vcvtpd2udq", "vcvtps2phx", "vcvtqq2ph", "vcvtqq2ps", "vcvttpd2dq", "vcvttpd2udq",
+        "vcvtdq2ph", "vcvtudq2ph", "vcvtuqq2ph", "vcvtuqq2ps", "vfpclasspd", "vfpclassph", "vfpclassps",
+    )
+)  # fmt: skip
+"""Instructions whose destination does not tell the size of their memory operand: an x, y or z behind the name does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What a mnemonic in the source stands for."""
@@ -243,6 +252,11 @@ def resolve(name: str) -> Name | None:
                 return Name(f"{prefix}{condition}{ending}")
     if prefix_of_cmpxadd := _CMPXADD_ALIASES.get(name):
         return Name(prefix_of_cmpxadd)
+    if name in ("lcall", "ljmp"):
+        return Name(name[1:], size=6)
+    vector = {"x": 16, "y": 32, "z": 64}.get(name[-1:])
+    if vector is not None and name[:-1] in _VECTOR_SUFFIXED:
+        return Name(name[:-1], size=vector)
     size = _ATT_SIZES.get(name[-1:])
     if size is not None and name[:-1] in _SUFFIXED:
         base = resolve(name[:-1])
@@ -262,13 +276,16 @@ _CMPXADD_ALIASES = {
 
 def is_mnemonic(name: str) -> bool:
     """Whether the name, in any case, is an instruction of an x86 processor, under any of its spellings."""
-    return resolve(name.lower()) is not None
+    lowered = name.lower()
+    return lowered in _STRING_STEMS or resolve(lowered) is not None
 
 
 @cache
 def known_mnemonics() -> frozenset[str]:
     """Every name that `is_mnemonic` knows in 64-bit mode, size letters apart."""
-    names = set(known_forms()) | set(_PLAIN_ALIASES) | set(_PSEUDO_OPERATIONS) | set(_CMPXADD_ALIASES)
+    names = (
+        set(known_forms()) | set(_STRING_STEMS) | set(_PLAIN_ALIASES) | set(_PSEUDO_OPERATIONS) | set(_CMPXADD_ALIASES)
+    )
     for prefix in ("j", "set", "cmov"):
         names |= {f"{prefix}{condition}" for condition in _CONDITION_ALIASES}
     return frozenset(names)
@@ -620,7 +637,8 @@ def canonical(operation: Operation) -> Operation | None:
     name = resolve(operation.mnemonic)
     operands = operation.operands
     if name is None:
-        return _generic_string(operation)
+        sized = _generic_string(operation)
+        return None if sized is None else canonical(sized)
     mnemonic = name.mnemonic
     if name.predicate is not None:
         operands = (*operands, Immediate(name.predicate))
@@ -630,13 +648,16 @@ def canonical(operation: Operation) -> Operation | None:
     if operation.mnemonic.startswith("movabs"):
         prefixes = (*prefixes, "movabs")
     if any(isinstance(operand, Memory) and operand.segment is not None for operand in operands):
-        operands = tuple(map(_without_default_segment, operands))
+        string = mnemonic[:-1] in _STRING_STEMS
+        operands = tuple(_without_default_segment(operand, string) for operand in operands)
     implied = _IMPLIED_OPERANDS.get(mnemonic)
     if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
         for tail in implied:
             if operands[len(operands) - len(tail) :] == tuple(map(Register, tail)):
                 operands = operands[: len(operands) - len(tail)]
                 break
+    if mnemonic == "xlatb" and operands == (Memory(Register("rbx"), size=1),):
+        operands = ()
     match mnemonic, operands:
         case (("test" | "xchg"), (Register(), Memory())):
             operands = operands[::-1]
@@ -750,16 +771,18 @@ def _is_vector(operand: Operand) -> bool:
 
 
 def _with_size(operand: Operand, size: int) -> Operand:
-    if isinstance(operand, Memory) and operand.size is None:
+    if isinstance(operand, Memory) and operand.size is None and operand.broadcast is None:
         return replace(operand, size=size)
     return operand
 
 
-def _without_default_segment(operand: Operand) -> Operand:
+def _without_default_segment(operand: Operand, string: bool) -> Operand:
     """`ds:[rbx]` says what goes without saying, and takes no prefix; `ds:[rbp]` does (Intel SDM vol. 1, 3.7.4)."""
     if not isinstance(operand, Memory) or operand.segment is None:
         return operand
     on_stack = operand.base is not None and operand.base.name in ("rsp", "rbp", "esp", "ebp")
+    if operand.segment.name == "es" and operand.base is not None and operand.base.name in ("rdi", "edi") and string:
+        return replace(operand, segment=None)
     return replace(operand, segment=None) if operand.segment.name == ("ss" if on_stack else "ds") else operand
 
 

@@ -79,6 +79,12 @@ def misspelt(operation: Operation) -> Refusal | None:
     name = forms.resolve(operation.mnemonic)
     if name is None or name.size is None or name.mnemonic in ("in", "out", "crc32"):
         return None
+    if operation.mnemonic in ("lcall", "ljmp"):
+        if all(isinstance(operand, Memory) for operand in operation.operands):
+            return None
+        return Refusal(
+            "ASM102", f"`{operation.mnemonic}` takes memory: an address and a segment.", 0, "write `call` or `jmp`"
+        )
     for number, operand in enumerate(operation.operands):
         size = _operand_size(operand)
         if size in (None, name.size) or operand == Register("cl"):
@@ -399,6 +405,16 @@ _REPLACEMENTS = {
 
 def _impossible_kinds(operation: Operation, every: Sequence[Form]) -> Refusal | None:
     operands, mnemonic = operation.operands, operation.mnemonic
+    if (
+        any(form.is_string for form in every)
+        and operands
+        and isinstance(operands[0], Memory | Register)
+        and mnemonic not in ("movsd", "cmpsd")
+    ):
+        return Refusal(
+            "ASM102", f"`{mnemonic}` always works on the memory at rdi and rsi, and on the accumulator.", -1,
+            f"write `{mnemonic}` alone", _form_texts(every, operation),
+        )  # fmt: skip
     memories = [number for number, operand in enumerate(operands) if isinstance(operand, Memory)]
     if len(memories) > 1:
         return Refusal(
