@@ -8,6 +8,7 @@ grow, and never shrink again, so the search ends. Then every chunk that depends 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from bisect import bisect_right
@@ -303,11 +304,20 @@ class Assembly:
             self._encode()
         except _TooManyErrors:
             pass
+        except RecursionError:
+            # Constants that stand for long expressions of constants that stand for long expressions.
+            self._nested_too_deep()
         if self._error_count:
             raise AssemblyError([found for found in _in_order(self._diagnostics) if found.severity == "error"])
         self._check_flow()
         self._check_unused()
         return self._finished()
+
+    def _nested_too_deep(self) -> None:
+        line = self._here.line if self._here is not None else Line(1, split_lines(self._source)[0])
+        complaint = Complaint("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
+        with contextlib.suppress(_TooManyErrors):
+            self._complain(line, complaint)
 
     def _read(self) -> None:
         lines = split_lines(self._source)
@@ -613,10 +623,12 @@ class Assembly:
             hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
         elif is_mnemonic(tree.name):
             hint = "an instruction stands on a line of its own"
-        elif registers := difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6):
-            hint = f"if a register is meant: {' or '.join(registers)}?"
-        elif re.fullmatch(r"[a-f][0-9a-f]*h?", lowered) and any(character.isdigit() for character in lowered):
+        elif re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
             hint = f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
+        elif registers := difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=8, cutoff=0.6):
+            # Letters exchanged are the commonest slip.
+            registers.sort(key=lambda register: sorted(register) != sorted(lowered))
+            hint = f"if a register is meant: {' or '.join(registers[:2])}?"
         else:
             hint = f"define it with `{tree.name}:`, or say `extern {tree.name}` if it lies elsewhere"
         return Complaint("ASM040", f"Nothing here is named `{tree.name}`.", tree.start, tree.end, hint)
@@ -1661,7 +1673,20 @@ def _branch_form(statement: Statement) -> Literal["jump", "call"] | None:
 
 
 def _never_goes_on(statement: Statement) -> bool:
-    return statement.name in ("jmp", "jmpq", "ret", "retq", "retn", "retf", "retfq", "iretq", "hlt", "ud2", "sysexit", "sysret")
+    return statement.name in (
+        "jmp",
+        "jmpq",
+        "ret",
+        "retq",
+        "retn",
+        "retf",
+        "retfq",
+        "iretq",
+        "hlt",
+        "ud2",
+        "sysexit",
+        "sysret",
+    )
 
 
 _GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))

@@ -117,6 +117,7 @@ CODES = MappingProxyType(
         "ASM045": ("A relocation asks for a table that only a linker makes.", "mov rax, x@GOTPCREL[rip]"),
         "ASM046": ("A register lacks its % (AT&T).", ".att_syntax\nmov rax, %rbx"),
         "ASM047": ("The size letter and a register disagree (AT&T).", ".att_syntax\nmovl %rax, %ebx"),
+        "ASM048": ("The size letter asks for a stack of another width.", "retw"),
         "ASM050": ("There is no such directive.", ".bytes 5"),
         "ASM051": ("A directive lacks what it needs, or has something else.", ".string hello"),
         "ASM052": ("A directive closes something that was never opened.", ".endif"),

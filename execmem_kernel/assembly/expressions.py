@@ -21,6 +21,7 @@ Dialect = Literal["gnu", "nasm", "mixed", ""]
 """Whose rules a source declares: "" says that nothing in it tells, "mixed" that it contradicts itself."""
 
 _DEPTH_LIMIT = 100
+_TERM_LIMIT = 200
 _NUMBER_LIMIT = 1 << 128
 
 
@@ -294,7 +295,19 @@ _PLAIN_OPERATORS = frozenset("+-")
 class Parser:
     """Reads expressions from the tokens of one line; `position` is where the next token stands."""
 
-    __slots__ = ("_att", "_bracket", "_depth", "_memory", "_mixed", "_ranks", "dialect", "end", "position", "tokens")
+    __slots__ = (
+        "_att",
+        "_bracket",
+        "_depth",
+        "_memory",
+        "_mixed",
+        "_ranks",
+        "_terms",
+        "dialect",
+        "end",
+        "position",
+        "tokens",
+    )
 
     def __init__(self, tokens: Sequence[Token], dialect: Dialect, position: int = 0, *, att: bool = False) -> None:
         self.tokens = tokens
@@ -303,6 +316,7 @@ class Parser:
         self.end = tokens[-1].end if tokens else 0
         self._att = att
         self._depth = 0
+        self._terms = 0
         self._memory = False
         self._bracket = False
         self._mixed: set[str] = set()
@@ -358,6 +372,7 @@ class Parser:
                     break
                 right = self._binary(rank + 1)
                 left = _join("+", left, right, token.start, token.end)
+                self._count(left, token)
                 continue
             elif token.kind != "op":
                 break
@@ -368,8 +383,15 @@ class Parser:
             self.position += 1
             right = self._binary(rank + 1)
             left = _join(operator, left, right, token.start, token.end, nasm=self.dialect == "nasm")
+            self._count(left, token)
         self._depth -= 1
         return left
+
+    def _count(self, tree: Expression, token: Token) -> None:
+        """Trees are walked by recursion: none may grow too deep."""
+        self._terms += type(tree) is Binary
+        if self._terms > _TERM_LIMIT:
+            raise Complaint("ASM016", f"This expression has more than {_TERM_LIMIT} terms.", token.start, token.end)
 
     def _unary(self) -> Expression:
         signs: list[Token] = []

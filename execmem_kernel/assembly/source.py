@@ -32,7 +32,7 @@ from execmem_kernel.assembly.expressions import (
     has_register,
     tokenize,
 )
-from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size
+from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size, resolve
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
 
 Syntax = Literal["intel", "att"]
@@ -60,6 +60,7 @@ SIZE_NAMES = {
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+_STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "enter"))
 _REPEATED_SCANS = {"bsf": "tzcnt", "bsr": "lzcnt"}
 _STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
 """String instructions whose size is in their operands."""
@@ -482,6 +483,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         # Compilers write tzcnt so: the same bytes, which older processors run as bsf.
         statement = replace(statement, name=scan)  # the rest follows below
         prefixes.remove("rep")
+    statement = _with_letter(statement, name, token)
     statement = Statement(
         tuple(labels),
         statement.name or name,
@@ -497,6 +499,25 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     # Frozen from here on; only its maker adds what needs the whole of it.
     object.__setattr__(statement, "ready", _ready(statement))
     return statement
+
+
+def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
+    """What the size letter of `pushw` and `retw` says, where no register and no memory says it."""
+    resolved = resolve(name)
+    if resolved is None or resolved.size in (None, 8) or resolved.mnemonic not in _STACK_INSTRUCTIONS:
+        return statement
+    if resolved.mnemonic in ("push", "pop") and resolved.size == 2:
+        pieces = tuple(
+            replace(piece, value=replace(piece.value, size=2))
+            if isinstance(piece.value, Constant) and piece.value.size is None
+            else piece
+            for piece in statement.operands
+        )
+        return replace(statement, operands=pieces)
+    raise Complaint(
+        "ASM048", f"`{name}` works on a stack of another width than a 64-bit program has.", token.start, token.end,
+        f"write `{resolved.mnemonic}`",
+    )  # fmt: skip
 
 
 def _ready(statement: Statement) -> Operation | None:
@@ -561,6 +582,10 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
                 )
             parser.position += 1
         if broadcast is not None:
+            if not pieces:
+                raise Complaint(
+                    "ASM025", "A broadcast follows a memory operand.", tokens[begin].start, tokens[begin].end
+                )
             pieces[-1] = _broadcast(pieces[-1], broadcast)
         if parser.position == count:
             break
