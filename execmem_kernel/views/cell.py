@@ -25,6 +25,8 @@ from execmem_kernel.execution.flags import STATUS, undefined_flags
 LISTING_ROWS = 40
 """Rows of a listing that are shown; the rest is counted."""
 
+SCRATCH = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
+"""Registers that a called function need not preserve, but for rax. Source: System V ABI, AMD64, figure 3.4."""
 LONG = 36
 """Characters that a cell of a table may have before it is allowed to wrap."""
 BYTES_SHOWN = 11
@@ -248,11 +250,18 @@ def _excerpt(source: str, line: int) -> str:
 def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     """Changed registers as old -> new, those asked for, and the flags by name."""
     parts: list[Part] = []
+    # After a call into the C library, these hold whatever its version left in them.
+    left_over = SCRATCH if outcome.program.externs else ()
     changed = tuple(
-        (name, f"{outcome.describe(old)} -> {outcome.describe(new)}") for name, (old, new) in outcome.changed.items()
+        (name, f"{outcome.describe(old)} -> {outcome.describe(new)}")
+        for name, (old, new) in outcome.changed.items()
+        if name not in left_over
     )
     if changed:
-        parts.append(Table("registers changed", changed))
+        note = (
+            f"not shown, because the C library may leave anything in them: {', '.join(left_over)}" if left_over else ""
+        )
+        parts.append(Table("registers changed", changed, note=note))
     if show:
         parts.append(Table("registers asked for", tuple((name, _asked(outcome, name)) for name in show)))
     parts.append(Sentence(_flags(outcome), lead="flags"))
@@ -261,7 +270,8 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
 
 def _flags(outcome: Outcome) -> str:
     """The flags that are set; those that a processor may set as it likes are named, without their value."""
-    stopped = None if isinstance(outcome, Returned) else outcome.address
+    # The row is where it was stopped or, where it jumped out of its code, the jump: flags are the same on both sides.
+    stopped = None if isinstance(outcome, Returned) else outcome.row.address if outcome.row else outcome.address
     undefined = undefined_flags(outcome.program, outcome.before["rip"], stopped)
     names = ", ".join(f"{name} ({FLAG_WORDS[name]})" for name in outcome.flags if name not in undefined)
     if len(undefined) == len(STATUS):

@@ -181,6 +181,22 @@ def test_flags_that_processors_set_as_they_like_are_not_shown() -> None:
     assert "flags: CF (carry); PF AF ZF SF undefined here\n" in text
 
 
+def test_registers_that_the_c_library_may_leave_anything_in_are_not_shown() -> None:
+    made = program(("call puts", "e800000000"), ("ret", "c3"), externs=frozenset({"puts"}))
+    text = cell.outcome_report(returned(made, after={"rax": 6, "rcx": 0x1234, "rbx": 5})).text()
+    assert "rbx  0 -> 5" in text
+    assert "0x1234" not in text
+    assert "(not shown, because the C library may leave anything in them: rcx, rdx," in text
+
+
+def test_a_jump_out_of_the_code_keeps_the_flags_it_had() -> None:
+    made = program(("add eax, 1", "83c001"), ("jmp rcx", "ffe1"))
+    fault = dataclasses.replace(
+        null_read(), program=made, row=made.listing[1], registers=registers(rip=0, rflags=0x203)
+    )
+    assert "flags: CF (carry)\n" in cell.outcome_report(fault).text()
+
+
 def test_registers_asked_for_are_shown_even_if_they_did_not_change() -> None:
     outcome = returned(after={"rbx": 7, "rax": 0x1234})
     text = cell.outcome_report(outcome, show=("r12", "al", "rflags")).text()
