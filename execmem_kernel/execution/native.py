@@ -70,6 +70,8 @@ MOST_RANGES = (BLOCKS - RANGES) // 16
 MOST_THREADS = 512
 BLOCK_SIZE = 512
 _ARMED, _TID, _FS, _SIGNAL, _FRAME, _CONTEXT = 0, 1, 2, 3, 6, 8  # numbers of 8 bytes in a block
+_RIP = _CONTEXT + GENERAL_IN_CONTEXT.index("rip")
+_ARGUMENTS = 128  # in a stub's frame
 _CURRENT_FS, _BLOCK_COUNT, _RANGE_COUNT = 0, 2, 3
 _STACK_SIZE = 64 * 1024
 
@@ -337,18 +339,37 @@ def renew_guard() -> None:
         _guard.install()
 
 
-class _Fault(Exception):
-    """What arrived: signal, and where the stub's frame and the program counter were."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A signal that ended a call: its number, where the program counter was, and where the stub's frame is."""
 
-    def __init__(self, signal_name: str, frame: int, rip: int) -> None:
-        super().__init__(signal_name)
-        self.signal_name = signal_name
-        self.frame = frame
-        self.rip = rip
+    number: int
+    rip: int
+    frame: int
+
+
+class _Fault(Exception):
+    """Carries what arrived through the Python that made the call."""
+
+    def __init__(self, arrived: _Arrived) -> None:
+        super().__init__(arrived)
+        self.arrived = arrived
+
+
+def _arrived(guard: Guard) -> _Arrived:
+    """What ended the call on this thread; an interrupt is raised at once."""
+    block = guard.blocks[guard.enlist()]
+    number = block[_SIGNAL]
+    if number == signal.SIGINT:
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            handler(number, sys._getframe(1))
+        raise KeyboardInterrupt
+    return _Arrived(number, block[_RIP], block[_FRAME])
 
 
 class _Catcher:
-    """What `recover` calls on a thread whose call was ended by a signal."""
+    """What stands behind `raw`."""
 
     __slots__ = ("guard",)
 
@@ -356,15 +377,7 @@ class _Catcher:
         self.guard = guard
 
     def _fault(self) -> NoReturn:
-        """Raise what the signal stands for, in the place of the function's result."""
-        block = self.guard.blocks[self.guard.enlist()]
-        number = signal.Signals(block[_SIGNAL])
-        if number == signal.SIGINT:
-            handler = signal.getsignal(signal.SIGINT)
-            if callable(handler) and threading.current_thread() is threading.main_thread():
-                handler(number, sys._getframe(1))
-            raise KeyboardInterrupt
-        raise _Fault(number.name, block[_FRAME], block[_CONTEXT + GENERAL_IN_CONTEXT.index("rip")])
+        raise _Fault(_arrived(self.guard))
 
 
 SENTENCES = MappingProxyType(
@@ -377,6 +390,7 @@ SENTENCES = MappingProxyType(
     }
 )
 """What a signal means where a replay could not find out more."""
+_ERRORS = MappingProxyType({int(signal.Signals[name]): error for name, error in FAULT_ERRORS.items()})
 _REPLAY = Limits(wall_s=0.5)
 
 
@@ -387,11 +401,11 @@ class FaultSentence:
     times as long as the fault itself, and a program that catches its faults may never ask.
     """
 
-    def __init__(self, code: NativeCode, fault: _Fault, passed: Passed | None) -> None:
+    def __init__(self, code: NativeCode, arrived: _Arrived, passed: Passed | None) -> None:
         self.program = code.program
         self.guard = code.guard
-        self.fault = fault
-        self.offset = fault.rip - code.start
+        self.signal_name = signal.Signals(arrived.number).name
+        self.offset = arrived.rip - code.start
         self.inside = 0 <= self.offset <= len(self.program.code)
         self.passed = passed
         """The arguments, if they are still known."""
@@ -411,7 +425,7 @@ class FaultSentence:
             return None
         offset = outcome.registers["rip"] - self.program.address
         inside = 0 <= offset <= len(self.program.code)
-        if outcome.signal != self.fault.signal_name or inside != self.inside or (inside and offset != self.offset):
+        if outcome.signal != self.signal_name or inside != self.inside or (inside and offset != self.offset):
             return None
         place = f"code+{self.offset:#x}: " if inside and outcome.line is None else ""
         return place + outcome.headline
@@ -419,7 +433,7 @@ class FaultSentence:
     def _own_words(self) -> str:
         row = self.program.row_at(self.program.address + self.offset) if self.inside else None
         place = f"line {row.span.line}" if row else f"code+{self.offset:#x}" if self.inside else "outside its code"
-        return f"{place}: {SENTENCES[self.fault.signal_name]}"
+        return f"{place}: {SENTENCES[self.signal_name]}"
 
     def __str__(self) -> str:
         return self.text
@@ -506,7 +520,7 @@ class NativeCode:
                 _store(values, parameter, self._address(item, held, views) if isinstance(item, Pointed) else item)
             self._raw(ctypes.addressof(values))
         except _Fault as fault:
-            raise self._explained(fault, self.prototype.convert(arguments)) from None
+            raise self._explained(fault.arrived, self.prototype.convert(arguments)) from None
         finally:
             self._settle()
             for view in views:
@@ -549,21 +563,21 @@ class NativeCode:
     def _fault(self) -> NoReturn:
         """Called by the guard in the place of a result: raises what ended the call."""
         self._settle()
-        try:
-            _Catcher(self.guard)._fault()
-        except _Fault as fault:
-            raise self._explained(fault, self._passed(fault.frame)) from None
+        arrived = _arrived(self.guard)
+        raise self._explained(arrived, self._passed(arrived.frame))
 
     def _passed(self, frame: int) -> Passed | None:
-        """The arguments that lie in the stub's frame; None if there are pointers among them."""
-        words = (ctypes.c_uint64 * 14).from_address(frame)
-        if any(isinstance(parameter.type, Pointer) for parameter in self.prototype.parameters):
-            return None
-        registers = {parameter.register: words[_slot(parameter) // 8] for parameter in self.prototype.parameters}
-        return Passed(registers, {})
+        """The arguments of a call that the stub made, from its frame."""
+        parameters = self.prototype.parameters
+        if not any(isinstance(parameter.type, Pointer) for parameter in parameters):
+            words = (ctypes.c_uint64 * 14).from_address(frame)
+            return Passed({parameter.register: words[_slot(parameter) // 8] for parameter in parameters}, {})
+        # SAFETY: whoever called the builtin still holds the arguments, and waits for this to end.
+        given = (ctypes.c_void_p * len(parameters)).from_address(ctypes.c_uint64.from_address(frame + _ARGUMENTS).value)
+        return self.prototype.convert([ctypes.cast(address or 0, ctypes.py_object).value for address in given])
 
-    def _explained(self, fault: _Fault, passed: Passed | None) -> ProgramFault:
-        return FAULT_ERRORS[fault.signal_name](FaultSentence(self, fault, passed))
+    def _explained(self, arrived: _Arrived, passed: Passed | None) -> ProgramFault:
+        return _ERRORS[arrived.number](FaultSentence(self, arrived, passed))
 
     def __repr__(self) -> str:
         return f"<native code of {self.prototype.name}: {self.engine}>"

@@ -32,8 +32,9 @@
 #     48    eight floating-point arguments
 #     112   what DATA's block held at 0 before: not 0 when a call runs inside another call
 #     120   the gate: a counter of the calls that are running in the code
-#     128   self, the Python object behind the function
-#     136   r15, r14, r13, r12, rbx, rbp, the return address
+#     128   the arguments as Python gave them: an array of object pointers
+#     144   self, the Python object behind the function
+#     152   r15, r14, r13, r12, rbx, rbp, the return address
 
 # ---- the handler: rdi = signal, rsi = its siginfo, rdx = the interrupted registers (ucontext) -----------------------
 #
@@ -208,13 +209,13 @@ recover:
         dec     qword ptr [rax + 8]     # one call less is running in the code
         fninit                          # the x87 and SSE controls as every function may expect them
         ldmxcsr dword ptr [rip + default_mxcsr]
-        lea     rsi, [rsp + 128]        # the arguments: self
+        lea     rsi, [rsp + 144]        # the arguments: self
         mov     rdi, METHOD_NAME        # its method
         mov     edx, 1                  # one argument
         xor     ecx, ecx                # no keywords
         mov     rax, PyObject_VectorcallMethod
         call    rax                     # raises: rax = 0
-        add     rsp, 136
+        add     rsp, 152
         pop     r15
         pop     r14
         pop     r13
@@ -328,7 +329,7 @@ raw:
         push    r14
         push    r15
         push    rdi
-        sub     rsp, 128
+        sub     rsp, 144
         mov     rdi, rsi
         mov     rax, PyLong_AsVoidPtr
         call    rax
@@ -380,7 +381,7 @@ raw_back:
         mov     rcx, [rsp]
         mov     [rcx + 128], rax
         movsd   qword ptr [rcx + 136], xmm0
-        add     rsp, 136
+        add     rsp, 152
         pop     r15
         pop     r14
         pop     r13

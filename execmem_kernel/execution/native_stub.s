@@ -18,7 +18,7 @@
         push    r14
         push    r15
         push    rdi                     # self
-        sub     rsp, 128
+        sub     rsp, 144
         mov     r12, rsi
         mov     r13, rdx
         mov     r14, {gate}
@@ -171,6 +171,7 @@ got_{index}:
         mov     rbx, [rbp + 8]          # its block
 arm:
         mov     [rsp + 120], r14
+        mov     [rsp + 128], r12
         inc     qword ptr [r14 + 8]     # one call more is running in the code
         mov     rax, [rbx]
         mov     [rsp + 112], rax
@@ -199,7 +200,7 @@ clean:
         cmp     qword ptr [rcx], 0      # closed in the meantime, by something that the code called
         je      closing
 leave:
-        add     rsp, 136
+        add     rsp, 152
         pop     r15
         pop     r14
         pop     r13
@@ -220,7 +221,7 @@ flags:
 closing:
         mov     [rsp], rax              # the result waits
         movsd   qword ptr [rsp + 48], xmm0
-        lea     rsi, [rsp + 128]        # self
+        lea     rsi, [rsp + 144]        # self
         mov     rdi, {settle}           # its method
         mov     edx, 1
         xor     ecx, ecx
@@ -239,13 +240,13 @@ other:
         jnz     arm
 #: slow
 slow:
-        mov     rdi, [rsp + 128]        # self is called with the same arguments
+        mov     rdi, [rsp + 144]        # self is called with the same arguments
         mov     rsi, r12
         mov     rdx, r13
         xor     ecx, ecx                # no keywords
         mov     rax, {PyObject_Vectorcall}
         call    rax
-        add     rsp, 136
+        add     rsp, 152
         pop     r15
         pop     r14
         pop     r13

@@ -324,6 +324,25 @@ def test_every_fault_becomes_an_exception_and_the_thread_goes_on() -> None:
     assert all("0x7f" not in message for _, message in found.values())
 
 
+def test_a_fault_among_arrays_is_explained_as_in_a_program_run_apart() -> None:
+    script = """
+        import numpy
+        from execmem_kernel.execution.function import function
+        source, prototype = "mov eax, [rdi + rsi]\\nret", "int f(const int32_t *values, size_t n)"
+        found = []
+        for native in (True, False):
+            for values in (numpy.arange(1000, dtype="i4"), [1, 2, 3]):
+                try:
+                    function(source, prototype, native=native)(values, 2**40)
+                except Exception as error:
+                    found.append(str(error))
+        print(json.dumps(found))
+    """
+    array, numbers, *apart = results_of(in_child(script))
+    assert [array, numbers] == apart
+    assert array.startswith("line 1: reads 4 bytes")
+
+
 def test_what_code_leaves_behind_is_put_back() -> None:
     script = """
         found = {}
