@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import ClosedMemoryError, EngineUnavailableError, PrototypeError, UnsealedMemoryError
@@ -460,6 +461,15 @@ INTERRUPTED = """
     """
 
 
+def wait_for(flag: Path, child: subprocess.Popen[str] | None = None) -> None:
+    """Wait until a native loop elsewhere says in a file that it has begun."""
+    deadline = time.monotonic() + 30
+    while flag.read_bytes()[0] == 0:
+        assert child is None or child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def interrupt(script: str, tmp_path: Path) -> str:
     """Run a script whose native loop says in a file that it has begun, then press Ctrl-C."""
     flag = tmp_path / "flag"
@@ -470,11 +480,7 @@ def interrupt(script: str, tmp_path: Path) -> str:
         + textwrap.dedent(script)
     )
     with subprocess.Popen([sys.executable, "-c", code, str(flag)], stdout=subprocess.PIPE, text=True) as child:
-        deadline = time.monotonic() + 30
-        while flag.read_bytes()[0] == 0:
-            assert child.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(flag, child)
         child.send_signal(signal.SIGINT)
         output, _ = child.communicate(timeout=30)
     assert child.returncode == 0
@@ -510,6 +516,40 @@ def test_an_interrupt_works_again_after_python_took_the_signal_and_the_guard_was
         call()
     """
     assert interrupt(script, tmp_path) == "interrupted\n"
+
+
+def test_the_stop_button_of_a_notebook_ends_a_loop_that_an_earlier_cell_made(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    flag.write_bytes(bytes(4096))
+    cells = [
+        f"""
+        %load_ext execmem_kernel
+        import execmem_kernel, mmap
+        with open({str(flag)!r}, "r+b") as file:
+            flag = mmap.mmap(file.fileno(), 4096)
+        endless = execmem_kernel.function(
+            "mov qword ptr [rdi], 1\\nagain: jmp again", "void endless(void *started)", native=True
+        )
+        """,
+        "endless(flag)",
+        "print(40 + 2)",
+    ]
+    manager, client = start_new_kernel()
+    try:
+        client.execute(textwrap.dedent(cells[0]))
+        stopped = client.execute(cells[1])
+        wait_for(flag)
+        manager.interrupt_kernel()
+        replies = {}
+        while stopped not in replies:
+            message = client.get_shell_msg(timeout=30)
+            replies[message["parent_header"]["msg_id"]] = message["content"]
+        assert replies[stopped]["ename"] == "KeyboardInterrupt"
+        after = client.execute_interactive(cells[2], timeout=30, output_hook=lambda _: None)
+        assert after["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_a_forked_child_is_guarded_too() -> None:
