@@ -441,6 +441,8 @@ def _same_operand(slot: Slot, form: Form, ours: Operand, theirs: Operand) -> boo
             narrow = any(
                 register is not None and forms.register_size(register.name) == 4 for register in (ours.base, ours.index)
             )
+            if ours.base is None and ours.scale == 1 and theirs.index is None and theirs.base == ours.index:
+                theirs = replace(theirs, base=None, index=ours.index)  # `[rax*1]`, an index alone, is shown as `[rax]`
             return (
                 ours.base == theirs.base
                 and ours.index == theirs.index

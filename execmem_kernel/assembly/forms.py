@@ -530,6 +530,12 @@ _TABLE_NAMES = {
 """Names that only the tables use -> those that assemblers use."""
 
 
+_LEFT_OUT = frozenset(
+    ("reservednop", "undoc", "getsecq", "montmul", "ccs_hash", "ccs_encrypt", "xsha512", "xsha512_alt", "pcommit")
+)
+"""Lines of the tables that no assembler has a spelling for, or that the tables themselves do not read back."""
+
+
 @cache
 def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
     """Every opcode form with its mnemonic in lower case, MVEX and foreign processors left out."""
@@ -551,7 +557,7 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
         mnemonic = info.instruction_string.split(" ", 1)[0].lower()
         if name.startswith("RETFQ"):
             mnemonic = "retfq"  # the tables call all three sizes retf
-        if foreign.intersection(probe.cpuid_features()) or mnemonic in ("reservednop", "undoc", "getsecq", "montmul"):
+        if foreign.intersection(probe.cpuid_features()) or mnemonic in _LEFT_OUT or name == "UD0":
             continue
         found.append((info, _TABLE_NAMES.get(mnemonic, mnemonic)))
     return tuple(found)
@@ -647,6 +653,8 @@ def canonical(operation: Operation) -> Operation | None:
     prefixes = operation.prefixes
     if operation.mnemonic.startswith("movabs"):
         prefixes = (*prefixes, "movabs")
+    if any(isinstance(operand, Memory) and operand.index in _STACK_POINTERS for operand in operands):
+        operands = tuple(map(_with_stack_pointer_as_base, operands))
     if any(isinstance(operand, Memory) and operand.segment is not None for operand in operands):
         string = mnemonic[:-1] in _STRING_STEMS
         operands = tuple(_without_default_segment(operand, string) for operand in operands)
@@ -686,7 +694,7 @@ def canonical(operation: Operation) -> Operation | None:
             register_class(other),
         ):
             mnemonic = mnemonic.replace("movd", "movq")
-        case "movq", (first, second) if not any(_is_vector(operand) for operand in (first, second)):
+        case "movq", (first, second) if _is_quadword(first) and _is_quadword(second):
             mnemonic, operands = "mov", tuple(_with_size(operand, 8) for operand in operands)
         case "pushf", () if operation.mnemonic == "pushf":
             mnemonic = "pushfq"
@@ -766,14 +774,35 @@ _WRITTEN_LEAST = dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2
 """With fewer operands than this, the last is not the implied one."""
 
 
-def _is_vector(operand: Operand) -> bool:
-    return isinstance(operand, Register) and register_class(operand.name) in ("xmm", "ymm", "zmm", "mm", "k", "bnd")
+def _is_quadword(operand: Operand) -> bool:
+    """Whether `movq` with it, and without a vector register, is the 64-bit `mov`."""
+    match operand:
+        case Register(name):
+            return register_class(name) in ("r64", "sreg", "cr", "dr")
+        case Memory(size=size):
+            return size in (None, 8)
+        case Immediate():
+            return True
+        case Target():
+            return False
 
 
 def _with_size(operand: Operand, size: int) -> Operand:
     if isinstance(operand, Memory) and operand.size is None and operand.broadcast is None:
         return replace(operand, size=size)
     return operand
+
+
+_STACK_POINTERS = (Register("rsp"), Register("esp"))
+
+
+def _with_stack_pointer_as_base(operand: Operand) -> Operand:
+    """`[rax + rsp]`: rsp has no encoding as an index, and with a scale of 1 the two may change places."""
+    if not isinstance(operand, Memory) or operand.index not in _STACK_POINTERS or operand.scale != 1:
+        return operand
+    if operand.base is None or operand.base in _STACK_POINTERS or operand.base.name in ("rip", "eip"):
+        return operand
+    return replace(operand, base=operand.index, index=operand.base)
 
 
 def _without_default_segment(operand: Operand, string: bool) -> Operand:

@@ -251,7 +251,11 @@ def _bad_prefix(operation: Operation, found: Sequence[Form]) -> Refusal | None:
                         "a register needs no lock: nobody else sees it",
                     )
             case "rep" | "repe" | "repz" | "repne" | "repnz":
-                if not any(form.is_string for form in found) and mnemonic not in ("ret", "xstore"):
+                if not any(form.is_string for form in found) and (mnemonic, prefix[:4]) not in (
+                    ("ret", "rep"),
+                    ("ret", "repe"),
+                    ("ret", "repz"),
+                ):
                     return Refusal(
                         "ASM120",
                         f"`{prefix}` does not go with `{mnemonic}`.",
