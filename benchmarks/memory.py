@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--charts FOLDER]
 
-(a) allocate + write 64 bytes + seal + release, against mmap.mmap (writable and executable) and ctypes mmap/mprotect/munmap
+(a) allocate + write 64 bytes + seal + release, against mmap.mmap (rwx) and ctypes mmap/mprotect/munmap
 (b) the same with 100, 10,000 and 100,000 blocks live, after random frees
 (c) statistics() and events() of one event, at those sizes
 (d) bytes reserved per byte of payload, against a page for each block
@@ -151,9 +151,8 @@ def main() -> None:
 
     print("(b) the same with so many blocks live, after as many random frees, microseconds")
     for count in LIVE:
-        print(
-            f"    {count:>7,}   {costs[count]['pair'] / 1e3:8.2f}   {costs[count]['pair'] / costs[LIVE[0]]['pair']:6.2f} times the first"
-        )
+        cost = costs[count]["pair"]
+        print(f"    {count:>7,}   {cost / 1e3:8.2f}   {cost / costs[LIVE[0]]['pair']:6.2f} times the first")
     print("(c) statistics() and the last event, microseconds")
     for count in LIVE:
         print(f"    {count:>7,}   {costs[count]['statistics'] / 1e3:8.2f}   {costs[count]['event'] / 1e3:8.2f}")

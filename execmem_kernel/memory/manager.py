@@ -146,6 +146,8 @@ class Statistics:
     slabs: int
     own_regions: int
     """Blocks with pages of their own."""
+    age_s: float = field(repr=False, compare=False)
+    """Mean age of the live blocks in seconds; each one's own is in the snapshot."""
     largest_free: int
     """Bytes of the largest run that could be handed out now."""
     calls: int
@@ -267,6 +269,8 @@ class CodeMemoryManager:
         self._peak = self._call_count = self._damaged = 0
         self._payload = self._peak_payload = self._rounding = 0
         self._padding = self._metadata = self._reserved = self._own = 0
+        self._born_ns = 0
+        """Sum of the times at which live blocks were made: their mean age without a walk."""
         self._handed_over = self._unowned = 0
         self._sizes = [0] * 65
         self._groups: dict[tuple[str | None, str | None, str], list[int]] = {}
@@ -301,8 +305,8 @@ class CodeMemoryManager:
             UnreachableError: Nothing is free near `near`.
             ProtectionDeniedError: The host forbids executable memory.
         """
-        # This and `_close` are what everybody pays for, so they are written out flat; `with` on a lock costs twice
-        # what acquire and release do.
+        # This and `_end` are what everybody pays for, so they are written out flat. The lock is entered by `with`,
+        # though acquire and release cost half: an interrupt between acquire and try would leave it closed for ever.
         kind = type(size_or_code)
         if kind is bytes:
             code: bytes | bytearray | memoryview | None = size_or_code  # type: ignore[assignment]
@@ -320,71 +324,75 @@ class CodeMemoryManager:
         caught = places.catch(frame) if file in places.OWN_FILES else (caller, frame.f_lasti)
         if self._forgotten_blocks:
             self._collect()
-        lock = self._lock
-        lock.acquire()
-        try:
+        with self._lock:
             if self.inherited:
                 raise inherited_error("added to")
             if pages is None:
                 pages = address is not None or size > POOLED_SIZE
             elif not pages and address is not None:
                 raise ValueError("a block from the pool cannot be placed at an address: ask for pages=True")
-            block = None if pages else self._reserve(size, near)
-            if block is None:
-                block = self._map_block(size, name, address, near)
-            block.size = size
-            block.name = name
-            block.cell = cell = places.current_cell
-            block.caught = caught
-            block.born_ns = start = perf_counter_ns()
-            live = self._live
-            live[block.address] = block
-            if len(live) > self._peak:
-                self._peak = len(live)
-            payload = self._payload = self._payload + size
-            if payload > self._peak_payload:
-                self._peak_payload = payload
-            self._rounding += block.capacity - size
-            self._sizes[(size - 1).bit_length()] += 1
-            group = self._groups.get((cell, name, file))
-            if group is None:
-                group = self._groups[cell, name, file] = [0, 0]
-            block.group = group
-            group[0] += 1
-            group[1] += size
-            block.sequence = sequence = self._sequence + 1
-            what = "allocated"
-            if code is not None:
-                try:
-                    if block.own_pages:
-                        self._store(block, 0, code)
-                        block.region.freeze()
-                    else:
-                        written = linux.pwrite(block.region.write_descriptor, code, block.offset)
-                        self._write_count += 1
-                        self._write_ns += perf_counter_ns() - start
-                        if written != size:
-                            raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
-                except OSError as error:
-                    if not block.own_pages:
-                        self._calls.failed("pwrite", error)
-                    self._note("allocated", block)
-                    self._end(block, caught)
-                    raise _host_error(error, size) from error
-                block.state = "sealed"
-                self._sequence = sequence + 2
-                what = _WHOLE
-            else:
-                self._sequence = sequence
-            self._events.append((sequence, what, block, payload - self._handed_over, self._unowned))
-            if is_tracing():
-                _trace(block)
-            memory = _new_handle(ExecutableMemory)
-            memory._manager = self
-            memory._block = block
-            memory._gone = None
-        finally:
-            lock.release()
+            block = None
+            try:
+                block = None if pages else self._reserve(size, near)
+                if block is None:
+                    block = self._map_block(size, name, address, near)
+                block.size = size
+                block.name = name
+                block.cell = cell = places.current_cell
+                block.caught = caught
+                block.born_ns = start = perf_counter_ns()
+                live = self._live
+                live[block.address] = block
+                if len(live) > self._peak:
+                    self._peak = len(live)
+                payload = self._payload = self._payload + size
+                if payload > self._peak_payload:
+                    self._peak_payload = payload
+                self._rounding += block.capacity - size
+                self._sizes[(size - 1).bit_length()] += 1
+                group = self._groups.get((cell, name, file))
+                if group is None:
+                    group = self._groups[cell, name, file] = [0, 0]
+                block.group = group
+                group[0] += 1
+                group[1] += size
+                self._born_ns += start
+                block.sequence = sequence = self._sequence + 1
+                what = "allocated"
+                if code is not None:
+                    try:
+                        if block.own_pages:
+                            self._store(block, 0, code)
+                            block.region.freeze()
+                        else:
+                            written = linux.pwrite(block.region.write_descriptor, code, block.offset)
+                            self._write_count += 1
+                            self._write_ns += perf_counter_ns() - start
+                            if written != size:
+                                raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
+                    except OSError as error:
+                        if not block.own_pages:
+                            self._calls.failed("pwrite", error)
+                        self._note("allocated", block)
+                        self._end(block, caught)
+                        raise _host_error(error, size) from error
+                    block.state = "sealed"
+                    self._sequence = sequence + 2
+                    what = _WHOLE
+                else:
+                    self._sequence = sequence
+                self._events.append((sequence, what, block, payload - self._handed_over, self._unowned))
+                if is_tracing():
+                    _trace(block)
+                memory = _new_handle(ExecutableMemory)
+                memory._manager = self
+                memory._block = block
+                memory._gone = None
+            except (CodeMemoryError, ValueError):
+                raise  # nothing was changed, or all of it was taken back
+            except BaseException:
+                self._rebuild(block)  # the stop button, most likely
+                raise
         return memory
 
     def allocate_unmanaged(self, size: int) -> int:
@@ -658,7 +666,9 @@ class CodeMemoryManager:
                 raise inherited_error("written to")
             if block.state == "sealed":
                 raise sealed_error(block)
-            size = len(data) if isinstance(data, (bytes, bytearray)) else memoryview(data).nbytes
+            if type(data) is not bytes:
+                data = memoryview(data).cast("B")
+            size = len(data)
             if offset < 0 or offset + size > block.size:
                 raise ValueError(
                     f"{format_size(size)} at offset {offset} do not fit into {block.title}, "
@@ -694,20 +704,15 @@ class CodeMemoryManager:
             return
         if self._forgotten_blocks:
             self._collect()
-        lock = self._lock
-        lock.acquire()
-        try:
+        code = frame.f_code
+        caught = places.catch(frame) if code.co_filename in places.OWN_FILES else (code, frame.f_lasti)
+        with self._lock:
             if memory._gone is not None:
                 return
             if self.inherited:
                 raise inherited_error("released")
+            self._end(memory._block, caught)
             memory._gone = "closed"
-            code = frame.f_code
-            self._end(
-                memory._block, places.catch(frame) if code.co_filename in places.OWN_FILES else (code, frame.f_lasti)
-            )
-        finally:
-            lock.release()
 
     def _end(self, block: Block, caught: places.Caught) -> None:
         """Free a block, or leave that to the last call running in it."""
@@ -719,46 +724,101 @@ class CodeMemoryManager:
         if block.pins or (gate is not None and gate[1]):
             block.doomed = True
             return
-        size = block.size
-        block.state = "released"
-        block.ended_in = places.current_cell
-        block.ended_at = caught
-        del self._live[block.address]
-        payload = self._payload = self._payload - size
-        self._rounding -= block.capacity - size
-        if block.manual:
-            self._unowned -= size
-            self._handed_over -= size
-        group = block.group
-        group[0] -= 1
-        group[1] -= size
-        if is_tracing():
-            linux.untrace_memory(block.address)
-        if block.own_pages:
-            self._own -= 1
-            self._unmap(block.region)
-        else:
-            # Filled with int3, and kept out of use for a while.
-            capacity = block.capacity
-            start = perf_counter_ns()
-            try:
-                written = linux.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
-            except OSError as error:
-                self._calls.failed("pwrite", error)
-                written = 0
-            self._write_count += 1
-            self._write_ns += perf_counter_ns() - start
-            if written == capacity:
-                quarantine = self._quarantine
-                quarantine.append(block)
-                self._quarantined += capacity
-                while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
-                    self._free_oldest()
+        try:
+            size = block.size
+            block.state = "released"
+            block.ended_in = places.current_cell
+            block.ended_at = caught
+            del self._live[block.address]
+            payload = self._payload = self._payload - size
+            self._rounding -= block.capacity - size
+            self._born_ns -= block.born_ns
+            if block.manual:
+                self._unowned -= size
+                self._handed_over -= size
+            group = block.group
+            group[0] -= 1
+            group[1] -= size
+            if is_tracing():
+                linux.untrace_memory(block.address)
+            if block.own_pages:
+                self._own -= 1
+                self._unmap(block.region)
             else:
-                self._keep_out(block)  # its old bytes could not be wiped out
-        self._released.append(block)
-        self._sequence = sequence = self._sequence + 1
-        self._events.append((sequence, "released", block, payload - self._handed_over, self._unowned))
+                # Filled with int3, and kept out of use for a while.
+                capacity = block.capacity
+                start = perf_counter_ns()
+                try:
+                    written = linux.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
+                except OSError as error:
+                    self._calls.failed("pwrite", error)
+                    written = 0
+                self._write_count += 1
+                self._write_ns += perf_counter_ns() - start
+                if written == capacity:
+                    quarantine = self._quarantine
+                    quarantine.append(block)
+                    self._quarantined += capacity
+                    while len(quarantine) > _QUARANTINED_BLOCKS or self._quarantined > _QUARANTINED_BYTES:
+                        self._free_oldest()
+                else:
+                    self._keep_out(block)  # its old bytes could not be wiped out
+            self._released.append(block)
+            self._sequence = sequence = self._sequence + 1
+            self._events.append((sequence, "released", block, payload - self._handed_over, self._unowned))
+        except BaseException:
+            self._rebuild(block)  # the stop button, most likely
+            raise
+
+    def _rebuild(self, block: Block | None) -> None:
+        """Put the books right after an interrupt in the middle of a change; one more interrupt only starts it afresh.
+
+        Args:
+            block: The one that was being made or freed; it is freed.
+        """
+        done = False
+        while not done:
+            with contextlib.suppress(KeyboardInterrupt):  # the first one is on its way to whoever pressed
+                self._rebuild_once(block)
+                done = True
+
+    def _rebuild_once(self, block: Block | None) -> None:
+        """Free a block that was in the making or going, and work out every number from the blocks there are."""
+        live = self._live
+        if block is not None:
+            if live.get(block.address) is block:
+                del live[block.address]
+            block.state = "released"
+            if block.own_pages:
+                block.region.close_or_keep(self._stuck)
+            elif block not in self._quarantine and block not in self._withdrawn:
+                try:
+                    self._store(block, block.offset, INT3 * block.capacity)
+                except OSError:
+                    self._withdrawn.append(block)
+        blocks = list(live.values())
+        for pool in self._pools:
+            taken = (each for each in (*blocks, *self._quarantine, *self._withdrawn) if not each.own_pages)
+            pool.rebuild((each.address, each.capacity // GRANULE) for each in taken if each.pool is pool)
+        regions = [region for region in self._regions() if region not in self._stuck]
+        self._own = sum(each.own_pages for each in blocks)
+        self._payload = sum(each.size for each in blocks)
+        self._born_ns = sum(each.born_ns for each in blocks)
+        self._handed_over = sum(each.size for each in blocks if each.manual)
+        self._unowned = self._handed_over + sum(each.capacity for each in self._unmanaged.values())
+        self._rounding = sum(each.capacity - each.size for each in blocks)
+        self._rounding += sum(each.capacity for each in self._withdrawn)
+        self._quarantined = sum(each.capacity for each in self._quarantine)
+        self._metadata = GRANULE * sum(len(pool.slabs) for pool in self._pools)
+        self._padding = sum(2 * region.guard for region in regions)
+        self._reserved = sum(region.reserved for region in regions)
+        for group in self._groups.values():
+            group[:] = 0, 0
+        for each in blocks:
+            each.group[0] += 1
+            each.group[1] += each.size
+        if block is not None and hasattr(block, "born_ns"):
+            self._note("released", block)  # the last event says what is owned now, whatever was to come
 
     def _move(self, memory: ExecutableMemory) -> ExecutableMemory:
         with self._lock:
@@ -786,10 +846,6 @@ class CodeMemoryManager:
             self._unowned += block.size
             self._note("handed over", block)
             return block.address
-
-    def _scope(self, memory: ExecutableMemory, change: int) -> None:
-        with self._lock:
-            memory._open().scopes += change
 
     def _pin(self, block: Block, called: bool = False) -> Pin:
         return Pin(self, block, called)
@@ -825,11 +881,9 @@ class CodeMemoryManager:
     def _forgotten(self, block: Block) -> None:
         """Free the block of a handle that was dropped; a finalizer may run at any moment, so this waits for nothing."""
         self._forgotten_blocks.append(block)
-        if self._lock.acquire(blocking=False):
-            try:
-                self._end_forgotten()
-            finally:
-                self._lock.release()
+        # Locked: by this very thread, in which the collector has struck, or by another; whoever comes next frees it.
+        if not self._lock.locked():
+            self._collect()
 
     def _collect(self) -> None:
         with self._lock:
@@ -837,7 +891,8 @@ class CodeMemoryManager:
 
     def _end_forgotten(self) -> None:
         while self._forgotten_blocks:
-            self._end(self._forgotten_blocks.popleft(), places.NOWHERE)
+            self._end(self._forgotten_blocks[0], places.NOWHERE)
+            self._forgotten_blocks.popleft()
 
     def _note(self, kind: str, block: Block) -> None:
         self._sequence += 1
@@ -960,6 +1015,7 @@ class CodeMemoryManager:
             reserved=self._reserved,
             slabs=sum(len(pool.slabs) for pool in self._pools),
             own_regions=self._own,
+            age_s=(perf_counter_ns() - self._born_ns / len(self._live)) / 1e9 if self._live else 0.0,
             largest_free=max(pool.largest_free for pool in self._pools),
             calls=self._call_count,
             damaged=self._damaged,
@@ -1109,10 +1165,10 @@ class CodeMemoryManager:
 
 
 def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:
-    if isinstance(given, (bytes, bytearray)):
-        return len(given), given
     if isinstance(given, memoryview):
-        return given.nbytes, given
+        return given.nbytes, given.cast("B")
+    if isinstance(given, bytearray):
+        return len(given), given
     raise TypeError(f"a number of bytes, or the bytes themselves, asked for; got {type(given).__name__}")
 
 

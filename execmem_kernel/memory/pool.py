@@ -15,6 +15,7 @@ not depend on how many blocks are live.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 from execmem_kernel import linux
 from execmem_kernel.memory.region import Region
@@ -80,6 +81,20 @@ class Pool:
         del self.slabs[slab.address]
         for page in range(slab.address >> PAGE_BITS, slab.end >> PAGE_BITS):
             del self.slab_at[page]
+
+    def rebuild(self, taken: Iterable[tuple[int, int]]) -> None:
+        """Work everything out again from the blocks that are taken, as (start, granules)."""
+        slabs, blocks = list(self.slabs.values()), sorted(taken)
+        self.__init__()  # type: ignore[misc]
+        for slab in slabs:
+            self.slabs[slab.address] = slab
+            for page in range(slab.address >> PAGE_BITS, slab.end >> PAGE_BITS):
+                self.slab_at[page] = slab
+            start = slab.address + GRANULE
+            for taken_from, granules in [block for block in blocks if slab.address < block[0] < slab.end]:
+                self._insert(start, (taken_from - start) // GRANULE)
+                start = taken_from + granules * GRANULE
+            self._insert(start, (slab.end - start) // GRANULE)
 
     def reserve(self, granules: int) -> int | None:
         """The start of a block of so many granules out of the smallest free run that holds it, or None."""

@@ -185,10 +185,16 @@ class Region:
         Raises:
             OSError: munmap failed (at the limit of mappings it may have to split one); the region is still whole.
         """
-        if self.owner != os.getpid():
-            return  # the parent's: a child leaves it alone
-        self.calls.make("munmap", linux.unmap_pages, self.address - self.guard, self.reserved)
-        self.owner = 0
+        owner, self.owner = self.owner, 0
+        if owner:
+            if owner != os.getpid():
+                return  # the parent's: a child leaves it alone
+            # Given up before the call: after an interrupt the pages may stay, but no second munmap hits somebody else.
+            try:
+                self.calls.make("munmap", linux.unmap_pages, self.address - self.guard, self.reserved)
+            except OSError:
+                self.owner = owner
+                raise
         self.view = None
         self.drop_writing()
         if self.read_descriptor >= 0:
@@ -474,7 +480,7 @@ class ExecutableMemory:
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         try:
-            if self._gone is not None:
+            if self._gone is not None or self._block.state == "released":
                 return
         except AttributeError:  # never finished: allocate failed before there was anything to own
             return

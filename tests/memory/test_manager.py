@@ -88,6 +88,18 @@ def test_system_calls_are_counted_and_timed(manager: CodeMemoryManager) -> None:
     assert manager.statistics().system_calls["munmap"] == 1
 
 
+def test_the_mean_age_grows_and_forgets_the_dead(manager: CodeMemoryManager) -> None:
+    assert manager.statistics().age_s == 0
+    with manager.allocate(64):
+        first = manager.statistics().age_s
+        with manager.allocate(64):
+            ages = [region.age_s for region in manager.snapshot().regions]
+            assert ages[0] > ages[1] > 0
+            assert ages[1] < manager.statistics().age_s < manager.snapshot().regions[0].age_s
+        assert manager.statistics().age_s > first > 0
+    assert manager.statistics().age_s == 0
+
+
 def test_fragmentation_is_free_space_that_is_in_pieces(manager: CodeMemoryManager) -> None:
     assert manager.statistics().fragmentation == 0
     held = [manager.allocate(64) for _ in range(1000)]

@@ -1,0 +1,61 @@
+"""Jupyter's stop button may come at any instruction: the lock opens again, and the books are right."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from execmem_kernel import CodeMemoryManager, ExecutableMemory, Fixed
+from tests.memory import kernel
+from tests.memory.kernel import RETURN_42
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let SIGALRM do what the stop button does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_moment_leaves_a_working_manager(interrupts: None) -> None:
+    before = kernel.executable_mappings()
+    chance = random.Random(3)
+    interrupted = 0
+    with CodeMemoryManager(growth=Fixed(16 * 1024)) as manager:
+        held: list[ExecutableMemory] = []
+        for _ in range(200):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.00002, 0.0015), 0.05)
+                while True:
+                    if len(held) > 20:
+                        held.pop(chance.randrange(len(held))).close()
+                    held.append(manager.allocate(RETURN_42 * chance.randrange(1, 200), pages=chance.random() < 0.02))
+                    manager.allocate(64).close()
+            except KeyboardInterrupt:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                interrupted += 1
+            numbers = manager.statistics()
+            parts = numbers.payload + numbers.rounding + numbers.padding + numbers.metadata + numbers.free
+            assert parts == numbers.reserved
+            spans = sorted((memory.address, memory.address + memory.size) for memory in held if not memory.closed)
+            assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+            assert all(kernel.call(memory.address) == 42 for memory in held[-3:] if not memory.closed)
+            last = [event.owned for event in manager.events(since=numbers.events - 5)] or [0]
+            assert last[-1] == numbers.payload
+        for memory in held:
+            memory.close()
+        assert manager.statistics().live == 0
+    assert interrupted == 200
+    assert kernel.executable_mappings() == before
