@@ -695,7 +695,9 @@ def canonical(operation: Operation) -> Operation | None:
         ):
             mnemonic = mnemonic.replace("movd", "movq")
         case "movq", (first, second) if _is_quadword(first) and _is_quadword(second):
-            mnemonic, operands = "mov", tuple(_with_size(operand, 8) for operand in operands)
+            return canonical(
+                replace(operation, mnemonic="mov", operands=tuple(_with_size(operand, 8) for operand in operands))
+            )
         case "pushf", () if operation.mnemonic == "pushf":
             mnemonic = "pushfq"
         case "popf", () if operation.mnemonic == "popf":

@@ -290,6 +290,146 @@ def cases(count: int, seed: int) -> Iterator[Case]:
                 return
 
 
+WILD_REGISTERS = [
+    "rax",
+    "rbx",
+    "rcx",
+    "eax",
+    "ebx",
+    "al",
+    "ah",
+    "cl",
+    "r8b",
+    "r9d",
+    "r13w",
+    "dx",
+    "xmm0",
+    "xmm1",
+    "xmm17",
+    "ymm2",
+    "zmm3",
+    "k1",
+    "st(0)",
+    "st(1)",
+    "mm1",
+    "cs",
+    "fs",
+    "cr0",
+    "dr7",
+    "rip",
+    "sil",
+    "tmm1",
+    "bnd0",
+]
+WILD_NAMES = [
+    "mov",
+    "add",
+    "lea",
+    "cmp",
+    "test",
+    "push",
+    "pop",
+    "call",
+    "jmp",
+    "imul",
+    "mul",
+    "div",
+    "shl",
+    "movzx",
+    "movsx",
+    "xchg",
+    "inc",
+    "neg",
+    "not",
+    "bt",
+    "bswap",
+    "cmpxchg",
+    "xadd",
+    "in",
+    "out",
+    "enter",
+    "ret",
+    "int",
+    "movd",
+    "movq",
+    "movaps",
+    "movss",
+    "cvtsi2sd",
+    "pinsrw",
+    "vaddps",
+    "vmovups",
+    "nop",
+    "loop",
+    "setz",
+    "sete",
+    "cmove",
+    "adc",
+    "shld",
+    "movsb",
+    "stosd",
+    "movs",
+    "fadd",
+    "fstp",
+    "kmovq",
+    "vpgatherdd",
+    "bextr",
+]
+WILD_NUMBERS = (
+    0, 1, -1, 127, 128, 255, 256, -128, -129, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 32, 1 << 63, (1 << 64) - 1, 1 << 64, -(1 << 31) - 1,
+)  # fmt: skip
+
+
+def wild_cases(count: int, seed: int) -> Iterator[Case]:
+    """Any name with any operands: nearly all of it nonsense, to be refused without a stumble."""
+    source = random.Random(seed)
+    names = sorted(forms.known_mnemonics())
+    some_form = forms.known_forms()["mov"][0]
+
+    def register() -> Register:
+        return Register(source.choice(WILD_REGISTERS))
+
+    def memory() -> Memory:
+        base = (
+            register()
+            if source.random() < 0.3
+            else Register(source.choice(ADDRESSES))
+            if source.random() < 0.8
+            else None
+        )
+        index = None
+        if source.random() < 0.4:
+            index = register() if source.random() < 0.2 else Register(source.choice(ADDRESSES))
+        return Memory(
+            base,
+            index,
+            source.choice((1, 1, 2, 4, 8, 3)),
+            source.choice((0, 0, 8, -8, 128, 1 << 31, -(1 << 31), 1 << 40)),
+            source.choice((None, None, 1, 2, 4, 8, 10, 16, 32, 64, 6)),
+            Register(source.choice(("fs", "gs", "ds", "es"))) if source.random() < 0.1 else None,
+            broadcast=source.choice((2, 4, 8, 16)) if source.random() < 0.03 else None,
+        )
+
+    def number() -> Immediate:
+        return Immediate(source.choice(WILD_NUMBERS))
+
+    for _ in range(count):
+        mnemonic = source.choice(WILD_NAMES if source.random() < 0.5 else names)
+        operands = tuple(
+            source.choice((register, register, memory, number))()
+            for _ in range(source.choice((0, 1, 2, 2, 2, 3, 3, 4)))
+        )
+        decorated = bool(operands) and source.random() < 0.05
+        operation = Operation(
+            mnemonic,
+            operands,
+            (source.choice(("lock", "rep", "repne", "notrack", "xacquire", "bnd")),) if source.random() < 0.05 else (),
+            mask=Register(source.choice(("k0", "k1", "k7"))) if decorated else None,
+            zeroing=decorated and source.random() < 0.3,
+            rounding=source.choice(("rn-sae", "sae")) if decorated and source.random() < 0.3 else None,
+        )
+        yield Case(some_form, operation, gnu_text(operation))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import subprocess
@@ -48,7 +49,7 @@ def test_objdump_cuts_the_same_bytes_into_the_same_instructions(tmp_path: Path) 
     rows = re.finditer(r"^ *([0-9a-f]+):\t[0-9a-f ]+\t(.*)$", listing, re.MULTILINE)
     texts = {int(found[1], 16): found[2] for found in rows}
     starts = sorted(texts)
-    after = dict(zip(starts, starts[1:], strict=False))
+    after = dict(itertools.pairwise(starts))
     here, unknown = 0, 0
     for piece in pieces:
         if "(bad)" in texts[here]:
