@@ -17,7 +17,7 @@ import gc
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Literal
@@ -328,14 +328,17 @@ def assert_no_leaks(books: CodeMemoryManager | None = None) -> Iterator[None]:
         LeakError: Names every piece, where it was allocated, and what keeps it alive.
     """
     books = books or manager()
-    before = {(finding.kind == "foreign", finding.address, finding.size) for finding in audit(books).findings}
+    before = [(finding.address, finding.address + finding.size) for finding in audit(books).foreign]
     first = books.statistics().events
     yield
     gc.collect()
-    left = [
-        finding
-        for finding in audit(books).findings
-        if (finding.kind == "foreign", finding.address, finding.size) not in before or finding.sequence > first
-    ]
+    left = []
+    for finding in audit(books).findings:
+        if finding.kind == "foreign":
+            size = _total(_without([(finding.address, finding.address + finding.size)], before))
+            if size:
+                left.append(replace(finding, size=size))
+        elif finding.sequence > first:
+            left.append(finding)
     if left:
         raise LeakError("executable memory outlives this block:\n" + "\n".join(str(finding) for finding in left))

@@ -535,7 +535,8 @@ class CodeMemoryManager:
         room, rule = self._room()
         if room < capacity:
             raise self._exhausted(size, rule)
-        title = name or "code"
+        # The kernel takes 249 bytes, and shows them in its list of mappings.
+        title = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name or "code")[:100]
         failure: OSError | None = None
         region: Region | None = None
         for backend in dict.fromkeys((self._backend, _ANONYMOUS)):
@@ -1236,7 +1237,7 @@ def allocate_executable_memory(size: int, name: str | None = None) -> Executable
 def all_held() -> Iterator[list[CodeMemoryManager]]:
     """Every manager of this process, while none of them can change; for whoever compares all with the kernel's list."""
     with _session_lock, contextlib.ExitStack() as locks:
-        managers = [each for each in _managers if not each.inherited]
+        managers = list(_managers)
         for each in managers:
             locks.enter_context(each._lock)
         yield managers

@@ -159,3 +159,9 @@ def test_books_can_be_read_in_a_child(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add"):
         assert in_child(lambda: manager.snapshot().regions[0].name) == "add"
         assert in_child(lambda: manager.statistics().live) == "1"
+
+
+def test_an_audit_in_a_child_finds_the_parents_code_owned(manager: CodeMemoryManager) -> None:
+    before = len(manager.audit().foreign)
+    with manager.allocate(RETURN_42, pages=True), manager.allocate(RETURN_42):
+        assert in_child(lambda: len(manager.audit().foreign) - before) == "0"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from array import array
+from collections.abc import Callable
 
 import pytest
 
@@ -211,6 +213,30 @@ def test_a_snapshot_names_state_and_owner(manager: CodeMemoryManager, stage: str
     memory.close()
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview, lambda code: memoryview(array("H", code))])
+def test_code_may_come_in_any_buffer(manager: CodeMemoryManager, kind: Callable[[bytes], memoryview]) -> None:
+    with manager.allocate(kind(RETURN_42)) as at_once, manager.allocate(64) as later:  # type: ignore[call-overload]
+        later.write(kind(RETURN_42), 8)
+        later.seal()
+        assert kernel.call(at_once.address) == kernel.call(later.address + 8) == 42
+
+
+def test_a_policy_or_a_buffer_that_fails_leaves_the_manager_usable() -> None:
+    def broken(need: int, history: object) -> int:
+        raise ZeroDivisionError
+
+    with CodeMemoryManager(growth=broken) as manager:
+        with pytest.raises(ZeroDivisionError):
+            manager.allocate(64)
+        with manager.allocate(64, pages=True) as memory:
+            with pytest.raises(TypeError):
+                memory.write("text")  # type: ignore[arg-type]
+            with pytest.raises((TypeError, ValueError, BufferError)):
+                memory.write(memoryview(bytes(20))[::2])
+            memory.write(RETURN_42)
+        assert sums(manager)[0] == sums(manager)[1]
+
+
 def test_cleanup_frees_everything_and_closes_the_handles(manager: CodeMemoryManager) -> None:
     held = [manager.allocate(64, name="a"), manager.allocate(64, name="b", pages=True), manager.allocate(100_000)]
     manual = manager.allocate(64).release()
@@ -259,6 +285,20 @@ def test_unmanaged_pages_are_executable_and_never_writable(manager: CodeMemoryMa
     linux.unmap_pages(address, 8192)
     manager.audit()
     assert manager.statistics().unmanaged == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 1000, "zero\0byte", "größer\n", "\udc80", ""])
+def test_any_text_may_be_a_name(manager: CodeMemoryManager, name: str) -> None:
+    with manager.allocate(RETURN_42, name=name, pages=True) as memory:
+        assert memory.name == name
+        assert memory.backing() is not None
+        assert kernel.call(memory.address) == 42
+
+
+def test_the_kernels_list_shows_the_name(manager: CodeMemoryManager) -> None:
+    with manager.allocate(RETURN_42, name="add", pages=True) as memory:
+        path = next(path for start, _, _, path in kernel.lines() if start == memory.address)
+        assert path == "/memfd:execmem:add (deleted)"
 
 
 def test_the_session_has_one_manager() -> None:
