@@ -24,6 +24,7 @@ from execmem_kernel.memory import places
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from execmem_kernel.assembly.program import Program
     from execmem_kernel.execution.engine import Outcome
     from execmem_kernel.views.cell import Report
 
@@ -50,6 +51,7 @@ EXAMPLES = (
     ("--timeout 0.5", "stop it after half a second"),
     ("--show rbx,xmm0", "show these registers even if they did not change"),
     ("--syntax att", "the other spelling: movl $42, %eax"),
+    ('--function "int64_t add(int64_t a, int64_t b)"', "make it a Python function: add(40, 2) in any later cell"),
 )
 """Option lines with what they do, for the help text; each is parsed by a test."""
 
@@ -86,6 +88,8 @@ def _parser() -> _Parser:
     add("--entry", metavar="LABEL", help="where to start, if not at the top")
     add("--stdin", metavar="TEXT", default="", help=r"what the program can read; \n is a new line")
     add("--trace", action="store_true", help="record every step in outcome.trace")
+    add("--function", metavar="PROTOTYPE", help="run nothing: make a Python function of this C prototype")
+    add("--native", action="store_true", help="with --function: call it in this process, as fast as a builtin")
     add("--help", action="store_true", help="show this text")
     return parser
 
@@ -291,19 +295,44 @@ class Session:
             raise errors.MagicError("there is nothing to run: write instructions under the %%asm line")
         if chosen.name is not None and not chosen.name.isidentifier():
             raise errors.MagicError(f"--name {chosen.name}: that cannot be the name of a variable")
-        self._run(chosen, cell)
+        if chosen.function is not None:
+            self._define(chosen, cell)
+        elif chosen.native:
+            raise errors.MagicError('--native needs a prototype: --function "int64_t add(int64_t a, int64_t b)"')
+        else:
+            self._run(chosen, cell)
 
-    def _run(self, chosen: argparse.Namespace, source: str) -> None:
+    def _assemble(self, chosen: argparse.Namespace, source: str) -> Program:
         from execmem_kernel.assembly.assembler import assemble
-        from execmem_kernel.execution.running import run
-        from execmem_kernel.views.cell import diagnostics_report, one_line, outcome_report
+        from execmem_kernel.views.cell import diagnostics_report, one_line
 
-        registers, buffers = arguments(chosen.registers, self.shell.user_ns)
         try:
-            program = assemble(source, syntax=chosen.syntax)
+            return assemble(source, syntax=chosen.syntax)
         except errors.AssemblyError as error:
             self.show(diagnostics_report(error.diagnostics))
             raise _in_one_line(error, one_line(error.diagnostics)) from None
+
+    def _define(self, chosen: argparse.Namespace, source: str) -> None:
+        """Make a Python function of the cell, under the prototype's name or the one that was asked for."""
+        from execmem_kernel.execution.function import function
+        from execmem_kernel.views.cell import Report, Sentence, program_report
+
+        if chosen.registers:
+            raise errors.MagicError(f"{chosen.registers[0]}: with --function, arguments are given when it is called")
+        program = self._assemble(chosen, source)
+        made = function(program, chosen.function, native=chosen.native, timeout_s=chosen.timeout, syntax=chosen.syntax)
+        name = chosen.name or made.__name__
+        self.shell.user_ns[name] = made
+        engine = made.__self__.engine if chosen.native and hasattr(made, "__self__") else made.engine
+        lead = Sentence(f"{name} is a Python function now; {engine}", lead="function", tone="good")
+        self.show(Report((lead, *program_report(program).parts)))
+
+    def _run(self, chosen: argparse.Namespace, source: str) -> None:
+        from execmem_kernel.execution.running import run
+        from execmem_kernel.views.cell import outcome_report
+
+        registers, buffers = arguments(chosen.registers, self.shell.user_ns)
+        program = self._assemble(chosen, source)
         if chosen.entry is not None and chosen.entry not in program.labels:
             known = _nearest(chosen.entry, frozenset(program.labels))
             raise errors.MagicError(f"--entry {chosen.entry}: there is no such label{known}")
