@@ -3,6 +3,7 @@
 The suite runs a few hundred; by hand, as many as you like:
 
     python -m tests.execution.test_random_bytes 10000 --seed 7
+    python -m tests.execution.test_random_bytes 1000 --traced      (the second time one instruction at a time)
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ def random_code(chance: random.Random) -> bytes:
     return b"".join(pieces)
 
 
-def run(code: bytes, chance: random.Random) -> Outcome:
+def run(code: bytes, chance: random.Random, traced: bool = False) -> Outcome:
     """Run them, with registers that point to a buffer as often as not."""
     registers: dict[str, int | str] = {
         name: "memory" if chance.random() < 0.5 else chance.choice((0, 1, 60, chance.getrandbits(64)))
         for name in ("rax", "rcx", "rdx", "rsi", "rdi", "rbx", "r8")
     }
     program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
-    return em.run(program, registers, {"memory": bytes(range(256)) * 16}, limits=LIMITS, seed=1)
+    return em.run(program, registers, {"memory": bytes(range(256)) * 16}, limits=LIMITS, seed=1, trace=traced)
 
 
 def told(outcome: Outcome) -> tuple[object, ...]:
@@ -70,8 +71,8 @@ def told(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def trial(seed: int, number: int) -> tuple[Outcome, Outcome, bytes]:
-    """The same bytes, twice."""
+def trial(seed: int, number: int, traced: bool = False) -> tuple[Outcome, Outcome, bytes]:
+    """The same bytes, twice; the second time as they are or traced."""
     chance = random.Random(f"{seed} {number}")
     code = random_code(chance)
     while TELLS_TIME_OR_PLACE.search(code):
@@ -79,7 +80,7 @@ def trial(seed: int, number: int) -> tuple[Outcome, Outcome, bytes]:
     state = chance.getstate()
     first = run(code, chance)
     chance.setstate(state)
-    return first, run(code, chance), code
+    return first, run(code, chance, traced), code
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -87,6 +88,12 @@ def trial(seed: int, number: int) -> tuple[Outcome, Outcome, bytes]:
 def test_random_bytes_end_twice_in_the_same_way_and_leave_nothing(seed: int) -> None:
     for number in range(60):
         first, second, code = trial(seed, number)
+        assert told(first) == told(second), code.hex()
+
+
+def test_random_bytes_end_in_the_same_way_when_they_are_traced() -> None:
+    for number in range(100, 160):
+        first, second, code = trial(1, number, traced=True)
         assert told(first) == told(second), code.hex()
 
 
@@ -100,12 +107,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--traced", action="store_true")
     options = parser.parse_args()
     em.run("ret")
     before, started = left_behind(), time.monotonic()
     kinds: Counter[str] = Counter()
     for number in range(options.count):
-        first, second, code = trial(options.seed, number)
+        first, second, code = trial(options.seed, number, options.traced)
         kinds[first.signal or type(first).__name__] += 1
         if told(first) != told(second):
             print(
