@@ -17,7 +17,7 @@ from execmem_kernel.execution.layout import CODE_DESCRIPTOR, RETURN, RUNNER, STA
 
 _HEADERS = struct.Struct("<16sHHIQQQIHHHHHH" + "IIQQQQQQ" * 2)  # Elf64_Ehdr, then two Elf64_Phdr (elf.h)
 _MFD_EXEC = 0x10  # linux/memfd.h
-_ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64 (linux/audit.h)
+ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64 (linux/audit.h)
 _TRACE = 0x7FF00000  # SECCOMP_RET_TRACE (linux/seccomp.h)
 OTHER_ARCHITECTURE, X32 = 1, 2
 """What the filter adds to its verdict: a call by the 32-bit interface, and one by the x32 interface."""
@@ -27,6 +27,7 @@ _RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 
 _ROOM = 32 * 1024 * 1024
 """Address space for the program's own segments, stack and buffers are counted apart; this is for the runner."""
 
+PTRACE_STEP = 4
 STEPS = {
     1: "its parent was gone when it started",
     2: "a mapping was refused",
@@ -35,6 +36,7 @@ STEPS = {
     5: "a timer was refused",
     6: "no_new_privs was refused",
     7: "seccomp was refused",
+    8: "a signal handler was refused",
 }
 """The runner's exit status -> what failed."""
 
@@ -48,13 +50,34 @@ def runner() -> bytes:
     return assemble(source).code
 
 
-def system_call_filter() -> bytes:
-    """A seccomp program that hands every system call to the supervisor; whichever interface it came by is noted."""
+def system_call_filter(watched: bool) -> bytes:
+    """A seccomp program that hands every system call to the supervisor; whichever interface it came by is noted.
+
+    Where nobody watches, `write` to 1 and 2 and both kinds of exit are let through, and every other call is a SIGSYS.
+    """
     load, jump_equal, jump_at_least, verdict = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
     number, architecture = 0, 4  # offsets in struct seccomp_data
+    if not watched:
+        first_argument, trap, allow = 16, 0x00030000, 0x7FFF0000
+        instructions: tuple[tuple[int, int, int, int], ...] = (
+            (load, 0, 0, architecture),
+            (jump_equal, 1, 0, ARCHITECTURE),
+            (verdict, 0, 0, trap),
+            (load, 0, 0, number),
+            (jump_equal, 7, 0, 60),
+            (jump_equal, 6, 0, 231),
+            (jump_equal, 1, 0, 1),
+            (verdict, 0, 0, trap),
+            (load, 0, 0, first_argument),
+            (jump_equal, 2, 0, 1),
+            (jump_equal, 1, 0, 2),
+            (verdict, 0, 0, trap),
+            (verdict, 0, 0, allow),
+        )
+        return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
     instructions = (
         (load, 0, 0, architecture),
-        (jump_equal, 1, 0, _ARCHITECTURE),
+        (jump_equal, 1, 0, ARCHITECTURE),
         (verdict, 0, 0, _TRACE | OTHER_ARCHITECTURE),
         (load, 0, 0, number),
         (jump_at_least, 0, 1, 0x40000000),
@@ -100,7 +123,7 @@ def build(
     parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
     # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
     parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
-    rules = system_call_filter()
+    rules = system_call_filter(watched)
     rules_at = RUNNER + _HEADERS.size + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]
     body = code + b"".join(parts)

@@ -8,6 +8,7 @@
 0x71000000   the return address: a page that is never mapped, so that `ret` stops the program by itself
 0x72000000   the C library, its loader and their memory, for a program that calls it (libc.py)
 0x7fe00000   the runner, one read-only page of code that the program has no use for
+0x7ff00000   only where a host refuses ptrace: the page that reports, and a stack for the reporting
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ STACK_AT_ENTRY = STACK_END - 8
 RETURN = 0x7100_0000
 LIBRARIES, LIBRARIES_END = 0x7200_0000, 0x7F00_0000
 RUNNER = 0x7FE0_0000
+CONTROL, CONTROL_SIZE = 0x7FF0_0000, 0x4000
+ALTERNATE_STACK, ALTERNATE_STACK_SIZE = 0x7FF1_0000, 0x1_0000
 USER_END = 0x7FFF_FFFF_F000
 """The end of the half of memory that belongs to programs."""
 CANARY = 0xA5
@@ -170,6 +173,7 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
         (STACK_START - PAGE, STACK_END + PAGE, "stack"),
         (RETURN, RETURN + PAGE, "return address"),
         (RUNNER, RUNNER + 16 * PAGE, "runner"),
+        (CONTROL, ALTERNATE_STACK + ALTERNATE_STACK_SIZE, "runner"),
     ]
     mappings: list[Mapping_] = []
     contents: list[tuple[int, bytes]] = []

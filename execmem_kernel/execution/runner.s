@@ -68,9 +68,18 @@ mapped:
         mov     [rdi], rax
         add     rbx, 16
 
-# No descriptors. A kernel older than 5.9 lacks this call: the filter below makes whatever stays open useless.
-        mov     eax, 436                # close_range
+# No descriptors, but for 1 and 2 where nobody watches and `write` is real. A kernel older than 5.9 lacks this call: the
+# filter below makes whatever stays open useless.
+        lea     r13, [rip + parameters]
         xor     edi, edi                #   from 0
+        mov     eax, 3                  # close
+        syscall
+        mov     edi, 3                  #   from 3 where nobody watches
+        cmp     qword ptr [r13 + 8], 0
+        je      close_them
+        xor     edi, edi                #   from 0
+close_them:
+        mov     eax, 436                # close_range
         mov     esi, -1                 #   to the last one
         xor     edx, edx
         syscall
@@ -98,7 +107,7 @@ limited:
 # The supervisor watches from here on: every signal stops this process and is shown to the supervisor first.
         lea     r13, [rip + parameters]
         cmp     qword ptr [r13 + 8], 0
-        je      watched
+        je      prepare_reporting       # this host has no ptrace: see the second half
         mov     r15d, 4
         mov     eax, 101                # ptrace
         xor     edi, edi                #   PTRACE_TRACEME
@@ -150,7 +159,118 @@ watched:
         jnz     fail
 
 # Ready. The supervisor takes over here; this instruction is never returned from.
+        cmp     qword ptr [r13 + 8], 0
+        je      enter
         int3
+
+# ---- The second half: where a host refuses ptrace, the process reports what happened to it itself ----
+#
+# A program that means harm can fake such a report, so what comes of it is marked. The page at `control` is shared with
+# the supervisor, and the program can reach it:
+#
+#     0x000   1 when a report is complete
+#     0x008   signal, si_code, si_addr, and for a system call its number and architecture
+#     0x040   23 registers, as in struct sigcontext: r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags, ...
+#     0x200   registers to start with: 16 in the order they are loaded below, then flags, rip and rsp
+#     0x400   vector state, in and out, as xsave writes it
+
+# A stack of its own for the handler, so that a program that has destroyed rsp is reported like any other.
+prepare_reporting:
+        mov     r14d, 0x7ff00000        # control
+        mov     qword ptr [r14 + 0x300], 0x7ff10000     # stack_t: where,
+        mov     qword ptr [r14 + 0x308], 0              #   flags,
+        mov     qword ptr [r14 + 0x310], 0x10000        #   size
+        mov     r15d, 8
+        mov     eax, 131                # sigaltstack
+        lea     rdi, [r14 + 0x300]
+        xor     esi, esi
+        syscall
+        test    rax, rax
+        jnz     fail
+        lea     rax, [rip + handler]
+        mov     [r14 + 0x300], rax                      # struct sigaction: handler,
+        mov     eax, 0x0c000004                         #   SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
+        mov     [r14 + 0x308], rax
+        lea     rax, [rip + fail]                       #   a restorer, which is never returned to,
+        mov     [r14 + 0x310], rax
+        mov     qword ptr [r14 + 0x318], -1             #   and every other signal held back meanwhile
+        lea     r12, [rip + signals]
+next_signal:
+        movzx   edi, byte ptr [r12]
+        test    edi, edi
+        jz      watched
+        mov     eax, 13                 # rt_sigaction
+        lea     rsi, [r14 + 0x300]
+        xor     edx, edx
+        mov     r10d, 8
+        syscall
+        test    rax, rax
+        jnz     fail
+        inc     r12
+        jmp     next_signal
+
+# The way in: everything from the control page, by absolute addresses, since no register is free.
+enter:
+        mov     eax, -1
+        mov     edx, -1
+        mov     r14d, 0x7ff00000
+        cmp     qword ptr [r14 + 0x3f8], 0
+        je      no_vectors
+        xrstor  [r14 + 0x400]
+no_vectors:
+        mov     rsp, 0x7ff00280         # the flags lie here
+        popfq
+        mov     rax, [0x7ff00200]
+        mov     rbx, [0x7ff00208]
+        mov     rcx, [0x7ff00210]
+        mov     rdx, [0x7ff00218]
+        mov     rsi, [0x7ff00220]
+        mov     rdi, [0x7ff00228]
+        mov     rbp, [0x7ff00230]
+        mov     r8,  [0x7ff00240]
+        mov     r9,  [0x7ff00248]
+        mov     r10, [0x7ff00250]
+        mov     r11, [0x7ff00258]
+        mov     r12, [0x7ff00260]
+        mov     r13, [0x7ff00268]
+        mov     r14, [0x7ff00270]
+        mov     r15, [0x7ff00278]
+        mov     rsp, [0x7ff00290]
+        jmp     qword ptr [0x7ff00288]
+
+# rdi: the signal. rsi: siginfo_t. rdx: ucontext_t.
+handler:
+        mov     r14d, 0x7ff00000        # control
+        mov     [r14 + 8], rdi
+        movsxd  rax, dword ptr [rsi + 8]        # si_code
+        mov     [r14 + 16], rax
+        mov     rax, [rsi + 16]                 # si_addr
+        mov     [r14 + 24], rax
+        mov     rax, [rsi + 24]                 # for a system call: its number and its architecture
+        mov     [r14 + 32], rax
+        mov     r15, rdx
+        lea     rsi, [r15 + 40]                 # uc_mcontext
+        lea     rdi, [r14 + 0x40]
+        mov     ecx, 23
+        rep movsq
+        mov     rsi, [r15 + 224]                # its floating-point state
+        test    rsi, rsi
+        jz      reported
+        mov     ecx, [rsi + 480]                # how large it says it is
+        cmp     ecx, 0x2c00
+        ja      reported
+        lea     rdi, [r14 + 0x400]
+        rep movsb
+reported:
+        mov     qword ptr [r14], 1
+        xor     edi, edi
+        mov     eax, 231                # exit_group
+        syscall
+        ud2                             # not reached
+
+# Everything that ends a program: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, and the clocks' SIGALRM, SIGPROF, SIGXCPU.
+signals:
+        .byte   11, 7, 4, 8, 5, 31, 14, 27, 24, 0
 
 fail:
         mov     eax, 231                # exit_group

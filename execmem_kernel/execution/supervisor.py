@@ -37,12 +37,12 @@ from execmem_kernel.execution.tracing import Trace
 
 MASK = 2**64 - 1
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
-_CLOCKS = {signal.SIGALRM: "wall", signal.SIGPROF: "cpu", signal.SIGXCPU: "cpu"}
-_BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | set(_CLOCKS)} - {9, 19, 32, 33}
+CLOCKS = {signal.SIGALRM: "wall", signal.SIGPROF: "cpu", signal.SIGXCPU: "cpu"}
+_BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | set(CLOCKS)} - {9, 19, 32, 33}
 """Signals from elsewhere (a stop button, a closing terminal) are for the notebook: a program does not see them."""
 _SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
 _TRAPPED = signal.SIGTRAP << 8 | 0x7F  # the wait status of a plain SIGTRAP stop
-_FRESH = MappingProxyType(
+FRESH = MappingProxyType(
     dict.fromkeys(linux.USER_REGISTERS, 0)
     | {"rsp": layout.STACK_AT_ENTRY, "rflags": 0x202, "cs": 0x33, "ss": 0x2B}
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
@@ -60,6 +60,10 @@ def maps_of(pid: int) -> list[tuple[int, int, str]]:
             start, end = extent.split("-")
             rows.append((int(start, 16), int(end, 16), protection))
     return rows
+
+
+class PtraceRefusedError(EngineUnavailableError):
+    """This host lets nobody watch a process of theirs; the process can still report for itself."""
 
 
 class Guest:
@@ -92,7 +96,9 @@ class Guest:
             step = image.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
             if step is None:
                 raise WorkerLostError(f"the runner ended before the program began (wait status {status:#x})")
-            raise EngineUnavailableError(f"this host does not let a program be run apart from the notebook: {step}")
+            raise (PtraceRefusedError if os.WEXITSTATUS(status) == image.PTRACE_STEP else EngineUnavailableError)(
+                f"this host does not let a program be run apart from the notebook: {step}"
+            )
         self.child.set_options(linux.PTRACE_O_EXITKILL | linux.PTRACE_O_TRACESECCOMP | linux.PTRACE_O_TRACESYSGOOD)
         for address, data in plan.contents:
             self.poke(address, data)
@@ -188,10 +194,15 @@ class Supervisor:
             WorkerLostError: The runner itself broke.
         """
         guest = Guest()
-        with libc.library_for(call.program) as library:
-            plan = layout.plan(call, library)
-            with _one_cpu(), _ended(guest):
-                return _Run(call, plan, guest, library).outcome()
+        try:
+            with libc.library_for(call.program) as library:
+                plan = layout.plan(call, library)
+                with _one_cpu(), ended(guest):
+                    return Run(call, plan, guest, library).outcome()
+        except PtraceRefusedError:
+            from execmem_kernel.execution.witness import GuestWitness
+
+            return GuestWitness().run(call)
 
 
 _fresh_state = b""
@@ -226,7 +237,7 @@ def _one_cpu() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended(guest: Guest) -> Iterator[None]:
+def ended(guest: Guest) -> Iterator[None]:
     """End the process whatever happens: a stop button pressed during the clean-up comes after the clean-up."""
     try:
         yield
@@ -244,8 +255,8 @@ def replay(call: Call, steps: int) -> tuple[Trace | None, int]:
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
     )
     guest = Guest()
-    with libc.library_for(call.program) as library, _ended(guest):
-        run = _Run(call, layout.plan(call, library), guest, library)
+    with libc.library_for(call.program) as library, ended(guest):
+        run = Run(call, layout.plan(call, library), guest, library)
         kind, _ = run.to_the_end()
         return (None, 0) if kind is TimedOut else (run.trace, run.raw["rip"])
 
@@ -254,8 +265,8 @@ def left_behind(call: Call, buffer: str) -> bytes | None:
     """What a call leaves in one of its buffers, however it ends; None if it made system calls. Nothing is explained."""
     guest = Guest()
     plan = layout.plan(call, None)
-    with _one_cpu(), _ended(guest):
-        run = _Run(call, plan, guest, None)
+    with _one_cpu(), ended(guest):
+        run = Run(call, plan, guest, None)
         run.to_the_end()
         place = plan.buffers[buffer]
         return None if run.log else guest.read(place.start, place.size)
@@ -268,7 +279,7 @@ _LOGGED = 1_000
 """System calls that an outcome lists."""
 
 
-class _Run:
+class Run:
     """One run, from the first register set to the outcome."""
 
     def __init__(self, call: Call, plan: layout.Layout, guest: Guest, library: libc.Library | None) -> None:
@@ -320,7 +331,7 @@ class _Run:
         stepping = self.call.trace or self.call.limits.steps is not None
         self.guest.start(self.plan, self.call, timed=not stepping)
         child = self.guest.child
-        raw = dict(_FRESH)
+        raw = dict(FRESH)
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
         if self.library is not None:
             self.library.load(self.guest)
@@ -500,8 +511,8 @@ class _Run:
         raw = self.raw
         if number == signal.SIGSEGV and raw["rip"] == layout.RETURN:
             return Returned, {}
-        if number in _CLOCKS:
-            return self._limit(_CLOCKS[signal.Signals(number)])
+        if number in CLOCKS:
+            return self._limit(CLOCKS[signal.Signals(number)])
         if number not in _SYNCHRONOUS:
             return None
         return Faulted, {"stopped_by": self.guest.child.signal_information()}

@@ -15,13 +15,13 @@ XMM, HEADER, YMM_HIGH = 160, 512, 576
 OPMASK, ZMM_HIGH, ZMM_16_31 = 1088, 1152, 1664
 X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128
 _AVX512_SIZE = 2688
-_OLD_MASK_AT = 464
+PRESENT_AT = 464
 """Linux puts the components that this processor saves (XCR0) in the bytes that FXSAVE leaves to software."""
 
 
 def present(state: bytes) -> int:
     """The components of this processor, as in XCR0."""
-    return int(struct.unpack_from("<Q", state, _OLD_MASK_AT)[0])
+    return int(struct.unpack_from("<Q", state, PRESENT_AT)[0])
 
 
 def in_use(state: bytes) -> int:
