@@ -77,6 +77,9 @@ _BASELINE = frozenset(
      "smm", "sep", "fpu287xl_only")
 )  # fmt: skip
 """What every x86-64 processor has."""
+_HINTS = frozenset(("cet_ibt", "cldemote", "prefetchiti", "prefetchw", "prefetchwt1"))
+"""Features whose instructions do nothing on a processor without them: endbr64, cldemote, the prefetches."""
+_UNREMARKABLE = _BASELINE | _HINTS
 
 _FLOW_GROUPS = {
     FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
@@ -129,7 +132,7 @@ def facts_of(code: bytes, address: int) -> Facts | None:
     if instruction.is_privileged:
         groups.append("privileged")
     features = tuple(
-        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _BASELINE
+        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _UNREMARKABLE
     )
     direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
     return Facts(
@@ -190,7 +193,7 @@ def text_of(code: bytes, address: int) -> tuple[str, str]:
 
 
 _LINUX_FEATURES = {
-    "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",
+    "mwaitx": "monitorx", "sgx": "sgx1", "svm": "svm", "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",
     "avx512vbmi": "avx512_vbmi", "avx512_vbmi2": "avx512_vbmi2", "avx512_bitalg": "avx512_bitalg", "avx512_vpopcntdq": "avx512_vpopcntdq",
     "avx512ifma": "avx512_ifma", "avx512_bf16": "avx512_bf16", "avx512_fp16": "avx512_fp16", "avx512_vp2intersect": "avx512_vp2intersect",
     "avx_vnni": "avx_vnni", "sha_ni": "sha", "cx16": "cmpxchg16b", "amx_tile": "amx_tile", "amx_int8": "amx_int8", "amx_bf16": "amx_bf16",
@@ -207,4 +210,10 @@ def features_of_linux(flags: Iterable[str]) -> frozenset[str]:
         name = _LINUX_FEATURES.get(flag) or known.get(flag.replace("_", ""))
         if name is not None:
             found.add(name)
+    if found & {"hle", "rtm"}:
+        found.add("hle_or_rtm")
+    if found & {"skinit", "svm"}:
+        found.add("skinit_or_svm")
+    if "vmx" in found:
+        found |= {"invept", "invvpid"}
     return frozenset(found)

@@ -79,6 +79,7 @@ def test_nonsense_is_refused_with_a_reason_and_nothing_wrong_comes_of_it() -> No
 LOOSER_THAN_GNU = {
     **dict.fromkeys(("sysexit", "sysret"), "the 32-bit form, as in NASM; GNU as wants a size letter"),
     **dict.fromkeys(("movsl", "cmpsl", "stosl", "lodsl", "scasl", "insl", "outsl"), "AT&T names, refused by GNU as in Intel syntax"),
+    **dict.fromkeys(("fcmova", "fcmovae", "fcmovna", "fcmovnae"), "one operand, as NASM takes it"),
     **dict.fromkeys(("call", "jmp"), "a far pointer of 10 bytes, which GNU as writes as rex.w fword"),
     **dict.fromkeys(
         ("xsave", "xsaveopt", "xsavec", "xsaves", "xrstor", "xrstors", "xsave64", "xrstor64", "xsavec64", "xsaveopt64", "fxsave", "fxrstor",
