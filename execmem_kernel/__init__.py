@@ -50,6 +50,7 @@ _HOMES = {
     "execmem_kernel.memory.region": ("ExecutableMemory",),
     "execmem_kernel.views.charts": ("leak_chart",),
     "execmem_kernel.views.memory_map": ("memory_map",),
+    "execmem_kernel.views.stepper": ("stepper",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _ERRORS = tuple(name for name in vars(errors) if isinstance(getattr(errors, name), type))

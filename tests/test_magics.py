@@ -160,6 +160,12 @@ def test_the_same_cell_shows_the_same_thing_each_time(notebook: Notebook) -> Non
     assert "rax = code+0x7" in first[0]
 
 
+def test_a_recorded_run_says_how_to_walk_through_it(notebook: Notebook) -> None:
+    text = notebook.cell("%%asm --trace --name outcome\nmov eax, 1\nret")
+    assert "trace: 2 steps recorded; `em.stepper(outcome)` walks through them" in text
+    assert len(notebook["outcome"].trace) == 2
+
+
 def test_an_outcome_at_the_end_of_a_cell_shows_its_report(notebook: Notebook) -> None:
     shown = notebook.cell("%%asm --name outcome\nmov eax, 42\nret")
     bundle, _ = notebook.shell.display_formatter.format(notebook["outcome"])  # type: ignore[union-attr]

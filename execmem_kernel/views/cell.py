@@ -21,6 +21,7 @@ from execmem_kernel.assembly.diagnostics import Diagnostic
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.execution.engine import Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
 from execmem_kernel.execution.flags import STATUS, undefined_flags
+from execmem_kernel.execution.tracing import Trace
 
 LISTING_ROWS = 40
 """Rows of a listing that are shown; the rest is counted."""
@@ -155,6 +156,9 @@ def outcome_report(
                 note=_more(more, "outcome.system_calls"),
             )
         )
+    if isinstance(outcome.trace, Trace):
+        steps = counted(len(outcome.trace), "step")
+        parts.append(Sentence(f"{steps} recorded; `em.stepper(outcome)` walks through them", lead="trace"))
     parts.append(_listing(outcome.program, outcome.row, folded=outcome.cause is not None))
     if outcome.life:
         parts.append(Sentence(", ".join(_life(event) for event in outcome.life), lead="region"))

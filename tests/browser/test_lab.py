@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab import ROOT, Lab, lab
+from tests.browser.lab import ROOT, Lab, chromium, lab
 
 NOTEBOOK = ROOT / "notebooks" / "01-first-light.ipynb"
 CRASH = "%%asm\nxor eax,eax\nmov rax,[rax]"
@@ -141,3 +141,30 @@ def test_the_memory_map_follows_what_other_cells_do(open_lab: Lab) -> None:
     shown.locator("tr.execmem-is-released", has_text="kept").wait_for()
     assert open_lab.run("%unload_ext execmem_kernel")
     shown.wait_for(state="detached")
+
+
+def test_the_stepper_walks_forwards_and_backwards(open_lab: Lab) -> None:
+    page = open_lab.page
+    assert open_lab.run(
+        "%load_ext execmem_kernel\nimport execmem_kernel as em\n"
+        "em.stepper(em.run('mov eax, 1\\nadd eax, 41\\nret', trace=True))"
+    )
+    shown = page.locator(".jp-CodeCell").last.locator(".execmem-stepper")
+    said = shown.locator(".execmem-said")
+    said.get_by_text("Nothing has run yet. Next: line 1: mov eax, 1.").wait_for()
+    shown.get_by_role("button", name="One step on").click()
+    said.get_by_text("Done: line 1: mov eax, 1. Next: line 2:").wait_for()
+    shown.get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    assert shown.locator("tr", has=page.locator("th", has_text="rax")).inner_text().split("\t")[1:] == [
+        "0x2a (42)",
+        "changed, was 1",
+    ]
+    shown.get_by_role("button", name="To the start").click()
+    said.get_by_text("Nothing has run yet.").wait_for()
+
+
+def test_a_missing_browser_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(pytest.fail.Exception, match="no Chromium here: install it"):
+        chromium()

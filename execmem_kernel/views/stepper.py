@@ -1,0 +1,159 @@
+"""A recorded run, walked forwards and backwards: each step's line, what it changed, what memory it touched.
+
+    Outcome with a trace --> Story --> widget (a slider over the steps), and a table of the steps as text and HTML
+
+Everything the widget shows is in its traits: the state at the start, and what each step changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from execmem_kernel.errors import ExecutionError
+from execmem_kernel.execution.engine import GENERAL, Outcome, Registers
+from execmem_kernel.execution.tracing import Access, Step, Trace
+from execmem_kernel.views.cell import LISTING_ROWS, Report, Sentence, Table, counted, plain
+
+STEPS_SHOWN = 2000
+"""Steps that the widget holds; a longer trace is sliced by whoever wants to see its end."""
+BYTES_SHOWN = 16
+
+SHOWN = (*(name for name in GENERAL if name != "rsp"), "rsp", "flags")
+"""What the widget shows of a state, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One step, ready to be shown."""
+
+    number: int
+    line: int
+    """0 where the instruction has no source line."""
+    text: str
+    changed: tuple[tuple[str, str, str], ...]
+    """Name, old and new, as people read them."""
+    memory: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run as a start and the steps from it."""
+
+    source: tuple[str, ...]
+    start: tuple[tuple[str, str], ...]
+    frames: tuple[Frame, ...]
+    note: str
+
+    def report(self) -> Report:
+        """The first steps as a table."""
+        shown = self.frames[:LISTING_ROWS]
+        rows = tuple(
+            (
+                str(frame.number),
+                str(frame.line or ""),
+                frame.text,
+                ", ".join([*(f"{name} {old} -> {new}" for name, old, new in frame.changed), *frame.memory]),
+            )
+            for frame in shown
+        )
+        more = len(self.frames) - len(shown)
+        note = f"{counted(more, 'more step')}" if more else ""
+        lead = Sentence(self.note, lead="steps")
+        return Report((lead, Table("what each did", rows, ("step", "line", "instruction", "changes"), note=note)))
+
+
+def story(outcome: Outcome) -> Story:
+    """The steps of a run that was recorded.
+
+    Raises:
+        ExecutionError: It was not recorded.
+    """
+    trace = outcome.trace
+    if not isinstance(trace, Trace):
+        raise ExecutionError("this run was not recorded: run it again with trace=True, or with %%asm --trace")
+    held = trace[:STEPS_SHOWN]
+    start = trace.state(0) if len(trace) else outcome.before
+    frames = tuple(_frame(outcome, step) for step in held)
+    note = counted(len(trace), "step") + ("" if trace.complete else " recorded; the program went on after them")
+    if len(trace) > STEPS_SHOWN:
+        note += f"; the first {STEPS_SHOWN:,} are here"
+    return Story(
+        tuple(plain(line.expandtabs(8)) for line in outcome.program.source.split("\n")),
+        tuple((name, _value(outcome, start, name)) for name in SHOWN),
+        frames,
+        note,
+    )
+
+
+def _value(outcome: Outcome, state: Registers, name: str) -> str:
+    return (" ".join(state.flags) or "none") if name == "flags" else outcome.describe(state[name])
+
+
+def _frame(outcome: Outcome, step: Step) -> Frame:
+    changed = []
+    for name in SHOWN:
+        old, new = _value(outcome, step.before, name), _value(outcome, step.after, name)
+        if old != new:
+            changed.append((name, old, new))
+    memory = tuple(_access(outcome, access) for access in step.accesses)
+    return Frame(step.index + 1, step.line or 0, plain(step.text), tuple(changed), memory)
+
+
+def _access(outcome: Outcome, access: Access) -> str:
+    """`[stack-0x8] 00 00 -> 2a 00` for a write, `reads [data] 05 00` for a read."""
+    place = outcome.describe(access.address)
+    new = _bytes(access.data)
+    return f"reads [{place}] {new}" if access.before is None else f"[{place}] {_bytes(access.before)} -> {new}"
+
+
+def _bytes(data: bytes) -> str:
+    return data[:BYTES_SHOWN].hex(" ") + (" ..." if len(data) > BYTES_SHOWN else "")
+
+
+class Stepper(anywidget.AnyWidget):
+    """A slider over the steps of a recorded run; `position` is how many have been carried out."""
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+
+    source = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    start = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    frames = traitlets.List(traitlets.Dict()).tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+    position = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, told: Story) -> None:
+        self._story = told
+        super().__init__(
+            source=list(told.source),
+            start=[list(pair) for pair in told.start],
+            frames=[asdict(frame) for frame in told.frames],
+            note=told.note,
+        )
+
+    @traitlets.validate("position")
+    def _inside(self, proposal: Any) -> int:
+        return max(0, min(int(proposal["value"]), len(self._story.frames)))
+
+    def __repr__(self) -> str:
+        return self._story.report().text()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The slider, and beside it the table for readers without one."""
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
+        return {**data, **self._story.report()._repr_mimebundle_()}, metadata
+
+
+def stepper(outcome: Outcome) -> Stepper:
+    """Walk through a run that was recorded with `trace=True` or `%%asm --trace`.
+
+    Raises:
+        ExecutionError: It was not recorded.
+    """
+    return Stepper(story(outcome))
