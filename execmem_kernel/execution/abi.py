@@ -122,7 +122,8 @@ def _mnemonic_line(ending: Ending, mnemonic: str) -> int | None:
     trace = ending.history()
     if trace is None:
         return None
-    return next((step.line for step in reversed(list(trace)) if step.text.split()[0].endswith(mnemonic)), None)
+    steps = trace.where(mnemonic) or trace.where(f"v{mnemonic}")
+    return steps[-1].line if steps else None
 
 
 def _unset(ending: Ending) -> Iterator[Warned]:

@@ -252,6 +252,8 @@ class Outcome:
                 lines.append(f"    {name} = {self.describe(value)}")
             if self.cause.look_at:
                 lines.append(f"    try: {self.cause.look_at}")
+        if self.witness == "guest":
+            lines.append("    reported by the program's own process: this host refuses ptrace")
         for warning in self.warnings:
             place = "" if warning.line is None else f"line {warning.line}: "
             lines.append(f"    warning: {place}{warning.message}")

@@ -54,6 +54,10 @@ class Place:
     line: int | None
     source: str
 
+    @property
+    def mnemonic(self) -> str:
+        return self.text.split()[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -183,7 +187,7 @@ class Trace:
         words = condition.split()
         match words:
             case ["line", number] if number.isdigit():
-                return tuple(step for step in self if step.line == int(number))
+                return self._at({address for address, place in self.places.items() if place.line == int(number)})
             case ["memory", "written"]:
                 return tuple(step for step in self if step.writes)
             case ["memory", "read"]:
@@ -198,8 +202,12 @@ class Trace:
                     wanted += 1 << (PARTS[name.lower()][2] if name.lower() in PARTS else 64)
                 return tuple(step for step in self if compare(step.after[name], wanted))
             case [mnemonic] if re.fullmatch(r"[a-z][a-z0-9]*", mnemonic):
-                return tuple(step for step in self if step.text.split()[0] == mnemonic)
+                return self._at({address for address, place in self.places.items() if place.mnemonic == mnemonic})
         raise ValueError(f"{condition!r} is not a condition; try 'rax changes', 'rax == 5', 'ZF set', 'line 3', 'call'")
+
+    def _at(self, addresses: set[int]) -> tuple[Step, ...]:
+        """The steps of some instructions; made for these alone."""
+        return tuple(self[index] for index, address in enumerate(self.addresses()) if address in addresses)
 
     def last_write(self, what: str | int, before: int | Step | None = None) -> Step | None:
         """The last step that wrote a register, or the byte at an address; also when it wrote what was there.
