@@ -13,6 +13,7 @@ operation says, or it does not exist. Branches are encoded here, from the tables
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -577,6 +578,11 @@ class CheckedEncoder:
             for operation in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
                 del self._known[operation]
 
+    def prepare(self) -> None:
+        """Start the child process, so that it is ready by the time the first source has been read."""
+        with self._lock, contextlib.suppress(EncoderLostError):  # the first request will say so again
+            self._keystone.start()
+
     def close(self) -> None:
         """End the child process; the next request starts another."""
         with self._lock:
@@ -765,6 +771,7 @@ def default_encoder() -> Encoder:
     with _shared_lock:
         if _shared is None:
             _shared = CheckedEncoder()
+            _shared.prepare()
             atexit.register(_shared.close)
             os.register_at_fork(after_in_child=_shared.after_fork)
         return _shared

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +21,7 @@ from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operat
 from execmem_kernel.errors import EncoderLostError
 from tests.assembly.encoder_fuzzer import cases, compare, gnu_assemble, wild_cases
 
+ROOT = Path(__file__).parents[2]
 RAX, RBX, RSP = Register("rax"), Register("rbx"), Register("rsp")
 RIP = Register("rip")
 
@@ -343,6 +347,28 @@ def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: Check
 
     encoder._keystone = Fragile()
     assert codes(encoder.encode(SAMPLE)) == EXPECTED
+
+
+def test_the_child_ends_with_its_parent_however_that_ends() -> None:
+    script = (
+        "import sys, time\n"
+        "from execmem_kernel.assembly.encoder import default_encoder\n"
+        "from execmem_kernel.assembly.operands import Operation\n"
+        "encoder = default_encoder()\n"
+        "encoder.encode([Operation('cpuid')])\n"
+        "print(encoder._keystone._process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    handle = os.pidfd_open(child)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    ended, _, _ = select.select([handle], [], [], 10)
+    os.close(handle)
+    assert ended, "the child outlived its parent"
 
 
 def test_a_forked_process_gets_a_child_of_its_own() -> None:
