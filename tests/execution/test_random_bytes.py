@@ -86,21 +86,21 @@ def trial(seed: int, number: int, traced: bool = False) -> tuple[Outcome, Outcom
 @pytest.mark.usefixtures("nothing_left")
 @pytest.mark.parametrize("seed", range(4))
 def test_random_bytes_end_twice_in_the_same_way_and_leave_nothing(seed: int) -> None:
-    for number in range(60):
+    for number in range(40):
         first, second, code = trial(seed, number)
         assert told(first) == told(second), code.hex()
 
 
 def test_random_bytes_end_in_the_same_way_when_they_are_traced() -> None:
-    for number in range(100, 160):
+    for number in range(100, 130):
         first, second, code = trial(1, number, traced=True)
         assert told(first) == told(second), code.hex()
 
 
 def test_some_random_bytes_return_and_some_do_not() -> None:
-    kinds = {type(trial(0, number)[0]) for number in range(60)}
-    assert Returned in kinds
-    assert len(kinds) > 2
+    ends = [trial(0, number)[0] for number in range(60)]
+    assert any(type(end) is Returned for end in ends)
+    assert len({end.signal for end in ends}) > 3
 
 
 def main() -> int:
