@@ -61,6 +61,22 @@ class Instruction:
         return self.text
 
 
+CAPSTONE_MISREADS = frozenset(
+    (
+        # read as an older instruction whose bytes they extend
+        "mcommit", "seamcall", "seamret", "seamops", "stui", "clui", "testui", "uiret", "erets", "eretu", "vmgexit",
+        "prefetchit0", "prefetchit1", "pcmpestriq", "pcmpestrmq", "tdcall", "senduipi", "rmpquery",
+        # displacement multiplied by the wrong size
+        "vmovq", "vgatherpf0qps", "vgatherpf1qps", "vscatterpf0qps", "vscatterpf1qps",
+        "vgatherpf0dpd", "vgatherpf1dpd", "vscatterpf0dpd", "vscatterpf1dpd",
+        # operands shown with another size, or implied ones
+        "comisd", "clrssbsy", "rstorssp", "vgf2p8affineqb", "vgf2p8affineinvqb", "fnsave", "fsave", "lsl", "movsxd",
+        "invlpga", "vmsave", "vmload", "vmrun", "fndisi", "fneni", "fdisi", "feni",
+    )
+)  # fmt: skip
+"""What Capstone 5 gets wrong: these are read by iced-x86 alone."""
+
+
 _engines = threading.local()
 
 
@@ -105,7 +121,8 @@ def _instructions(code: bytes, address: int, names: Mapping[int, str], syntax: s
             offset += 1
             continue
         piece = piece[: facts.size]
-        mnemonic, operands = _text(engine, piece, here) or effects.text_of(piece, here)
+        seen = None if facts.mnemonic in CAPSTONE_MISREADS and syntax == "intel" else _text(engine, piece, here)
+        mnemonic, operands = seen or effects.text_of(piece, here)
         if syntax == "att":
             operands = re.sub(r", (?=[^()]*\))", ",", operands)
         operands = _name_addresses(operands, facts, names)
@@ -177,9 +194,10 @@ class Reading:
     """What stands in braces: the mask, "z", a rounding."""
 
 
-def text_of(code: bytes) -> str:
-    """What the bytes say at address 0 by Capstone, or by iced-x86 where Capstone knows no such instruction."""
-    mnemonic, operands = _text(_engine("intel"), code, 0) or effects.text_of(code, 0)
+def text_of(code: bytes, name: str) -> str:
+    """What the bytes of an instruction of this name say at address 0: by Capstone, or by iced-x86 where that fails."""
+    seen = None if name in CAPSTONE_MISREADS else _text(_engine("intel"), code, 0)
+    mnemonic, operands = seen or effects.text_of(code, 0)
     return f"{mnemonic} {operands}" if operands else mnemonic
 
 

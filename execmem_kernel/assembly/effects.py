@@ -7,6 +7,7 @@ From iced-x86's tables; Capstone's text beside it is in disassembler.py.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -189,7 +190,11 @@ def text_of(code: bytes, address: int) -> tuple[str, str]:
     formatter = _formatter.value
     instruction = Decoder(64, code, ip=address).decode()
     mnemonic = formatter.format_mnemonic(instruction)
-    return mnemonic, formatter.format_all_operands(instruction)
+    operands = formatter.format_all_operands(instruction)
+    if instruction.op_mask and "{k" not in operands:
+        # The gather and scatter prefetches, whose mask iced-x86 writes as an operand.
+        operands = re.sub(r", (k\d)$", r" {\1}", operands)
+    return forms.TABLE_NAMES.get(mnemonic, mnemonic), operands
 
 
 _LINUX_FEATURES = {

@@ -326,9 +326,7 @@ def _decoded_equals(
 
 def _objection(code: bytes, operation: Operation, form: Form) -> str:
     """What the disassembler reads in the bytes that the operation does not say; empty where they agree."""
-    if operation.mnemonic in _CAPSTONE_MISREADS:
-        return ""
-    seen = disassembler.text_of(code[1:] if form.info.fwait else code)
+    seen = disassembler.text_of(code[1:] if form.info.fwait else code, form.mnemonic)
     if seen == _written(operation, form):
         return ""
     read = disassembler.read_back(seen)
@@ -374,21 +372,6 @@ _PREFIX_NAMES = {"repe": "rep", "repz": "rep", "repnz": "repne"}
 _CAPSTONE_NAMES = {
     "lcall": "call", "ljmp": "jmp", "fdisi8087_nop": "fdisi", "feni8087_nop": "feni", "fsetpm": "fnsetpm", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
-_CAPSTONE_MISREADS = frozenset(
-    (
-        # read as an older instruction whose bytes they extend
-        "mcommit", "seamcall", "seamret", "seamops", "stui", "clui", "testui", "uiret", "erets", "eretu", "vmgexit", "prefetchit0", "prefetchit1",
-        "getsecq", "pcmpestriq", "pcmpestrmq", "tdcall", "senduipi", "rmpquery",
-        # displacement multiplied by the wrong size
-        "vmovq", "vgatherpf0qps", "vgatherpf1qps", "vscatterpf0qps", "vscatterpf1qps",
-        "vgatherpf0dpd", "vgatherpf1dpd", "vscatterpf0dpd", "vscatterpf1dpd",
-        # operands shown with another size, or implied ones
-        "comisd", "clrssbsy", "rstorssp", "vgf2p8affineqb", "vgf2p8affineinvqb", "fnsave", "fsave", "lsl", "movsxd", "invlpga", "vmsave", "vmload", "vmrun", "fndisi", "fneni",
-        "fdisi", "feni",
-    )
-)  # fmt: skip
-"""What Capstone 5 gets wrong: its second reading is left out for these, the first one (iced-x86's) stands alone."""
-
 _WIDE_NAMES_DROPPED = frozenset(
     [
         "movmskps",

@@ -524,7 +524,7 @@ class Form:
         return self.mnemonic[:-1] in _STRING_STEMS and any(slot.memory == "implied" for slot in self.slots)
 
 
-_TABLE_NAMES = {
+TABLE_NAMES = {
     "xstore_alt": "xstore", "xsha512_alt": "xsha512", "pcmpestri64": "pcmpestriq", "pcmpestrm64": "pcmpestrmq", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
 """Names that only the tables use -> those that assemblers use."""
@@ -559,7 +559,7 @@ def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
             mnemonic = "retfq"  # the tables call all three sizes retf
         if foreign.intersection(probe.cpuid_features()) or mnemonic in _LEFT_OUT or name == "UD0":
             continue
-        found.append((info, _TABLE_NAMES.get(mnemonic, mnemonic)))
+        found.append((info, TABLE_NAMES.get(mnemonic, mnemonic)))
     return tuple(found)
 
 
