@@ -331,6 +331,11 @@ class TimedOut(Outcome):
     steady: tuple[str, ...] = ()
     """General registers that no instruction of an endless loop writes; the others differ from run to run."""
 
+    @property
+    def at_a_chance_instant(self) -> bool:
+        """Whether a clock ended it: how far it had come, in registers, flags and memory, is then chance."""
+        return self.limit in ("wall", "cpu")
+
     def raise_for_fault(self) -> None:
         """Raise `TimeLimitExceeded` for a limit on time, `LimitExceeded` for any other."""
         error = errors.TimeLimitExceeded if self.limit in ("wall", "cpu") else errors.LimitExceeded

@@ -15,11 +15,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from execmem_kernel.assembly.diagnostics import Diagnostic
 from execmem_kernel.assembly.program import ListingRow, Program
-from execmem_kernel.execution.engine import Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
+from execmem_kernel.execution.engine import GENERAL, Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
 from execmem_kernel.execution.flags import STATUS, undefined_flags
 from execmem_kernel.execution.tracing import Trace
 
@@ -256,10 +256,11 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     parts: list[Part] = []
     # After a call into the C library, these hold whatever its version left in them.
     left_over = SCRATCH if outcome.program.externs else ()
+    told = outcome.steady if _stopped_by_chance(outcome) else GENERAL
     changed = tuple(
         (name, f"{outcome.describe(old)} -> {outcome.describe(new)}")
         for name, (old, new) in outcome.changed.items()
-        if name not in left_over
+        if name not in left_over and name in told
     )
     if changed:
         note = (
@@ -268,8 +269,14 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
         parts.append(Table("registers changed", changed, note=note))
     if show:
         parts.append(Table("registers asked for", tuple((name, _asked(outcome, name)) for name in show)))
-    parts.append(Sentence(_flags(outcome), lead="flags"))
+    if not _stopped_by_chance(outcome):
+        parts.append(Sentence(_flags(outcome), lead="flags"))
     return parts
+
+
+def _stopped_by_chance(outcome: Outcome) -> TypeGuard[TimedOut]:
+    """Whether a clock stopped it: how far it had come then differs from run to run, and is not shown."""
+    return isinstance(outcome, TimedOut) and outcome.at_a_chance_instant
 
 
 def _flags(outcome: Outcome) -> str:
@@ -301,6 +308,8 @@ def _asked(outcome: Outcome, name: str) -> str:
 def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
     """Each buffer that the program wrote to, old and new bytes beside each other."""
     parts: list[Part] = []
+    if _stopped_by_chance(outcome):
+        return parts
     for name, new in outcome.buffers.items():
         old = before.get(name)
         if old is None or old == new:

@@ -11,6 +11,7 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.assembly.disassembler import cpu_features
+from execmem_kernel.views.cell import outcome_report
 
 DATA = Path(__file__).parent.parent / "data"
 ROWS = json.loads((DATA / "fault_rows.json").read_text())
@@ -119,3 +120,12 @@ def test_an_outcome_becomes_the_error_of_its_kind(asm: str, error: type[Exceptio
 
 def test_a_return_raises_nothing() -> None:
     run("ret").raise_for_fault()
+
+
+def test_a_cell_that_ran_out_of_time_reads_the_same_every_time() -> None:
+    source = "mov rdx, 7\nl: inc rcx\nadd [rdi], rcx\nlea rax, [rcx+rcx]\ntest rdx, rdx\njne l\nret"
+    texts = set()
+    for _ in range(3):
+        outcome = em.run(source, registers={"rdi": "b"}, buffers={"b": 8}, limits=em.Limits(wall_s=0.05))
+        texts.add(outcome_report(outcome, buffers={"b": bytes(8)}).text())
+    assert len(texts) == 1
