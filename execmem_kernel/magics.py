@@ -37,7 +37,7 @@ GENERAL = frozenset(
 VECTOR = re.compile(r"[xyz]mm([12]?\d|3[01])|k[0-7]")
 
 EXPECTATIONS = (
-    "return", "exit", "timeout", "limit", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS",
+    "return", "exit", "timeout", "limit", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGABRT",
 )  # fmt: skip
 
 EXAMPLES = (
@@ -51,6 +51,7 @@ EXAMPLES = (
     ("--timeout 0.5", "stop it after half a second"),
     ("--show rbx,xmm0", "show these registers even if they did not change"),
     ("--syntax att", "the other spelling: movl $42, %eax"),
+    ("--bench --iterations 1000", "time it, for each of the 1000 rounds of its loop; tag the cell nbval-ignore-output"),
     ('--function "int64_t add(int64_t a, int64_t b)"', "make it a Python function: add(40, 2) in any later cell"),
 )
 """Option lines with what they do, for the help text; each is parsed by a test."""
@@ -90,8 +91,17 @@ def _parser() -> _Parser:
     add("--trace", action="store_true", help="record every step in outcome.trace")
     add("--function", metavar="PROTOTYPE", help="run nothing: make a Python function of this C prototype")
     add("--native", action="store_true", help="with --function: call it in this process, as fast as a builtin")
+    add("--bench", action="store_true", help="time it: cycles and nanoseconds a call, which differ in every run")
+    add("--iterations", metavar="N", type=_count, help="with --bench: a call goes round its loop N times")
     add("--help", action="store_true", help="show this text")
     return parser
+
+
+def _count(text: str) -> int:
+    number = _number(text)
+    if number is None or number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return number
 
 
 def _seconds(text: str) -> float:
@@ -295,10 +305,14 @@ class Session:
             raise errors.MagicError("there is nothing to run: write instructions under the %%asm line")
         if chosen.name is not None and not chosen.name.isidentifier():
             raise errors.MagicError(f"--name {chosen.name}: that cannot be the name of a variable")
+        if chosen.iterations is not None and not chosen.bench:
+            raise errors.MagicError("--iterations needs --bench")
         if chosen.function is not None:
             self._define(chosen, cell)
         elif chosen.native:
             raise errors.MagicError('--native needs a prototype: --function "int64_t add(int64_t a, int64_t b)"')
+        elif chosen.bench:
+            self._time(chosen, cell)
         else:
             self._run(chosen, cell)
 
@@ -326,6 +340,19 @@ class Session:
         engine = made.__self__.engine if chosen.native and hasattr(made, "__self__") else made.engine
         lead = Sentence(f"{name} is a Python function now; {engine}", lead="function", tone="good")
         self.show(Report((lead, *program_report(program).parts)))
+
+    def _time(self, chosen: argparse.Namespace, source: str) -> None:
+        """Time the cell; its numbers are no part of graded output, so a notebook that is compared tags the cell."""
+        from execmem_kernel.execution.bench import bench
+        from execmem_kernel.views.cell import Report, Verbatim
+
+        registers, buffers = arguments(chosen.registers, self.shell.user_ns)
+        program = self._assemble(chosen, source)
+        extra = {} if chosen.timeout is None else {"timeout_s": chosen.timeout}
+        timing = bench(program, registers, buffers, chosen.entry, iterations=chosen.iterations or 1, **extra)
+        if chosen.name is not None:
+            self.shell.user_ns[chosen.name] = timing
+        self.show(Report((Verbatim(timing.report(), "timing"),)))
 
     def _run(self, chosen: argparse.Namespace, source: str) -> None:
         from execmem_kernel.execution.running import run
@@ -560,9 +587,10 @@ def unload(shell: InteractiveShell) -> None:
         if loaded is not None:
             bundles.pop(getattr(loaded, name), None)
     places.current_cell = places.namespace = None
-    widgets = sys.modules.get("execmem_kernel.views.memory_map")
-    if widgets is not None:
-        widgets.close_all()
+    for module in ("execmem_kernel.views.memory_map", "execmem_kernel.views.stepper"):
+        widgets = sys.modules.get(module)
+        if widgets is not None:
+            widgets.close_all()
 
 
 def straighten(lines: list[str]) -> list[str]:

@@ -26,7 +26,11 @@ def undefined_flags(program: Program, entry: int, stopped: int | None) -> tuple[
     flow = flow_of(program.code, program.address, (entry,))
     before = _before(flow, entry)
     if stopped is None:
-        ends = [_after(flow.instructions[here], before[here]) for here in _last_returns(flow, entry) if here in before]
+        ends = [
+            undefined_after(flow.instructions[here], before[here])
+            for here in _last_returns(flow, entry)
+            if here in before
+        ]
     else:
         ends = [before[stopped]] if stopped in before else []
     # It stopped where no known way leads (through a computed jump, say): nothing can be vouched for.
@@ -43,7 +47,7 @@ def _before(flow: Flow, entry: int) -> Mapping[int, frozenset[str]]:
         instruction = flow.instructions.get(here)
         if instruction is None:
             continue
-        after = _after(instruction, before[here])
+        after = undefined_after(instruction, before[here])
         following = flow.following[here]
         called = "call" in instruction.groups and instruction.mnemonic != "syscall"
         if called and instruction.target not in flow.instructions:
@@ -57,7 +61,8 @@ def _before(flow: Flow, entry: int) -> Mapping[int, frozenset[str]]:
     return before
 
 
-def _after(instruction: Instruction, before: frozenset[str]) -> frozenset[str]:
+def undefined_after(instruction: Instruction, before: frozenset[str]) -> frozenset[str]:
+    """The flags that may be undefined after one instruction, given those that were before it."""
     written = {name.upper() for name in instruction.flags_written}
     undefined = {name.upper() for name in instruction.flags_undefined}
     return frozenset((before - written | undefined) & set(STATUS))

@@ -7,16 +7,20 @@ Everything the widget shows is in its traits: the state at the start, and what e
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import anywidget
 import traitlets
 
+from execmem_kernel.assembly.disassembler import Instruction, disassemble
 from execmem_kernel.errors import ExecutionError
 from execmem_kernel.execution.engine import GENERAL, Outcome, Registers
-from execmem_kernel.execution.tracing import Access, Step, Trace
+from execmem_kernel.execution.flags import undefined_after
+from execmem_kernel.execution.tracing import Access, Trace
 from execmem_kernel.views.cell import LISTING_ROWS, Report, Sentence, Table, counted, plain
 
 STEPS_SHOWN = 2000
@@ -78,7 +82,7 @@ def story(outcome: Outcome) -> Story:
         raise ExecutionError("this run was not recorded: run it again with trace=True, or with %%asm --trace")
     held = trace[:STEPS_SHOWN]
     start = trace.state(0) if len(trace) else outcome.before
-    frames = tuple(_frame(outcome, step) for step in held)
+    frames = tuple(_frames(outcome, held))
     note = counted(len(trace), "step") + ("" if trace.complete else " recorded; the program went on after them")
     if len(trace) > STEPS_SHOWN:
         note += f"; the first {STEPS_SHOWN:,} are here"
@@ -90,18 +94,28 @@ def story(outcome: Outcome) -> Story:
     )
 
 
-def _value(outcome: Outcome, state: Registers, name: str) -> str:
-    return (" ".join(state.flags) or "none") if name == "flags" else outcome.describe(state[name])
+def _value(outcome: Outcome, state: Registers, name: str, undefined: frozenset[str] = frozenset()) -> str:
+    if name == "flags":
+        return " ".join(flag for flag in state.flags if flag not in undefined) or "none"
+    return outcome.describe(state[name])
 
 
-def _frame(outcome: Outcome, step: Step) -> Frame:
-    changed = []
-    for name in SHOWN:
-        old, new = _value(outcome, step.before, name), _value(outcome, step.after, name)
-        if old != new:
-            changed.append((name, old, new))
-    memory = tuple(_access(outcome, access) for access in step.accesses)
-    return Frame(step.index + 1, step.line or 0, plain(step.text), tuple(changed), memory)
+def _frames(outcome: Outcome, trace: Trace) -> Iterator[Frame]:
+    instructions: dict[int, Instruction] = {}
+    # What a processor may set as it likes is not shown: it would differ from one model to the next.
+    undefined: frozenset[str] = frozenset()
+    for step in trace:
+        if step.address not in instructions:
+            instructions[step.address] = disassemble(step.place.code, step.address)[0]
+        left = undefined_after(instructions[step.address], undefined)
+        changed = []
+        for name in SHOWN:
+            old, new = _value(outcome, step.before, name, undefined), _value(outcome, step.after, name, left)
+            if old != new:
+                changed.append((name, old, new))
+        undefined = left
+        memory = tuple(_access(outcome, access) for access in step.accesses)
+        yield Frame(step.index + 1, step.line or 0, plain(step.text), tuple(changed), memory)
 
 
 def _access(outcome: Outcome, access: Access) -> str:
@@ -113,6 +127,9 @@ def _access(outcome: Outcome, access: Access) -> str:
 
 def _bytes(data: bytes) -> str:
     return data[:BYTES_SHOWN].hex(" ") + (" ..." if len(data) > BYTES_SHOWN else "")
+
+
+_open_steppers: WeakSet[Stepper] = WeakSet()
 
 
 class Stepper(anywidget.AnyWidget):
@@ -135,6 +152,7 @@ class Stepper(anywidget.AnyWidget):
             frames=[asdict(frame) for frame in told.frames],
             note=told.note,
         )
+        _open_steppers.add(self)
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
@@ -157,3 +175,10 @@ def stepper(outcome: Outcome) -> Stepper:
         ExecutionError: It was not recorded.
     """
     return Stepper(story(outcome))
+
+
+def close_all() -> None:
+    """Close every stepper that is open."""
+    for widget in list(_open_steppers):
+        widget.close()
+        _open_steppers.discard(widget)
