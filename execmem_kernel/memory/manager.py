@@ -73,6 +73,7 @@ _WHOLE = "allocated, written, sealed"
 """One entry of the ring for three events that came together."""
 _PARTS = {_WHOLE: ("allocated", "written", "sealed")}
 _TRIES = 16
+_GROUPS = 256
 _ANONYMOUS: Backend = "anonymous"
 _USER_END = 0x7FFF_FFFF_F000
 """End of the address space of a process with four-level page tables. Source: Documentation/arch/x86/x86_64/mm.rst."""
@@ -273,6 +274,7 @@ class CodeMemoryManager:
         """Sum of the times at which live blocks were made: their mean age without a walk."""
         self._handed_over = self._unowned = 0
         self._sizes = [0] * 65
+        self._groups_limit = _GROUPS
         self._groups: dict[tuple[str | None, str | None, str], list[int]] = {}
         self._write_count = self._write_ns = 0
         self._cursors: dict[tuple[int, int], int] = {}
@@ -352,7 +354,7 @@ class CodeMemoryManager:
                 self._sizes[(size - 1).bit_length()] += 1
                 group = self._groups.get((cell, name, file))
                 if group is None:
-                    group = self._groups[cell, name, file] = [0, 0]
+                    group = self._new_group(cell, name, file)
                 block.group = group
                 group[0] += 1
                 group[1] += size
@@ -394,6 +396,15 @@ class CodeMemoryManager:
                 self._rebuild(block)  # the stop button, most likely
                 raise
         return memory
+
+    def _new_group(self, cell: str | None, name: str | None, file: str) -> list[int]:
+        """Counters for a cell and name not seen before; those of the dead go now and then, lest they pile up."""
+        groups = self._groups
+        if len(groups) >= self._groups_limit:
+            self._groups = groups = {key: group for key, group in groups.items() if group[0]}
+            self._groups_limit = max(_GROUPS, 2 * len(groups))
+        group = groups[cell, name, file] = [0, 0]
+        return group
 
     def allocate_unmanaged(self, size: int) -> int:
         """Map read-execute pages and forget them: what a program without RAII does. Returns their address.

@@ -74,6 +74,14 @@ def test_live_bytes_are_known_by_cell_and_by_name(manager: CodeMemoryManager) ->
     assert dict(manager.statistics().by_cell) == {}
 
 
+def test_the_books_of_the_dead_do_not_pile_up(manager: CodeMemoryManager) -> None:
+    with manager.allocate(64, name="old"):
+        for number in range(2000):
+            manager.allocate(64, name=f"f{number}").close()
+        assert len(manager._groups) <= 256
+        assert dict(manager.statistics().by_name) == {"old": (1, 64)}
+
+
 def test_system_calls_are_counted_and_timed(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, pages=True):
         numbers = manager.statistics()
