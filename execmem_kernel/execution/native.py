@@ -47,6 +47,7 @@ from execmem_kernel.errors import (
     ProgramFault,
     SegmentationFault,
 )
+from execmem_kernel.execution.buffers import bytes_of
 from execmem_kernel.execution.engine import FAULT_ERRORS, Call, Limits
 from execmem_kernel.execution.prototype import Parameter, Passed, Pointed, Pointer, Prototype, Scalar, parse_prototype
 from execmem_kernel.execution.running import run_in
@@ -56,21 +57,14 @@ from execmem_kernel.memory.region import ExecutableMemory, closed_error, registe
 SIGNALS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGINT)
 """What the guard handles."""
 
-GENERAL_IN_CONTEXT = (
-    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp",
-    "rip", "rflags",
-)  # fmt: skip
-"""Registers in the order a signal's context has them. Source: sys/ucontext.h, "gregset_t"."""
-
 BYTEARRAY_START = 40
 """Where a bytearray keeps the address of its bytes. Source: cpython/bytearrayobject.h, "PyByteArrayObject"."""
 ACTIONS, RANGES, BLOCKS = 0x400, 0x1000, 0x2_1000
 """Where the parts of the guard's data begin; drawn in native_guard.s."""
 MOST_RANGES = (BLOCKS - RANGES) // 16
 MOST_THREADS = 512
-BLOCK_SIZE = 512
-_ARMED, _TID, _FS, _SIGNAL, _FRAME, _CONTEXT = 0, 1, 2, 3, 6, 8  # numbers of 8 bytes in a block
-_RIP = _CONTEXT + GENERAL_IN_CONTEXT.index("rip")
+BLOCK_SIZE = 64
+_ARMED, _TID, _FS, _SIGNAL, _RIP, _FRAME = range(6)  # numbers of 8 bytes in a block
 _ARGUMENTS = 128  # in a stub's frame
 _CURRENT_FS, _BLOCK_COUNT, _RANGE_COUNT = 0, 2, 3
 _STACK_SIZE = 64 * 1024
@@ -201,7 +195,8 @@ class Guard:
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
         self.words = (ctypes.c_uint64 * (BLOCKS // 8)).from_buffer(self.data)
         self.blocks = (ctypes.c_uint64 * (BLOCK_SIZE // 8) * MOST_THREADS).from_buffer(self.data, BLOCKS)
-        self.lock = threading.Lock()
+        # Reentrant: the garbage collector may drop a function, and its range, at any moment.
+        self.lock = threading.RLock()
         self.local = threading.local()
         self.abandoned: list[mmap.mmap] = []
         self.free_ranges = list(range(MOST_RANGES - 1, -1, -1))
@@ -227,7 +222,6 @@ class Guard:
         self.labels = {name: address + base for name, address in program.labels.items()}
         self.add_range(self.labels["find"], self.memory.address + len(program.code))
         self.raw = _Definition(b"raw", self.labels["raw"], _METH_O, None)
-        self.installed: dict[int, bytes] = {}
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(self.withdraw)
 
@@ -290,7 +284,7 @@ class Guard:
 
     def _after_fork(self) -> None:
         """In a child: its one thread has a new number, the others are gone."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.parents.append(self.manager)
         self.manager = CodeMemoryManager()
         self.words[_CURRENT_FS] = 0
@@ -838,7 +832,7 @@ def _copied(pointed: Pointed, held: list[tuple[Pointed, Any]]) -> int:
     for known, copy in held:
         if known is pointed:
             return ctypes.addressof(copy)
-    data = bytes(pointed.data)
+    data = bytes_of(pointed.data) if isinstance(pointed.data, memoryview) else pointed.data
     copy = ctypes.create_string_buffer(data, max(1, len(data)))
     held.append((pointed, copy))
     return ctypes.addressof(copy)

@@ -16,15 +16,16 @@
 #     DATA + 8               that thread's block
 #     DATA + 16              how many blocks there are
 #     DATA + 24              how many ranges there are
+#     DATA + 32              1 once a fault has been handed on
 #     DATA + RANGES          the ranges of code that may be called: start, end
 #     DATA + ACTIONS         the handlers that stood before, 32 bytes for each signal number: handler, flags, restorer, mask
-#     DATA + BLOCKS          the blocks, 512 bytes each:
+#     DATA + BLOCKS          the blocks, 64 bytes each:
 #         0                  the stack pointer of the stub that is calling, 0 when no call is running
 #         8                  the thread's number
 #         16                 the thread's own address, what fs:[0] should be
-#         24                 the signal that ended the last call, 32 its code, 40 the address it came with
-#         48                 the frame of the stub whose call it ended
-#         64                 23 registers as they were at that moment
+#         24                 the signal that ended the last call
+#         32                 where the program counter was then
+#         40                 the frame of the stub that had made the call
 #
 # A stub's frame, from its stack pointer up (the same for every stub, so that one `recover` serves all):
 #
@@ -54,7 +55,7 @@ next_block:
         jz      not_ours                # a thread that never called: not ours
         cmp     [rbx + 8], rax
         je      our_thread
-        add     rbx, 512
+        add     rbx, 64
         dec     rcx
         jmp     next_block
 our_thread:
@@ -88,17 +89,10 @@ elsewhere:
 # Keep what happened, for the message.
 ours:
         mov     [rbx + 24], r8          # the signal
-        movsxd  rax, dword ptr [r9 + 8]
-        mov     [rbx + 32], rax         # its code
-        mov     rax, [r9 + 16]
-        mov     [rbx + 40], rax         # its address
+        mov     rax, [r10 + 168]
+        mov     [rbx + 32], rax         # rip
         mov     rax, [rbx]
-        mov     [rbx + 48], rax         # the frame: the arguments are in it
-        lea     rsi, [r10 + 40]         # r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, flags, ...
-        lea     rdi, [rbx + 64]
-        mov     ecx, 23
-        cld
-        rep movsq
+        mov     [rbx + 40], rax         # the frame
 
 # The code may have moved fs, and the kernel does not put it back on the way out of a handler.
         mov     r12, r10
@@ -146,7 +140,7 @@ next_thread:
         mov     eax, 234                # tgkill(process, thread, SIGINT)
         syscall
 not_calling:
-        add     rbx, 512
+        add     rbx, 64
         dec     r12
         jmp     next_thread
 forwarded:
@@ -163,6 +157,19 @@ previous:
         cmp     rax, 1
         jb      default                 # 0: SIG_DFL
         je      ignored                 # 1: SIG_IGN
+
+# A handler that reports a fault and then raises the signal again wants to die. If it was put in place after this one,
+# the signal comes back here; handing it on once more would go on for ever.
+        cmp     r8d, 2                  # SIGINT
+        je      hand_on
+        cmp     dword ptr [r9 + 8], 0   # si_code: above 0 it is a fault, else it was sent
+        jg      fault_goes_on
+        cmp     qword ptr [rbp + 32], 0
+        jne     default
+        jmp     hand_on
+fault_goes_on:
+        mov     qword ptr [rbp + 32], 1
+hand_on:
         mov     rdi, r8
         mov     rsi, r9
         mov     rdx, r10
@@ -176,7 +183,7 @@ default:
         mov     r13, r8
         mov     r14, r9
         mov     rdi, r8
-        mov     rsi, rbx
+        lea     rsi, [rip + default_action]
         xor     edx, edx
         mov     r10d, 8
         mov     eax, 13                 # rt_sigaction
@@ -241,7 +248,7 @@ find_next:
         jz      find_none
         cmp     [rbx + 8], rax
         je      find_found
-        add     rbx, 512
+        add     rbx, 64
         dec     rcx
         jmp     find_next
 find_none:
@@ -407,5 +414,7 @@ measured:
         ret
 
         .balign 8
+default_action:
+        .quad   0, 0, 0, 0              # SIG_DFL, no flags, no restorer, nothing blocked
 default_mxcsr:
         .long   0x1f80

@@ -420,6 +420,25 @@ def test_a_fault_that_is_not_ours_goes_to_whoever_had_the_signal_before() -> Non
     assert done.returncode == -signal.SIGSEGV
 
 
+def test_a_handler_that_came_later_gets_a_foreign_fault_once() -> None:
+    script = """
+        import ctypes, faulthandler
+        from execmem_kernel.execution.native import renew_guard
+        null = make("xor eax, eax\\nmov rax, [rax]\\nret", "int64_t null(void)")
+        faulthandler.enable()
+        renew_guard()
+        try:
+            null()
+        except Exception as error:
+            print(type(error).__name__, flush=True)
+        ctypes.string_at(0)
+    """
+    done = in_child(script)
+    assert done.stdout == "SegmentationFault\n"
+    assert done.stderr.count("Fatal Python error: Segmentation fault") == 1
+    assert done.returncode == -signal.SIGSEGV
+
+
 def test_without_another_handler_a_foreign_fault_kills_as_it_always_did() -> None:
     script = """
         import ctypes
