@@ -318,13 +318,18 @@ class Session:
 
     def _assemble(self, chosen: argparse.Namespace, source: str) -> Program:
         from execmem_kernel.assembly.assembler import assemble
-        from execmem_kernel.views.cell import diagnostics_report, one_line
 
         try:
             return assemble(source, syntax=chosen.syntax)
         except errors.AssemblyError as error:
-            self.show(diagnostics_report(error.diagnostics))
-            raise _in_one_line(error, one_line(error.diagnostics)) from None
+            self._refuse(error)
+
+    def _refuse(self, error: errors.AssemblyError) -> NoReturn:
+        """Show what is wrong with the source, and fail the cell with the first line of it."""
+        from execmem_kernel.views.cell import diagnostics_report, one_line
+
+        self.show(diagnostics_report(error.diagnostics))
+        raise _in_one_line(error, one_line(error.diagnostics)) from None
 
     def _define(self, chosen: argparse.Namespace, source: str) -> None:
         """Make a Python function of the cell, under the prototype's name or the one that was asked for."""
@@ -377,6 +382,8 @@ class Session:
             )
         except KeyboardInterrupt as interrupt:
             raise _in_one_line(interrupt, "the program was stopped; it is gone, and the next cell can run") from None
+        except errors.AssemblyError as error:  # a function that the C library does not have
+            self._refuse(error)
         if chosen.name is not None:
             self.shell.user_ns[chosen.name] = outcome
         before = {name: data for name, data in buffers.items() if isinstance(data, bytes)}

@@ -303,6 +303,33 @@ def test_the_question_mark_shows_the_same_help(notebook: Notebook) -> None:
     assert notebook.shell.find_line_magic("execmem").__doc__ == magics.execmem_help()  # type: ignore[no-untyped-call]
 
 
+def test_bench_times_a_cell_and_keeps_the_timing_under_a_name(notebook: Notebook) -> None:
+    shown = notebook.cell("%%asm --bench --iterations 100 --name timing\nmov ecx, 100\nx: dec ecx\njnz x\nret")
+    timing = notebook.shell.user_ns["timing"]
+    assert timing.iterations == 100
+    assert "a call" in shown
+    assert "an iteration" in shown
+    assert len(notebook.published.outputs) == 1
+
+
+def test_a_function_that_the_c_library_does_not_have_is_shown_where_it_is_declared(notebook: Notebook) -> None:
+    notebook.fails("%%asm\nextern prinf\ncall prinf\nret", errors.AssemblyError)
+    assert "did you mean `printf`?" in notebook.text
+    assert "1 | extern prinf" in notebook.text
+
+
+def test_a_cell_that_calls_the_c_library_shows_what_it_printed(notebook: Notebook) -> None:
+    shown = notebook.cell(
+        "%%asm\nextern puts\nsub rsp, 8\nlea rdi, [rel text]\ncall puts\nadd rsp, 8\nret\ntext: db 'hello', 0"
+    )
+    assert "hello" in shown
+
+
+def test_iterations_are_for_bench_only(notebook: Notebook) -> None:
+    assert "--bench" in notebook.fails("%%asm --iterations 100\nret", errors.MagicError)
+    assert "at least 1" in notebook.fails("%%asm --bench --iterations 0\nret", errors.MagicError)
+
+
 @pytest.mark.parametrize("line", [line for line, _ in magics.EXAMPLES])
 def test_every_example_in_the_help_is_understood(line: str) -> None:
     magics.options(line)
