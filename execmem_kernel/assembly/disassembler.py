@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,8 @@ class Instruction:
     """CPU features it needs beyond the x86-64 baseline, by iced-x86's names in lower case."""
     target: int | None = None
     """Where a direct jump or call goes."""
+    relative: int | None = None
+    """The address that a rip-relative operand means, whether it is read, written or only computed."""
 
     @property
     def size(self) -> int:
@@ -110,39 +112,41 @@ def disassemble(
 
 
 def _instructions(code: bytes, address: int, names: Mapping[int, str], syntax: str) -> Iterator[Instruction]:
-    engine = _engine(syntax)
     offset = 0
     while offset < len(code):
-        piece = code[offset : offset + 15]
-        here = address + offset
-        facts = effects.facts_of(piece, here)
-        if facts is None:
-            yield Instruction(here, piece[:1], f".byte 0x{piece[0]:02x}", ".byte", (f"0x{piece[0]:02x}",))
-            offset += 1
-            continue
-        piece = piece[: facts.size]
-        seen = None if facts.mnemonic in CAPSTONE_MISREADS and syntax == "intel" else _text(engine, piece, here)
-        mnemonic, operands = seen or effects.text_of(piece, here)
-        if syntax == "att":
-            operands = re.sub(r", (?=[^()]*\))", ",", operands)
-        operands = _name_addresses(operands, facts, names)
-        yield Instruction(
-            here,
-            piece,
-            f"{mnemonic} {operands}".rstrip(),
-            mnemonic,
-            _split(operands),
-            facts.registers_read,
-            facts.registers_written,
-            facts.memory,
-            facts.flags_read,
-            facts.flags_written,
-            facts.flags_undefined,
-            facts.groups,
-            facts.features,
-            facts.target,
-        )
-        offset += facts.size
+        instruction = _first(code[offset : offset + 15], address + offset, syntax)
+        yield _named(instruction, names) if names else instruction
+        offset += instruction.size
+
+
+@lru_cache(maxsize=8192)
+def _first(code: bytes, address: int, syntax: str) -> Instruction:
+    """The instruction that the bytes begin with; remembered, for a loop that is stepped through comes by often."""
+    facts = effects.facts_of(code, address)
+    if facts is None:
+        return Instruction(address, code[:1], f".byte 0x{code[0]:02x}", ".byte", (f"0x{code[0]:02x}",))
+    code = code[: facts.size]
+    seen = None if facts.mnemonic in CAPSTONE_MISREADS else _text(_engine(syntax), code, address)
+    mnemonic, operands = seen or effects.text_of(code, address, syntax)
+    if syntax == "att":
+        operands = re.sub(r", (?=[^()]*\))", ",", operands)
+    return Instruction(
+        address,
+        code,
+        f"{mnemonic} {operands}".rstrip(),
+        mnemonic,
+        _split(operands),
+        facts.registers_read,
+        facts.registers_written,
+        facts.memory,
+        facts.flags_read,
+        facts.flags_written,
+        facts.flags_undefined,
+        facts.groups,
+        facts.features,
+        facts.target,
+        facts.relative,
+    )
 
 
 def _text(engine: capstone.Cs, code: bytes, address: int) -> tuple[str, str] | None:
@@ -156,17 +160,17 @@ def _text(engine: capstone.Cs, code: bytes, address: int) -> tuple[str, str] | N
 _RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")
 
 
-def _name_addresses(operands: str, facts: effects.Facts, names: Mapping[int, str]) -> str:
-    """Put labels back where the operands hold their addresses."""
-    if facts.target is not None and facts.target in names:
-        return names[facts.target]
-    if "rip" in operands and names:
-        for access in facts.memory:
-            if access.base is None and access.index is None and access.displacement in names:
-                name = names[access.displacement]
-                shown = f"{name}(%rip)" if "%" in operands else f"[rip + {name}]"
-                return _RIP_OPERAND.sub(shown.replace("\\", ""), operands, count=1)
-    return operands
+def _named(instruction: Instruction, names: Mapping[int, str]) -> Instruction:
+    """The instruction with labels put back where it holds their addresses."""
+    if instruction.target is not None and instruction.target in names:
+        operands = names[instruction.target]
+    elif instruction.relative is not None and instruction.relative in names:
+        name = names[instruction.relative]
+        shown = f"{name}(%rip)" if "%rip" in instruction.text else f"[rip + {name}]"
+        operands = _RIP_OPERAND.sub(lambda _: shown, ", ".join(instruction.operands), count=1)
+    else:
+        return instruction
+    return replace(instruction, text=f"{instruction.mnemonic} {operands}", operands=_split(operands))
 
 
 def _split(operands: str) -> tuple[str, ...]:

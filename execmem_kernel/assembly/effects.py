@@ -67,6 +67,8 @@ class Facts:
     features: tuple[str, ...]
     target: int | None
     """Where a direct branch goes."""
+    relative: int | None
+    """The address that a rip-relative operand means, whether it is read, written or only computed."""
 
 
 FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
@@ -148,6 +150,7 @@ def facts_of(code: bytes, address: int) -> Facts | None:
         tuple(groups),
         features,
         instruction.near_branch_target if direct else None,
+        instruction.ip_rel_memory_address if instruction.is_ip_rel_memory_operand else None,
     )
 
 
@@ -170,24 +173,24 @@ def _flags(bits: int) -> tuple[str, ...]:
     return tuple(name for number, name in enumerate(FLAGS) if bits >> number & 1)
 
 
-_formatter = threading.local()
+_formatters = threading.local()
 
 
-def text_of(code: bytes, address: int) -> tuple[str, str]:
+def text_of(code: bytes, address: int, syntax: str = "intel") -> tuple[str, str]:
     """Mnemonic and operands of the first instruction, in the spelling that Capstone uses too."""
-    if not hasattr(_formatter, "value"):
-        formatter = Formatter(FormatterSyntax.INTEL)
+    formatter = getattr(_formatters, syntax, None)
+    if formatter is None:
+        formatter = Formatter(FormatterSyntax.INTEL if syntax == "intel" else FormatterSyntax.GAS)
         formatter.hex_prefix, formatter.hex_suffix = "0x", ""
         formatter.space_after_operand_separator = True
-        formatter.space_between_memory_add_operators = True
+        formatter.space_between_memory_add_operators = syntax == "intel"
         formatter.uppercase_hex = False
         formatter.small_hex_numbers_in_decimal = True
         formatter.rip_relative_addresses = True
         formatter.branch_leading_zeros = False
         formatter.show_branch_size = False
         formatter.memory_size_options = MemorySizeOptions.ALWAYS
-        _formatter.value = formatter
-    formatter = _formatter.value
+        setattr(_formatters, syntax, formatter)
     instruction = Decoder(64, code, ip=address).decode()
     mnemonic = formatter.format_mnemonic(instruction)
     operands = formatter.format_all_operands(instruction)

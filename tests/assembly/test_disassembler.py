@@ -73,6 +73,13 @@ def test_labels_are_put_back() -> None:
     ]
 
 
+def test_an_address_that_is_only_computed_has_its_label_too() -> None:
+    (one,) = disassemble(bytes.fromhex("488d35f90f0000"), 0x1000, {"text": 0x2000})
+    assert one.text == "lea rsi, [rip + text]"
+    assert one.relative == 0x2000
+    assert one.memory == ()
+
+
 def test_the_first_of_two_names_for_an_address_is_shown() -> None:
     assert disassemble(bytes.fromhex("ebfe"), 0x10, {"one": 0x10, "two": 0x10})[0].text == "jmp one"
 
