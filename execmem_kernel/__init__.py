@@ -40,6 +40,7 @@ _HOMES = {
     ),
     "execmem_kernel.execution.function": ("Function", "function"),
     "execmem_kernel.execution.running": ("run",),
+    "execmem_kernel.execution.tracing": ("Step", "Trace"),
     "execmem_kernel.memory.audit": ("Finding", "LeakReport", "assert_no_leaks"),
     "execmem_kernel.memory.capabilities": ("Capabilities",),
     "execmem_kernel.memory.growth": ("Bounded", "Doubling", "Fixed"),

@@ -129,13 +129,14 @@ def _mnemonic_line(ending: Ending, mnemonic: str) -> int | None:
 def _unset(ending: Ending) -> Iterator[Warned]:
     """Registers that are read before anything has been put in them."""
     call = ending.call
+    start = "any number" if call.poison is not None else "0"
     given = frozenset(whole_register(name) for name in call.registers)
     entry = call.program.entry if call.entry is None else call.entry
     for name, address in _read_unset(call.program.code, call.program.address, entry):
         if name not in given:
             yield Warned(
                 "unset-register",
-                f"{name} is read here, and nothing has put a value in it: it starts as 0",
+                f"{name} is read here, and nothing has put a value in it: it starts as {start}",
                 call.program.line_at(address),
                 f"give it one first, or run with {name}=...",
             )

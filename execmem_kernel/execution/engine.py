@@ -128,6 +128,8 @@ class Call:
     limits: Limits = Limits()
     trace: bool = False
     seed: int | None = None
+    poison: int | None = None
+    """Seed of the numbers that registers which are not given start with; None: they start as 0."""
     backing: tuple[int, int, int] | None = None
     """Pages that already hold the text segment: descriptor, offset in the file, size; None to write a copy."""
     whose: Callable[[int], str] = lambda address: ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import random
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ def run(
     syntax: Literal["intel", "att"] = "intel",
     seed: int | None = None,
     name: str | None = None,
+    poison: bool = False,
 ) -> Outcome:
     """Run a program in a process of its own, and say what happened.
 
@@ -49,6 +51,8 @@ def run(
         address: Where the code goes instead of its usual place; only with source.
         syntax: Which syntax the source has.
         seed: Makes what is random to a program (`getrandom`) the same in every run with this seed.
+        poison: Whether registers that are not given start with random numbers instead of 0, so that a program which
+            relies on them shows it; `seed` makes them the same in every run.
         name: What the memory manager calls the region; "run" if not given.
 
     Raises:
@@ -74,6 +78,7 @@ def run(
         limits=limits,
         trace=trace,
         seed=seed,
+        poison=(random.getrandbits(64) if seed is None else seed) if poison else None,
     )
     return run_in(manager(), call, name=name or "run")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -331,7 +332,7 @@ class Run:
         stepping = self.call.trace or self.call.limits.steps is not None
         self.guest.start(self.plan, self.call, timed=not stepping)
         child = self.guest.child
-        raw = dict(FRESH)
+        raw = dict(FRESH) | self._poison()
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
         if self.library is not None:
             self.library.load(self.guest)
@@ -479,6 +480,13 @@ class Run:
         if not flags & stepping.TRAP_FLAG or self.own_trap:
             return values
         return (*values[:_FLAGS], flags & ~stepping.TRAP_FLAG, *values[_FLAGS + 1 :])
+
+    def _poison(self) -> dict[str, int]:
+        """Numbers for the registers that nobody has set."""
+        if self.call.poison is None:
+            return {}
+        chance = random.Random(self.call.poison)
+        return {name: chance.getrandbits(64) for name in GENERAL if name != "rsp"}
 
     def _value(self, name: str, value: int | str) -> int:
         if isinstance(value, str):

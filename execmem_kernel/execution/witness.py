@@ -165,7 +165,7 @@ class _Testimony(supervisor.Run):
         return kind, {**details, "witness": "guest"}
 
     def _prepare(self) -> None:
-        raw = dict(supervisor.FRESH)
+        raw = dict(supervisor.FRESH) | self._poison()
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
         wide = {}
         for name, value in self.call.registers.items():

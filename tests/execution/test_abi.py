@@ -62,3 +62,13 @@ def test_a_call_from_a_misaligned_stack_is_seen_in_a_trace() -> None:
 
 def test_a_warning_stands_in_the_report() -> None:
     assert "warning: line 1: rbx is the caller's" in em.run("mov ebx, 77\nret").report()
+
+
+def test_poisoned_registers_differ_from_run_to_run_and_not_for_a_seed() -> None:
+    source = "lea rax, [rdi+rdx]\nret"
+    assert len({em.run(source, poison=True).registers["rax"] for _ in range(3)}) == 3
+    assert len({em.run(source, poison=True, seed=5).registers["rax"] for _ in range(3)}) == 1
+    outcome = em.run(source, registers={"rdi": 40, "rdx": 2}, poison=True)
+    assert outcome.registers["rax"] == 42
+    assert outcome.warnings == ()
+    assert outcome.before["rsp"] % 16 == 8
