@@ -64,6 +64,9 @@ _LOADING_CALLS = 2_000
 _NOTED = ("rsp", "rdi", "rsi", "rdx", "rcx", "rax")
 """What a gate notes of a call, in this order, 8 bytes each."""
 _GATE = 64
+_NEAR = 0x1_0000
+"""How far below its end a stack is left by a function of the library that finds it full."""
+_DIRECTION = 1 << 10  # rflags
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_RELRO = 1, 2, 3, 0x6474E552  # elf.h
 _OBJECT, _FUNCTION, _THREAD_LOCAL, _INDIRECT = 1, 2, 6, 10  # elf.h: STT_OBJECT, STT_FUNC, STT_TLS, STT_GNU_IFUNC
@@ -618,13 +621,28 @@ class Library:
                 "registers the stack is aligned already",
             )
             return Found(cause, call.row, None)
+        if accessed is not None and STACK_START - _NEAR <= accessed < STACK_START and raw["rsp"] < STACK_START + _NEAR:
+            cause = Cause(
+                "stack-overflow",
+                f"calls {function} when the stack is full: too many calls or pushes that nothing took back",
+                MappingProxyType({"rsp": raw["rsp"]}),
+                "a function that calls itself needs a case in which it does not",
+            )
+            return Found(cause, call.row, accessed)
+        if raw["rflags"] & _DIRECTION:
+            cause = Cause(
+                "direction-flag",
+                f"calls {function} with the direction flag set, and C functions need it clear",
+                look_at="`cld` before the call",
+            )
+            return Found(cause, call.row, accessed)
         shown = ("rdi", "rsi", "rdx", "rcx")[: _ARGUMENTS.get(function, 2)]
         given = {register: call.arguments[register] for register in shown if register in call.arguments}
         sentence = f"inside {function}"
         if given:
             sentence += ", called with " + ", ".join(f"{name_} = {described(value)}" for name_, value in given.items())
         if accessed is not None:
-            problem = "is not memory of the program" if code == 1 else "may not be written"
+            problem = "is not memory of the program" if code == 1 else "is mapped, but not for that"
             sentence += f": {described(accessed)} {problem}"
         elif name != "SIGSEGV":
             sentence += f": stopped by {name}"

@@ -149,6 +149,23 @@ def test_a_misaligned_stack_at_the_call_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("mov edi, 'x'\ncall putchar\ncall main", "stack-overflow"),
+        ("lea rdi, [data]\nstd\ncall puts", "direction-flag"),
+        ("lea rdi, [data]\nmov esi, 1\ncall printf", "library-fault"),
+    ],
+)
+def test_what_goes_wrong_inside_a_function_has_a_cause_and_the_line_of_the_call(body: str, name: str) -> None:
+    outcome = em.run(calling("putchar, puts, printf", body, 'db "%s", 0'))
+    assert isinstance(outcome, Faulted)
+    assert outcome.cause is not None
+    assert outcome.cause.name == name, outcome.report()
+    assert outcome.row is not None
+    assert outcome.row.source.strip().startswith("call")
+
+
+@pytest.mark.parametrize(
     ("body", "said"),
     [
         ("mov edi, 24\ncall malloc\nmov rbx, rax\nmov rdi, rbx\ncall free\nmov rdi, rbx\ncall free", "double free"),
