@@ -227,12 +227,12 @@ class Guard:
 
     # ---- signal handlers
 
-    def install(self) -> None:
-        """Put the handlers in place, again if somebody has put another in their place since."""
+    def install(self, *numbers: int) -> None:
+        """Put the handlers of these signals in place, again if somebody has put another in their place since."""
         flags = linux.SA_SIGINFO | linux.SA_ONSTACK | linux.SA_RESTORER
         everything = 2**64 - 1  # no second signal until the handler is done
         ours = struct.pack("<4Q", self.labels["handler"], flags, self.labels["restorer"], everything)
-        for number in SIGNALS:
+        for number in numbers:
             before = linux.signal_action(number)
             if before[:8] != ours[:8]:
                 at = ACTIONS + 32 * number
@@ -323,14 +323,18 @@ def guard() -> Guard:
     with _guard_lock:
         if _guard is None:
             _guard = Guard()
-    _guard.install()
+    _guard.install(*SIGNALS)
     return _guard
 
 
-def renew_guard() -> None:
-    """Put the guard's handlers back in place where somebody has replaced them, as a notebook does in every cell."""
+def renew_guard(*numbers: int) -> None:
+    """Put the guard's handlers back in place where somebody has replaced them, as a notebook does in every cell.
+
+    Args:
+        numbers: The signals; all of the guard's if none is named.
+    """
     if _guard is not None:
-        _guard.install()
+        _guard.install(*(numbers or SIGNALS))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import random
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType, MappingProxyType
@@ -17,6 +18,7 @@ from execmem_kernel.execution.buffers import as_buffer
 from execmem_kernel.execution.engine import Buffer, Call, LifeEvent, Limits, Outcome
 from execmem_kernel.execution.supervisor import Supervisor
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
+from execmem_kernel.memory.region import ExecutableMemory
 
 BytesLike = bytes | bytearray | memoryview
 
@@ -85,14 +87,21 @@ def run(
 
 def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     """Run a call with its code in a region of `owner`'s, which is released afterwards."""
+    with placed(owner, call, name) as (memory, ready):
+        outcome = Supervisor().run(ready)
+    size = len(call.program.code)
+    kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
+    return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in kinds))
+
+
+@contextlib.contextmanager
+def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[ExecutableMemory, Call]]:
+    """A region of `owner`'s with the call's code in it, until the block ends, and the call that runs it there."""
     button = _StopButton()
     with button.held():
         memory = owner.allocate(call.program.code, name=name, pages=True)
         with memory, button.let_through(), memory.pinned():
-            outcome = Supervisor().run(dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of))
-    size = len(call.program.code)
-    kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
-    return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in kinds))
+            yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)
 
 
 class _StopButton:
@@ -117,6 +126,10 @@ class _StopButton:
     def _let(self) -> None:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
+            # The guard of native code stands in front of Python's own handler, which has just taken its place.
+            native = sys.modules.get("execmem_kernel.execution.native")
+            if native is not None:
+                native.renew_guard(signal.SIGINT)
             if self._pressed:
                 self._pressed = False
                 self._handler(signal.SIGINT, None)

@@ -526,6 +526,15 @@ def test_an_interrupt_ends_an_endless_loop_on_another_thread(tmp_path: Path) -> 
     assert interrupt(script, tmp_path) == "interrupted\n42\n"
 
 
+def test_an_interrupt_ends_a_native_loop_after_a_program_was_run_apart(tmp_path: Path) -> None:
+    script = """
+        from execmem_kernel.execution.running import run
+        run("ret")
+        call()
+    """
+    assert interrupt(script, tmp_path) == "interrupted\n"
+
+
 def test_an_interrupt_works_again_after_python_took_the_signal_and_the_guard_was_renewed(tmp_path: Path) -> None:
     script = """
         import signal
