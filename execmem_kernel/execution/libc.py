@@ -236,14 +236,11 @@ class _Open:
         return self.base + self.object.size
 
 
-def _open(path: str, base: int) -> _Open:
+def _open(held: linux.Descriptors, path: str, base: int) -> _Open:
     try:
-        low = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            # Out of the way of the numbers that a spawn gives to descriptors of its own.
-            descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 16)
-        finally:
-            os.close(low)
+        low = held.open(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        # Out of the way of the numbers that a spawn gives to descriptors of its own.
+        descriptor = held.open(fcntl.fcntl, low, fcntl.F_DUPFD_CLOEXEC, 16)
         return _Open(_read(path, os.stat(path).st_mtime_ns), descriptor, base)
     except FileNotFoundError:
         raise EngineUnavailableError(
@@ -746,21 +743,18 @@ def library_for(program: Program) -> Iterator[Library | None]:
         yield None
         return
     host = _host()
-    with contextlib.ExitStack() as stack:
-
-        def opened(path: str, base: int) -> _Open:
-            library = _open(path, base)
-            stack.callback(os.close, library.descriptor)
-            return library
-
-        libraries = [opened(host.loader, _LOADER), opened(host.libc, _LIBC)]
+    held = linux.Descriptors()
+    try:
+        libraries = [_open(held, host.loader, _LOADER), _open(held, host.libc, _LIBC)]
         symbols = libraries[1].object.symbols
         needs_libm = any(name not in symbols for name in program.externs) and os.path.exists(host.libm)
         if needs_libm:
-            libraries.append(opened(host.libm, _LIBM))
+            libraries.append(_open(held, host.libm, _LIBM))
             symbols = {**libraries[2].object.symbols, **symbols}
         _check(program, symbols)
         yield Library(program, tuple(libraries), _table(program, needs_libm))
+    finally:
+        held.close()
 
 
 def _check(program: Program, symbols: Mapping[str, tuple[int, int]]) -> None:
