@@ -115,17 +115,23 @@ def _frames(outcome: Outcome, trace: Trace) -> Iterator[Frame]:
                 changed.append((name, old, new))
         undefined = left
         memory = tuple(_access(outcome, access) for access in step.accesses)
+        if "return" in instructions[step.address].groups:
+            memory = tuple(f"takes its return address from [{outcome.describe(read.address)}]" for read in step.reads)
         yield Frame(step.index + 1, step.line or 0, plain(step.text), tuple(changed), memory)
 
 
 def _access(outcome: Outcome, access: Access) -> str:
     """`[stack-0x8] 00 00 -> 2a 00` for a write, `reads [data] 05 00` for a read."""
-    place = outcome.describe(access.address)
-    new = _bytes(access.data)
-    return f"reads [{place}] {new}" if access.before is None else f"[{place}] {_bytes(access.before)} -> {new}"
+    place, new = outcome.describe(access.address), _bytes(outcome, access.data)
+    return f"reads [{place}] {new}" if access.before is None else f"[{place}] {_bytes(outcome, access.before)} -> {new}"
 
 
-def _bytes(data: bytes) -> str:
+def _bytes(outcome: Outcome, data: bytes) -> str:
+    """Bytes in hex; a pointer, like everywhere, as the place it points to."""
+    if len(data) == 8:
+        pointed = outcome.describe(int.from_bytes(data, "little"))
+        if not pointed[0].isdigit():
+            return pointed
     return data[:BYTES_SHOWN].hex(" ") + (" ..." if len(data) > BYTES_SHOWN else "")
 
 

@@ -34,6 +34,12 @@ def test_memory_that_a_step_wrote_is_shown_by_its_place(told: Story) -> None:
     assert told.frames[7].memory == ("reads [stack-0x10] 01 00 00 00 00 00 00 00",)
 
 
+def test_pointers_in_memory_are_shown_by_their_place() -> None:
+    told = story(run("call f\nret\nf: ret", trace=True))
+    assert told.frames[0].memory == ("[stack-0x8] 00 00 00 00 00 00 00 00 -> code+0x5",)
+    assert told.frames[1].memory == ("takes its return address from [stack-0x8]",)
+
+
 def test_the_changes_lead_from_the_start_to_the_end(outcome: Outcome, told: Story) -> None:
     state = dict(told.start)
     for frame in told.frames:
