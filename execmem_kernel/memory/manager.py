@@ -337,7 +337,7 @@ class CodeMemoryManager:
             try:
                 block = None if pages else self._reserve(size, near)
                 if block is None:
-                    block = self._map_block(size, name, address, near)
+                    block = self._map_block(size, name, address, near, code or b"")
                 block.size = size
                 block.name = name
                 block.cell = cell = places.current_cell
@@ -364,7 +364,6 @@ class CodeMemoryManager:
                 if code is not None:
                     try:
                         if block.own_pages:
-                            self._store(block, 0, code)
                             block.region.freeze()
                         else:
                             written = linux.pwrite(block.region.write_descriptor, code, block.offset)
@@ -540,7 +539,9 @@ class CodeMemoryManager:
         self._rounding += block.capacity
         self._withdrawn.append(block)
 
-    def _map_block(self, size: int, name: str | None, address: int | None, near: int | None) -> Block:
+    def _map_block(
+        self, size: int, name: str | None, address: int | None, near: int | None, code: bytes | bytearray | memoryview
+    ) -> Block:
         """A block with pages and guards of its own."""
         capacity = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
         room, rule = self._room()
@@ -552,7 +553,7 @@ class CodeMemoryManager:
         region: Region | None = None
         for backend in dict.fromkeys((self._backend, _ANONYMOUS)):
             try:
-                region = self._map(capacity, title, backend, address, near, PAGES_START, PAGES_END)
+                region = self._map(capacity, title, backend, address, near, PAGES_START, PAGES_END, code)
                 break
             except OSError as error:
                 failure = error
@@ -570,7 +571,15 @@ class CodeMemoryManager:
         return block
 
     def _map(
-        self, size: int, name: str, backend: Backend, address: int | None, near: int | None, low: int, high: int
+        self,
+        size: int,
+        name: str,
+        backend: Backend,
+        address: int | None,
+        near: int | None,
+        low: int,
+        high: int,
+        code: bytes | bytearray | memoryview = b"",
     ) -> Region:
         """A new region at the address asked for, or near, or at the first free place from `low`, or anywhere."""
         guard = linux.PAGE_SIZE
@@ -581,16 +590,15 @@ class CodeMemoryManager:
         cursor = self._cursors.get((low, high), low)
         if address is not None and address % linux.PAGE_SIZE:
             raise ValueError(f"code can be placed at a multiple of {linux.PAGE_SIZE} only: a page starts there")
-        region = Region.map(
-            size, name, (*first, *(() if near is not None else (cursor,))), guard, backend, self._calls, self._stuck
-        )
+        starts = [*first, *(() if near is not None else (cursor,))]
+        region = Region.map(size, name, starts, guard, backend, self._calls, self._stuck, code)
         if region is None:
             places_left = gaps(linux.mappings(), low - guard, high + guard, size + 2 * guard)
             starts = [gap + guard for gap in places_left]
             if near is not None:
                 starts.sort(key=lambda start: abs(start - near))
             last = () if near is not None else (0,)
-            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls, self._stuck)
+            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls, self._stuck, code)
         if region is None:
             raise UnreachableError(
                 f"{format_size(size)} asked for within 2 GiB of an address: nothing is free there; "

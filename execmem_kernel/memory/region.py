@@ -43,8 +43,6 @@ _Result = TypeVar("_Result")
 INT3 = b"\xcc"
 """The breakpoint instruction, one byte long: whoever runs into unwritten or freed space stops at once, by SIGTRAP."""
 
-_FILL = INT3 * (64 * 1024)
-
 Backend = Literal["memfd", "anonymous"]
 
 
@@ -103,10 +101,12 @@ class Region:
         backend: Backend,
         calls: SystemCalls,
         stuck: list[Region],
+        code: bytes | bytearray | memoryview = b"",
     ) -> Region | None:
         """Map `size` bytes at the first of `addresses` that is free (0: wherever the kernel likes).
 
-        The pages are all there from now on, filled with int3: a host without memory fails here, not later by SIGBUS.
+        The pages are all there from now on, `code` first and int3 to the end: a host without memory fails here, not
+        later by SIGBUS.
 
         Returns:
             The region, or None if none of the addresses is free.
@@ -120,7 +120,7 @@ class Region:
                 write = calls.make("memfd_create", linux.code_file, f"execmem:{name}")
                 undo.callback(os.close, write)
                 calls.make("ftruncate", linux.resize_file, write, size)
-                _fill_file(calls, write, size)
+                _fill_file(calls, write, size, code)
                 read = calls.make("open", linux.reopen_read_only, write)
                 undo.callback(os.close, read)
             whole = size + 2 * guard
@@ -136,8 +136,7 @@ class Region:
             else:
                 protection = linux.PROT_READ | linux.PROT_WRITE
                 calls.make("mprotect", linux.protect_pages, region.address, size, protection)
-                for offset in range(0, size, len(_FILL)):
-                    linux.copy_to_memory(region.address + offset, _FILL[: size - offset])
+                linux.copy_to_memory(region.address, bytes(code).ljust(size, INT3))
             undo.pop_all()
         region.write_descriptor, region.read_descriptor = write, read
         return region
@@ -224,11 +223,9 @@ class Region:
 _FROZEN = -2
 
 
-def _fill_file(calls: SystemCalls, descriptor: int, size: int) -> None:
-    for offset in range(0, size, len(_FILL)):
-        part = min(size - offset, len(_FILL))
-        if calls.make("pwrite", linux.pwrite, descriptor, _FILL[:part], offset) != part:
-            raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
+def _fill_file(calls: SystemCalls, descriptor: int, size: int, code: bytes | bytearray | memoryview) -> None:
+    if calls.make("pwrite", linux.pwrite, descriptor, bytes(code).ljust(size, INT3), 0) != size:
+        raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
 
 
 def _reserve(addresses: Iterable[int], size: int, guard: int, calls: SystemCalls) -> int | None:
