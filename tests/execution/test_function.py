@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import execmem_kernel as em
 from execmem_kernel.execution import batch
 from execmem_kernel.execution.function import function
+from execmem_kernel.execution.supervisor import PtraceRefusedError
 
 ADD = "lea rax, [rdi + rsi]\nret"
 SUM = """
@@ -261,6 +262,14 @@ def test_results_that_a_program_fakes_are_not_believed() -> None:
         ret
     """
     assert function(forger, "long f(long a)").map(list(range(100, 150))) == list(range(100, 150))
+
+
+def test_where_ptrace_is_refused_every_case_is_run_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bytes:
+        raise PtraceRefusedError("this host refuses ptrace")
+
+    monkeypatch.setattr(batch, "left_behind", refused)
+    assert function(ADD, "long add(long a, long b)").map([(n, n) for n in range(6)]) == [2 * n for n in range(6)]
 
 
 def test_what_differs_from_run_to_run_is_run_apart() -> None:
