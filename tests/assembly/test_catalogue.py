@@ -149,7 +149,6 @@ OTHER_BYTES = {
         'mov al, "a"',
         'mov eax, "abc"',
     ),
-    "the ds: that is written is kept; it changes nothing": ("mov rbx, ds:[0x1000]",),
     "an exchange of a register with itself, in its own encoding": ("xchg rax, rax",),
 }
 """Reason -> inputs whose bytes say something else than those of GNU as."""
@@ -180,11 +179,6 @@ REFUSED_THOUGH_GNU_AS_TAKES = {
         "mov rax, st0",
     ),
     "ptr without a size, which GNU as takes for a symbol": ("mov rax, ptr [rbx]",),
-    "an address of 64 bits, which only movabs takes": (
-        "mov rax, [0x123456789abc]",
-        "mov rax, qword ptr [0x1122334455667788]",
-        "mov eax, dword ptr [0x1122334455667788]",
-    ),
     "operands that the instruction does not have in 64-bit mode": ("jmp dword ptr [rax]",),
     "an unknown name is an error, not a symbol for a linker": (
         "jmp rel",
@@ -251,7 +245,6 @@ REFUSED_THOUGH_GNU_AS_TAKES = {
         ".skip -1",
         ".fill -1,1,0",
     ),
-    "an old name of retf": ("lret",),
     "a prefix that the instruction has no use for": (
         "data16 nop",
         "rex.w nop",
