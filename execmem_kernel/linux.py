@@ -290,6 +290,11 @@ class Descriptors:
         with contextlib.suppress(IndexError):  # how popping the last one ends
             deque(map(os.close, iter(self._held.pop, None)), maxlen=0)
 
+    def __del__(self) -> None:
+        """Close what is held still: an interrupt may have come between a `finally:` and its `close()`."""
+        if self._held:
+            self.close()
+
 
 class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
