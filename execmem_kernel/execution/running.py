@@ -100,7 +100,7 @@ def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[Ex
     button = _StopButton()
     with button.held():
         memory = owner.allocate(call.program.code, name=name, pages=True)
-        with memory, button.let_through(), memory.pinned():
+        with memory, memory.pinned(), button.let_through():
             yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)
 
 
