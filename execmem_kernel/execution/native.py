@@ -727,9 +727,11 @@ def _conversion(kind: Scalar | Pointer, pieces: Mapping[str, str]) -> tuple[str,
             "size": target.size if target else 0,
         }
         return _fill(front, asked), ""
-    if kind.kind == "float":
-        return pieces[suffix], ""
     compact = pieces["compact_signed_size" if sys.version_info < (3, 12) else "compact_tagged_size"]
+    if suffix == "double":
+        return pieces["double"], pieces["whole"].replace("{compact}\n", compact.replace("big_{index}", "slow"))
+    if suffix == "float":
+        return pieces["float"], ""
     front = pieces["integer"].replace("{compact}\n", compact)
     if suffix == "u64":
         front = front.replace("{range}\n", pieces["range_u64"]) + pieces["after_unsigned"]

@@ -116,12 +116,25 @@ fits_{index}:
 #: after_unsigned
 next_{index}:
 
+# ---- a small int where a floating-point number is wanted, after the stub's end
+#: whole
+whole_{index}:
+        cmp     [rdi + 8], r15
+        jne     slow
+{compact}
+        mov     ecx, [rdi + 24]
+        imul    rcx, rax
+        cvtsi2sd xmm0, rcx
+        movq    rax, xmm0
+        jmp     got_{index}
+
 # ---- a float: its value lies in the object
 #: double
         mov     rdi, [r12 + {argument}]
+        mov     rax, [rdi + 16]         # of a float, its value
         cmp     [rdi + 8], rbx          # exactly a float
-        jne     slow
-        mov     rax, [rdi + 16]
+        jne     whole_{index}
+got_{index}:
         mov     [rsp + {slot}], rax
 #: float
         mov     rdi, [r12 + {argument}]

@@ -89,7 +89,11 @@ class Scalar:
                 hasattr(value, "__float__") or hasattr(value, "__index__")
             ):
                 raise TypeError(f"{what} must be a number for {self.name}, not {type(value).__name__}")
-            number = float(value)
+            try:
+                number = float(value)
+            except OverflowError:
+                bits = operator.index(value).bit_length()
+                raise OverflowError(f"{what}: an int of {bits} bits does not fit {self.name}") from None
             if self.size == 4:
                 try:
                     struct.pack("=f", number)

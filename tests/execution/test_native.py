@@ -97,8 +97,14 @@ def test_every_floating_point_number_comes_back_as_it_went_in(name: str) -> None
         assert same(value) == value
         assert math.copysign(1, same(value)) == math.copysign(1, value)
     assert math.isnan(same(math.nan))
-    assert same(3) == 3.0
-    assert type(same(3)) is float
+    for whole in (0, 3, -3, 2**24 - 1, -(2**30), 2**40, True):
+        assert same(whole) == whole
+        assert type(same(whole)) is float
+
+
+def test_an_int_that_no_double_can_hold_is_an_overflow_error() -> None:
+    with pytest.raises(OverflowError, match=r"f\(\) argument 1 'x': an int of 1329 bits does not fit double"):
+        make("ret", "double f(double x)")(10**400)
 
 
 @pytest.mark.parametrize(
