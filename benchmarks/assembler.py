@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time

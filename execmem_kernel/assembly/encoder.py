@@ -3,9 +3,9 @@
     Operation --canonical--> forms --+--> iced-x86, in process -----------+--> read back, compared --> Encoding
                                      +--> text --> Keystone, in a child --+
 
-Every literal goes to Keystone as 0x.., one canonical instruction a line. Where the two encoders agree, that is the
-answer; where they differ, the shorter one. Every answer is decoded by iced-x86 and by Capstone and must say what the
-operation says, or it does not exist. Branches are encoded here, from the tables of the Intel SDM.
+Keystone gets canonical instructions with every number as 0x.. or as one digit, which no radix changes. Where the two
+encoders agree, that is the answer; where they differ, the shorter one. Every answer is decoded by iced-x86 and by
+Capstone and must say what the operation says, or it does not exist. Branches are encoded here, from the Intel SDM.
 """
 
 # ruff: noqa: E501 (its tables are read by row)

@@ -631,7 +631,6 @@ def readable(text: str) -> str:
 _STRING_SIZES = {"b": 1, "w": 2, "d": 4, "q": 8}
 _STRING_STEMS = ("movs", "cmps", "stos", "lods", "scas", "ins", "outs")
 _DEFAULT_QUADWORD = frozenset(("push", "pop", "call", "jmp"))
-_HIGH_BYTES = frozenset(("ah", "bh", "ch", "dh"))
 _X87_WITH_TOP = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
 
 

@@ -1,7 +1,5 @@
 """One plain sentence for any instruction."""
 
-
-
 from __future__ import annotations
 
 import re

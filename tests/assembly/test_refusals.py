@@ -1,7 +1,5 @@
 """Every reason to refuse an instruction is documented, has an example, and is given where it belongs."""
 
-
-
 from __future__ import annotations
 
 import re
