@@ -3,8 +3,10 @@
     manager.allocate ──> pool of slabs   small functions share pages: one mapping for thousands
                      └─> own pages       a cell, or whoever asks: guard pages, a file that is frozen when sealed
 
-Everything is under one lock. Three things may happen at a moment nobody chose, and never wait for it: a forgotten
-handle's finalizer queues its block, a forked child starts with a new lock, and the end of the process frees nothing.
+Everything is under one lock. Four things happen at a moment nobody chose: the finalizer of a forgotten handle queues
+its block and waits for nothing; a forked child starts with a new lock; an interrupt (the stop button) in the middle of
+a change lets the books be worked out again from the blocks; and the end of the process frees nothing, since the kernel
+does, and a thread may still be inside.
 """
 
 from __future__ import annotations
@@ -323,7 +325,7 @@ class CodeMemoryManager:
         frame = _getframe(1)
         caller = frame.f_code
         file = caller.co_filename
-        caught = places.catch(frame) if file in places.OWN_FILES else (caller, frame.f_lasti)
+        caught = places.catch(frame) if file.startswith(places.PACKAGE) else (caller, frame.f_lasti)
         if self._forgotten_blocks:
             self._collect()
         with self._lock:
@@ -725,7 +727,7 @@ class CodeMemoryManager:
         if self._forgotten_blocks:
             self._collect()
         code = frame.f_code
-        caught = places.catch(frame) if code.co_filename in places.OWN_FILES else (code, frame.f_lasti)
+        caught = places.catch(frame) if code.co_filename.startswith(places.PACKAGE) else (code, frame.f_lasti)
         with self._lock:
             if memory._gone is not None:
                 return

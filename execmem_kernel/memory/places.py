@@ -17,14 +17,11 @@ current_cell: str | None = None
 namespace: Mapping[str, object] | None = None
 """The user's variables, to say which of them keeps memory alive; set with the cell, None outside a notebook."""
 
-_PACKAGE = str(Path(__file__).parent.parent) + "/"
+PACKAGE = str(Path(__file__).parent.parent) + "/"
+"""What the names of this package's own files begin with."""
 
 Caught = tuple[CodeType, int]
 """A place, not yet worked out."""
-
-
-OWN_FILES = frozenset(str(path) for path in Path(__file__).parent.parent.rglob("*.py"))
-"""Files of this package, for those who cannot afford a prefix test."""
 
 
 def catch(frame: FrameType | None) -> Caught:
@@ -39,7 +36,7 @@ def catch(frame: FrameType | None) -> Caught:
 
 def is_own_file(file: str) -> bool:
     """Whether a file is part of this package."""
-    return file.startswith(_PACKAGE)
+    return file.startswith(PACKAGE)
 
 
 def is_ours(code: CodeType) -> bool:
