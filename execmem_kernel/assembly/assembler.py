@@ -2,8 +2,8 @@
 
     text --macros--> lines --source.read_line--> statements --here--> chunks in sections --layout--> Program
 
-A chunk is a run of bytes that one statement makes. Sizes are found first, with every jump short; jumps that do not reach
-grow, and never shrink again, so the search ends. Then every chunk that depends on an address is encoded where it lies.
+A chunk is a run of bytes that one statement makes. Sizes are found first, with every jump short; jumps that do not
+reach grow until all reach. Then every chunk that depends on an address is encoded where it lies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 
 from execmem_kernel.assembly import externs, numbers
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
-from execmem_kernel.assembly.directives import NASM_ONLY
+from execmem_kernel.assembly.directives import NASM_DATA, NASM_ONLY
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.encoder import default_encoder
 from execmem_kernel.assembly.expressions import (
@@ -39,7 +39,7 @@ from execmem_kernel.assembly.expressions import (
     string_bytes,
 )
 from execmem_kernel.assembly.forms import is_mnemonic, known_registers
-from execmem_kernel.assembly.lines import Line, check_characters, split_lines
+from execmem_kernel.assembly.lines import Line, check_characters, lines_of
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.operands import Encoder, Encoding, Memory, Operation, Refusal, Target
 from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
@@ -48,6 +48,7 @@ from execmem_kernel.errors import AssemblyError
 
 ERROR_LIMIT = 20
 SIZE_LIMIT = 1 << 20
+SOURCE_LIMIT = 4 << 20
 PAGE = 4096
 _PASS_LIMIT = 40
 _SHRINK_LIMIT = 50
@@ -79,7 +80,9 @@ def _assemble(source: str, syntax: Syntax, address: int) -> Program:
 
 
 _NASM_WORD = re.compile(
-    rf"^[ \t]*(?:[A-Za-z_.?@][\w.$?@]*[ \t]*:?[ \t]+)?\[?(?:{'|'.join(sorted(NASM_ONLY))}|equ)\b(?![ \t]*[,:=])",
+    rf"^[ \t]*+\[?(?:(?:{'|'.join(NASM_ONLY)})\b"
+    rf"|(?:[A-Za-z_.?@][\w.$?@]*+(?:[ \t]*+:[ \t]*+|[ \t]++))?(?:{'|'.join(NASM_DATA)})\b)"
+    r"(?![ \t]*[,:=])",
     re.MULTILINE | re.IGNORECASE,
 )
 _NASM_PREPROCESSOR = re.compile(
@@ -87,7 +90,8 @@ _NASM_PREPROCESSOR = re.compile(
 )
 _GNU_WORD = re.compile(r"^[ \t]*\.intel_syntax", re.MULTILINE)
 _DOTTED = re.compile(
-    r"^[ \t]*(?:[\w.$]+:[ \t]*)?\.(?:text|data|bss|code|section|globl|global|rodata|byte|quad|long|asciz|string|ascii|zero)\b",
+    r"^[ \t]*(?:[\w.$]+:[ \t]*)?"
+    r"\.(?:text|data|bss|code|section|globl|global|rodata|byte|quad|long|asciz|string|ascii|zero)\b",
     re.MULTILINE,
 )
 
@@ -225,7 +229,8 @@ class Assembly:
         self._first_syntax: Syntax = syntax
         self._address = address
         self._encoder = encoder
-        self._dialect = dialect_of(source)
+        self._lines = lines_of(source)
+        self._dialect = dialect_of("\n".join(line.text for line in self._lines))
         self._diagnostics: list[Diagnostic] = []
         self._error_count = 0
         self._runs = 0
@@ -268,7 +273,7 @@ class Assembly:
     ) -> None:
         text = line.source
         if line.moved:
-            # The text that is wrong came out of a macro: the caret goes under the call, the expansion is named beside it.
+            # The text that is wrong came out of a macro: the caret goes under the call, beside it what the line became.
             start, end = len(text) - len(text.lstrip()), len(text.rstrip())
             number, expanded = line.expansion[-1] if line.expansion else (line.number, line.text)
             related = (*related, (Span(number, 1, 1), expanded, "what the line became"))
@@ -300,6 +305,9 @@ class Assembly:
     def program(self) -> Program:
         """Everything, in order; raises AssemblyError when any of it went wrong."""
         try:
+            if len(self._source) > SOURCE_LIMIT:
+                self._complain(self._lines[0], Complaint("ASM064", "The source is larger than 4 MiB.", 0, 1))
+                raise _TooManyErrors
             self._read()
             self._encode()
         except _TooManyErrors:
@@ -314,17 +322,16 @@ class Assembly:
         return self._finished()
 
     def _nested_too_deep(self) -> None:
-        line = self._here.line if self._here is not None else Line(1, split_lines(self._source)[0])
+        line = self._here.line if self._here is not None else self._lines[0]
         complaint = Complaint("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
         with contextlib.suppress(_TooManyErrors):
             self._complain(line, complaint)
 
     def _read(self) -> None:
-        lines = split_lines(self._source)
-        for line, complaint in check_characters(lines, self._source):
+        for line, complaint in check_characters(self._lines):
             self._complain(line, complaint)
             self._deceptive.add(line.number)
-        reader = LineReader(lines, self._source, self)
+        reader = LineReader(self._lines, self)
         while True:
             try:
                 upcoming = reader.next()
@@ -348,9 +355,13 @@ class Assembly:
         elif not dialect and ";" in line.text and len(separated(line.text, self._syntax, dialect)) > 1:
             start = line.text.index(";")
             self._warn(
-                line, "ASM084", "What stands after `;` reads like an instruction, and is taken as a comment.", start, start + 1,
+                line,
+                "ASM084",
+                "What stands after `;` reads like an instruction, and is taken as a comment.",
+                start,
+                start + 1,
                 "put each instruction on a line of its own",
-            )  # fmt: skip
+            )
         for text in texts:
             statement = read_line(text, self._syntax, dialect)
             complaint = statement.complaint
@@ -412,9 +423,15 @@ class Assembly:
         line = first.line
         related = ((Span(line.number, first.start + 1, first.end + 1), line.source, "defined here first"),)
         self._report(
-            "error", label.line, "ASM041", f"The label `{label.name}` is defined twice.", label.start, label.end,
-            "give one of the two another name", related=related,
-        )  # fmt: skip
+            "error",
+            label.line,
+            "ASM041",
+            f"The label `{label.name}` is defined twice.",
+            label.start,
+            label.end,
+            "give one of the two another name",
+            related=related,
+        )
 
     def define_constant(self, name: str, value: Expression, line: Line, start: int, end: int, *, again: bool) -> None:
         """Give a name a value; `again` allows to change it later (`.set`, `%assign`)."""
@@ -659,9 +676,12 @@ class Assembly:
                     "write .text before them",
                 )
             raise Complaint(
-                "ASM054", f"Instructions in {section.name} could not run: that memory is not executable.", statement.start, statement.end,
+                "ASM054",
+                f"Instructions in {section.name} could not run: that memory is not executable.",
+                statement.start,
+                statement.end,
                 "write .text before them",
-            )  # fmt: skip
+            )
         chunk = self._chunk("code", statement, line)
         chunk.operation = statement.ready
         if chunk.operation is None:
@@ -765,9 +785,12 @@ class Assembly:
                     return
                 if len(data) > size:
                     raise Complaint(
-                        "ASM053", f"`{statement.name}` holds {size} byte{'s' * (size > 1)} a value; this text has {len(data)}.",
-                        token.start, token.end, "use .ascii or .asciz for text",
-                    )  # fmt: skip
+                        "ASM053",
+                        f"`{statement.name}` holds {size} byte{'s' * (size > 1)} a value; this text has {len(data)}.",
+                        token.start,
+                        token.end,
+                        "use .ascii or .asciz for text",
+                    )
             elif token.text == "?":
                 chunk.data += bytes(size)
                 return
@@ -1505,7 +1528,7 @@ class Assembly:
                     finally:
                         self._offset = 0
         if total > SIZE_LIMIT:
-            line = Line(1, split_lines(self._source)[0])
+            line = self._lines[0]
             self._complain(line, Complaint("ASM062", "The program would be larger than 1 MiB.", 0, line.text_end))
         for name, (line, start, end) in self._globals.items():
             if (
@@ -1544,17 +1567,25 @@ class Assembly:
             statement = chunk.statement
             if stopped and not said and statement.name not in _GUARDS:
                 self._warn(
-                    chunk.line, "ASM081", "Nothing ever gets here: the instruction before it does not go on, and no label stands between.",
-                    statement.start, statement.end, "remove it, or give it a label that something jumps to",
-                )  # fmt: skip
+                    chunk.line,
+                    "ASM081",
+                    "Nothing ever gets here: the instruction before it does not go on, and no label stands between.",
+                    statement.start,
+                    statement.end,
+                    "remove it, or give it a label that something jumps to",
+                )
                 said = True
             stopped = _never_goes_on(statement)
             last = chunk
         if last is not None and not stopped and not _may_end(last.statement):
             self._warn(
-                last.line, "ASM080", "The program runs past its end: after this instruction comes nothing.", last.statement.start,
-                last.statement.end, "end it with ret",
-            )  # fmt: skip
+                last.line,
+                "ASM080",
+                "The program runs past its end: after this instruction comes nothing.",
+                last.statement.start,
+                last.statement.end,
+                "end it with ret",
+            )
 
     def _check_unused(self) -> None:
         """Labels in the code that nothing names; data may well be reached by counting on from a neighbour."""
@@ -1567,9 +1598,13 @@ class Assembly:
                 continue
             if is_mnemonic(name):
                 self._warn(
-                    label.line, "ASM082", f"`{name}:` is a label, and nothing uses it.", label.start, label.end,
+                    label.line,
+                    "ASM082",
+                    f"`{name}:` is a label, and nothing uses it.",
+                    label.start,
+                    label.end,
                     f"leave out the colon if the instruction {name} is meant",
-                )  # fmt: skip
+                )
             elif label.index and label.index < len(text.chunks) and text.chunks[label.index].kind == "code":
                 self._warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
 
@@ -1701,9 +1736,12 @@ def _may_end(statement: Statement) -> bool:
 def _segment_of(name: str, flags: str, statement: Statement) -> str:
     lowered = name.lower()
     for prefix, segment in (
-        (".text", "text"), (".code", "text"), (".rodata", "rodata"), (".rdata", "rodata"), (".data.rel.ro", "rodata"), (".data", "data"),
-        (".bss", "bss"), (".tdata", "data"), (".tbss", "bss"), (".const", "rodata"), ("text", "text"), ("code", "text"), ("data", "data"), ("bss", "bss"), (".lrodata", "rodata"),
-        ("_text", "text"), ("_data", "data"), ("rodata", "rodata"), (".note", "note"), (".comment", "note"), (".debug", "note"), (".eh_frame", "note"),
+        (".text", "text"), (".code", "text"), (".rodata", "rodata"), (".rdata", "rodata"), (".data.rel.ro",
+        "rodata"), (".data", "data"),
+        (".bss", "bss"), (".tdata", "data"), (".tbss", "bss"), (".const", "rodata"), ("text", "text"), ("code",
+        "text"), ("data", "data"), ("bss", "bss"), (".lrodata", "rodata"),
+        ("_text", "text"), ("_data", "data"), ("rodata", "rodata"), (".note", "note"), (".comment", "note"),
+        (".debug", "note"), (".eh_frame", "note"),
         (".gnu", "note"), (".stab", "note"),
     ):  # fmt: skip
         if lowered == prefix or lowered.startswith((prefix + ".", prefix + "_", prefix + "$")):
@@ -1731,9 +1769,12 @@ def _fitted(value: int, size: int, start: int, end: int) -> bytes:
     bits = 8 * size
     if not -(1 << (bits - 1)) <= value < 1 << bits:
         raise Complaint(
-            "ASM053", f"{value} does not fit into {size} byte{'s' * (size > 1)}.", start, end,
+            "ASM053",
+            f"{value} does not fit into {size} byte{'s' * (size > 1)}.",
+            start,
+            end,
             f"{-(1 << (bits - 1))} to {(1 << bits) - 1} does",
-        )  # fmt: skip
+        )
     return (value & ((1 << bits) - 1)).to_bytes(size, "little")
 
 
@@ -1744,7 +1785,8 @@ def _repeated(unit: bytes, size: int) -> bytes:
 
 
 _NOPS = (
-    b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00", b"\x66\x0f\x1f\x44\x00\x00",
+    b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00",
+    b"\x66\x0f\x1f\x44\x00\x00",
     b"\x0f\x1f\x80\x00\x00\x00\x00", b"\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
     b"\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00",
 )  # fmt: skip

@@ -203,9 +203,12 @@ def _register(parser: Parser) -> Register:
 def _no_register(tree: Expression, token: Token) -> None:
     if has_register(tree):
         raise Complaint(
-            "ASM046", "In AT&T syntax a register is written with `%`.", token.start, token.end,
+            "ASM046",
+            "In AT&T syntax a register is written with `%`.",
+            token.start,
+            token.end,
             'write %rax, or switch with `.intel_syntax noprefix` or syntax="intel"',
-        )  # fmt: skip
+        )
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

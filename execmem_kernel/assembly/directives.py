@@ -60,8 +60,9 @@ def _directives() -> dict[str, Directive]:
     add(".err .error", "error")
     add(".warning", "warning")
     add(
-        ".type .size .file .ident .loc .hidden .protected .internal .local .code64 .arch .addrsig .addrsig_sym .loc_mark_labels .print .title "
-        ".sbttl .list .nolist .psize .eject .ln .line .version .symver .subsection .gnu_attribute .model .stack .lflags .weakref .warning_off "
+        ".type .size .file .ident .loc .hidden .protected .internal .local .code64 .arch .addrsig .addrsig_sym "
+        ".loc_mark_labels .print .title .sbttl .list .nolist .psize .eject .ln .line .version .symver .subsection "
+        ".gnu_attribute .model .stack .lflags .weakref "
         ".386 .486 .586 .686 .x64 .xmm .noformat .allow_index_reg .disallow_index_reg",
         "ignored",
     )
@@ -156,27 +157,11 @@ NEEDS_NO_NAME = frozenset(
 )
 """Words that turn the word before them into a label, colon or not."""
 
-NASM_ONLY = frozenset(
-    (
-        "section",
-        "segment",
-        "global",
-        "extern",
-        "bits",
-        "default",
-        "db",
-        "dw",
-        "dd",
-        "dq",
-        "dt",
-        "do",
-        "times",
-        "resb",
-        "resw",
-        "resd",
-        "resq",
-    )
-)
+NASM_ONLY = ("section", "segment", "global", "extern", "bits", "default")
+"""Words at the beginning of a line that only NASM has."""
+
+NASM_DATA = ("db", "dw", "dd", "dq", "dt", "do", "times", "resb", "resw", "resd", "resq", "equ")
+"""Words that NASM has there or behind a name."""
 
 
 def nearest_directives(name: str) -> list[str]:

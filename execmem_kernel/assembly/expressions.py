@@ -26,7 +26,7 @@ _NUMBER_LIMIT = 1 << 128
 
 
 class Complaint(Exception):
-    """Something wrong in one line: code, message, 0-based columns, hint. Becomes a `Diagnostic` where the line is known."""
+    """Something wrong in one line: code, message, 0-based columns, hint; a `Diagnostic` once the line is known."""
 
     def __init__(
         self, code: str, message: str, start: int, end: int, hint: str = "", forms: tuple[str, ...] = ()
@@ -52,7 +52,9 @@ class Token(NamedTuple):
 _TOKEN = re.compile(
     r"""[ \t\f\v]*(?:
       (?P<name>[A-Za-z_.@?][A-Za-z0-9_.@?$]*)
-    | (?P<number>0[xX][0-9a-fA-F_]+\b | (?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)? | [0-9]+[eE][+-]?[0-9]+)(?![A-Za-z0-9_]) | [0-9][A-Za-z0-9_]*)
+    | (?P<number>0[xX][0-9a-fA-F_]+\b
+                | (?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)? | [0-9]+[eE][+-]?[0-9]+)(?![A-Za-z0-9_])
+                | [0-9][A-Za-z0-9_]*)
     | (?P<open>/\*)
     | (?P<comment>;.*|\#.*|//.*)
     | (?P<string>"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `(?:[^`\\]|\\.)*`)
@@ -467,9 +469,12 @@ class Parser:
             return SectionStart()
         if text == "%":
             raise Complaint(
-                "ASM020", "`%` before a name is AT&T syntax.", token.start, token.end,
+                "ASM020",
+                "`%` before a name is AT&T syntax.",
+                token.start,
+                token.end,
                 'write registers without `%`, or switch with `.att_syntax` or syntax="att"',
-            )  # fmt: skip
+            )
         if text in (",", "") or text in ")]":
             raise Complaint(
                 "ASM010", "Something is missing here.", token.start, token.end, "a number, a name or a register"
@@ -487,9 +492,12 @@ class Parser:
                 self.position += 1
                 return Number(value)
         raise Complaint(
-            "ASM020", f"`${following.text}` is AT&T syntax.", token.start, following.end,
-            f"write `{following.text}`, or switch with `.att_syntax` or syntax=\"att\"",
-        )  # fmt: skip
+            "ASM020",
+            f"`${following.text}` is AT&T syntax.",
+            token.start,
+            following.end,
+            f'write `{following.text}`, or switch with `.att_syntax` or syntax="att"',
+        )
 
     def _register(self, token: Token, register: str) -> Expression:
         if register == "st(0)" and self.peek() == "(":
@@ -539,9 +547,12 @@ def _bad_number(token: Token) -> Complaint:
     hint = ""
     if re.fullmatch(r"[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+", text):
         return Complaint(
-            "ASM018", "A number with a fraction or an exponent cannot stand here.", token.start, token.end,
+            "ASM018",
+            "A number with a fraction or an exponent cannot stand here.",
+            token.start,
+            token.end,
             "put it into memory with .double or .float and load it with movsd or movss",
-        )  # fmt: skip
+        )
     if len(text) > 64:
         return Complaint("ASM017", "This number is longer than any register.", token.start, token.end)
     if re.fullmatch(r"[0-9][0-9a-fA-F]*", text):
@@ -675,9 +686,12 @@ def evaluate(tree: Expression, lookup: Lookup) -> Value:
             return Value(left.number - right.number, _merge(left.terms, right.terms, -1))
         if left.weight or right.weight:
             raise Complaint(
-                "ASM034", f"An address cannot be used with `{tree.operator}`.", tree.start, tree.end,
+                "ASM034",
+                f"An address cannot be used with `{tree.operator}`.",
+                tree.start,
+                tree.end,
                 "only + and - make sense with one label; a difference of two labels is a plain number",
-            )  # fmt: skip
+            )
         return Value(
             _apply(tree.operator, left.number, right.number, tree.start, tree.end),
             tuple({**dict(left.terms), **dict(right.terms)}.items()),

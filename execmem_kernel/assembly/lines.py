@@ -46,16 +46,35 @@ def split_lines(source: str) -> list[str]:
     return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def lines_of(source: str) -> list[Line]:
+    """The lines of a source, comments over several lines blanked out; one more than the cap at most."""
+    lines = split_lines(source)[: LINE_LIMIT + 1]
+    # A line past the cap is refused unread, so nothing here has to look at it.
+    texts = ["" if len(line) > LENGTH_LIMIT else line for line in lines]
+    if "/*" in source:
+        texts = _without_long_comments(texts)
+    return [
+        Line(number, line, line if len(line) > LENGTH_LIMIT else text)
+        for number, (line, text) in enumerate(zip(lines, texts, strict=True), 1)
+    ]
+
+
 _SUSPECT = re.compile(r"[^\t\n\r\f -~]")
-_QUOTED_OR_COMMENT = re.compile(
-    r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|/\*.*?\*/|(?:;|#|//).*", re.DOTALL
-)
+QUOTED = r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`(?:[^`\\\n]|\\.)*+`?"
+"""A quoted text, or what an unclosed quote swallows: matched in one go, so that no text takes long to read."""
+_QUOTED_OR_COMMENT = re.compile(QUOTED + r"|(?:;|#|//).*")
 _LOOK_ALIKES = {
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'", "‛": "'", "′": "'",
-    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"', "，": ",", "、": ",", "‚": ",", "；": ";", "：": ":", "［": "[", "］": "]",
-    "【": "[", "】": "]", "（": "(", "）": ")", "＋": "+", "＊": "*", "×": "*", "∗": "*", "·": "*", "…": "...", "＃": "#", "＄": "$", "％": "%",
-    "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "у": "y", "і": "i", "ѕ": "s", "А": "A", "В": "B", "Е": "E", "О": "O", "Р": "P",
-    "С": "C", "Х": "X", "М": "M", "Т": "T", "Н": "H", "К": "K", "ο": "o", "α": "a", "ν": "v", "Α": "A", "Β": "B", "Ε": "E", "Ο": "O", "Χ": "X",
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'",
+    "‛": "'", "′": "'",
+    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"', "«": '"', "»": '"', "，": ",", "、": ",", "‚": ",", "；": ";",
+    "：": ":", "［": "[", "］": "]",
+    "【": "[", "】": "]", "（": "(", "）": ")", "＋": "+", "＊": "*", "×": "*", "∗": "*", "·": "*", "…": "...",
+    "＃": "#",
+    "＄": "$", "％": "%",
+    "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "х": "x", "у": "y", "і": "i", "ѕ": "s", "А": "A", "В": "B",
+    "Е": "E", "О": "O", "Р": "P",
+    "С": "C", "Х": "X", "М": "M", "Т": "T", "Н": "H", "К": "K", "ο": "o", "α": "a", "ν": "v", "Α": "A", "Β": "B",
+    "Ε": "E", "Ο": "O", "Χ": "X",
 }  # fmt: skip
 """Characters that slides, word processors and other alphabets put where ASCII is meant."""
 
@@ -77,18 +96,19 @@ _INVISIBLE = {
 }
 
 
-def check_characters(lines: list[str], source: str) -> Iterator[tuple[Line, Complaint]]:
-    """Characters that are invisible, reorder the text, or look like others; in comments and texts only those that deceive."""
-    if _SUSPECT.search(source) is None:
-        return
-    for number, text in enumerate(lines, 1):
-        if _SUSPECT.search(text) is None:
+def check_characters(lines: list[Line]) -> Iterator[tuple[Line, Complaint]]:
+    """Characters that are invisible, reorder the text, or look like others; in comments only those that deceive."""
+    for line in lines:
+        source = line.source
+        if source.isascii() and source.isprintable():
             continue
-        bare = _QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text)
-        for found in _SUSPECT.finditer(text):
+        if len(source) > LENGTH_LIMIT or _SUSPECT.search(source) is None:
+            continue
+        bare = _QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), line.text)
+        for found in _SUSPECT.finditer(source):
             complaint = _judge(found[0], found.start(), bare[found.start()] == found[0])
             if complaint is not None:
-                yield Line(number, text), complaint
+                yield line, complaint
                 break
 
 
@@ -112,9 +132,12 @@ def _judge(character: str, column: int, in_code: bool) -> Complaint | None:
         return Complaint("ASM001", f"Half a character ({code}) stands here.", column, column + 1, "delete it")
     if character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c":
         return Complaint(
-            "ASM001", f"An invisible character ({code}) stands here that changes the order in which text is shown.", column, column + 1,
+            "ASM001",
+            f"An invisible character ({code}) stands here that changes the order in which text is shown.",
+            column,
+            column + 1,
             "delete it: what is shown would not be what runs",
-        )  # fmt: skip
+        )
     if not in_code:
         return None
     if character in _INVISIBLE:
@@ -147,18 +170,23 @@ def _judge(character: str, column: int, in_code: bool) -> Complaint | None:
     )
 
 
-def without_long_comments(lines: list[str]) -> list[str]:
+def _without_long_comments(lines: list[str]) -> list[str]:
     """The lines with `/* ... */` blanked out, also over several lines; one that never ends is left as it is."""
-    return _QUOTED_OR_COMMENT_LINES.sub(_blank, "\n".join(lines)).split("\n")
+    text = "\n".join(lines)
+    parts: list[str] = []
+    position = 0
+    while (found := _QUOTED_OR_OPENING.search(text, position)) is not None:
+        end = found.end()
+        if found[0] != "/*":
+            parts.append(text[position:end])
+        else:
+            end = text.find("*/", end) + 2
+            if end < 2:
+                break
+            parts += (text[position : found.start()], re.sub(r"[^\n]", " ", text[found.start() : end]))
+        position = end
+    parts.append(text[position:])
+    return "".join(parts).split("\n")
 
 
-_QUOTED_OR_COMMENT_LINES = re.compile(
-    r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\\n]|\\.)*`|/\*[\s\S]*?\*/|(?:;|#|//)[^\n]*"
-)
-
-
-def _blank(found: re.Match[str]) -> str:
-    text = found[0]
-    if not text.startswith("/*"):
-        return text
-    return "\n".join(" " * len(line) for line in text.split("\n"))
+_QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|(?:;|#|//)[^\n]*")

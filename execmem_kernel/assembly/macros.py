@@ -1,7 +1,7 @@
 """Macros, repetition and conditions: lines in, lines out, under caps.
 
-NASM: %define %xdefine %undef %assign %macro %rep %if... ; GNU: .macro .rept .irp .irpc .if... Both rearrange text before
-a line is read as a statement. Every line that comes out knows the source line that asked for it.
+NASM: %define %xdefine %undef %assign %macro %rep %if...; GNU: .macro .rept .irp .irpc .if... Both rearrange text before a
+line is read as a statement. Every line that comes out knows the source line that asked for it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from execmem_kernel.assembly.expressions import Complaint, Expression, Parser, tokenize
-from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, Line, without_long_comments
+from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Line
 
 _DEPTH_LIMIT = 100
 
@@ -21,9 +21,7 @@ _NEEDED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FIRST_WORD = re.compile(r"[ \t]*(?:[\w.$@?]+:[ \t]*)?([%.]?[ \t]*[\w.$@?]+)")
-_WORD_OR_QUOTED = re.compile(
-    r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|`(?:[^`\\]|\\.)*`|[;#].*|//.*|(?<![\w.$@?%\\])[A-Za-z_.?@][\w.$@?]*"
-)
+_WORD_OR_QUOTED = re.compile(QUOTED + r"|[;#].*|//.*|(?<![\w.$@?%\\])[A-Za-z_.?@][\w.$@?]*+")
 
 
 class Host(Protocol):
@@ -88,15 +86,10 @@ class _Condition:
 class LineReader:
     """Hands out the lines of a source one by one, macros expanded."""
 
-    def __init__(self, lines: list[str], source: str, host: Host) -> None:
-        texts = without_long_comments(lines) if "/*" in source else lines
-        self._source = (
-            [Line(number, original, text) for number, (original, text) in enumerate(zip(lines, texts, strict=True), 1)]
-            if texts is not lines
-            else [Line(number, text) for number, text in enumerate(lines, 1)]
-        )
+    def __init__(self, lines: list[Line], host: Host) -> None:
+        self._source = lines
         self._index = 0
-        self._plain = _NEEDED.search(source) is None
+        self._plain = _NEEDED.search("\n".join(line.text for line in lines)) is None
         self._host = host
         self.line: Line = self._source[0]
         self._frames = [_Frame("source", lambda _: self._source, lines=self._source)]
@@ -532,7 +525,7 @@ class LineReader:
             if position >= len(names):
                 raise Complaint(
                     "ASM066",
-                    f"The macro `{macro.name}` takes {len(names)} argument{'s' * (len(names) != 1)}, not {len(arguments)}.",
+                    _miscounted(macro.name, len(names), len(arguments)),
                     start,
                     end,
                 )
@@ -634,9 +627,11 @@ class LineReader:
                     continue
                 if len(arguments) != len(define.parameters):
                     raise Complaint(
-                        "ASM066", f"The macro `{word}` takes {len(define.parameters)} argument{'s' * (len(define.parameters) != 1)}, not {len(arguments)}.",
-                        0, len(self.line.text.rstrip()),
-                    )  # fmt: skip
+                        "ASM066",
+                        _miscounted(word, len(define.parameters), len(arguments)),
+                        0,
+                        len(self.line.text.rstrip()),
+                    )
                 table = dict(zip(define.parameters, arguments, strict=True))
                 body = re.sub(r"[A-Za-z_.$?@][\w.$?@]*", lambda name, table=table: table.get(name[0], name[0]), body)  # type: ignore[misc]
             if depth > _DEPTH_LIMIT:
@@ -690,7 +685,7 @@ class _Pending(Line):
 
 # ---- text ------------------------------------------------------------------------------------------------------------
 
-_COMMENT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|([;#].*|//.*)")
+_COMMENT = re.compile(QUOTED + r"|([;#].*|//.*)")
 
 
 def _without_comment(text: str) -> str:
@@ -698,6 +693,10 @@ def _without_comment(text: str) -> str:
         if found[1] is not None:
             return text[: found.start()]
     return text
+
+
+def _miscounted(name: str, wanted: int, given: int) -> str:
+    return f"The macro `{name}` takes {wanted} argument{'s' * (wanted != 1)}, not {given}."
 
 
 def _is_att(word: str) -> bool:
@@ -823,16 +822,23 @@ def _nasm_text(text: str, arguments: list[str], number: int) -> str:
 _REPEATS = frozenset((".rept", ".rep", ".irp", ".irpc", "%rep"))
 _CONDITIONAL = frozenset(("if", "elif", "else", "endif"))
 _GNU_ACTIONS = {
-    ".macro": "gnu_macro", ".rept": "rept", ".rep": "rept", ".irp": "irp", ".irpc": "irp", ".endm": "stray", ".endmacro": "stray", ".endr": "stray",
-    ".exitm": "exitm", ".purgem": "forget", ".altmacro": "nothing", ".noaltmacro": "nothing", ".else": "else", ".elseif": "elif", ".endif": "endif",
+    ".macro": "gnu_macro", ".rept": "rept", ".rep": "rept", ".irp": "irp", ".irpc": "irp", ".endm": "stray",
+    ".endmacro": "stray", ".endr": "stray",
+    ".exitm": "exitm", ".purgem": "forget", ".altmacro": "nothing", ".noaltmacro": "nothing", ".else": "else",
+    ".elseif": "elif", ".endif": "endif",
 } | dict.fromkeys(
-    (f".if{kind}" for kind in ("", "def", "ndef", "notdef", "b", "nb", "c", "nc", "eq", "ne", "lt", "le", "gt", "ge", "eqs", "nes")), "if"
+    (f".if{kind}" for kind in ("", "def", "ndef", "notdef", "b", "nb", "c", "nc", "eq", "ne", "lt", "le", "gt", "ge",
+    "eqs", "nes")), "if"
 )  # fmt: skip
 _TESTS = ("", "def", "ndef", "macro", "nmacro", "idn", "nidn", "idni", "nidni", "num", "nnum", "str", "nstr")
 _NASM_ACTIONS = {
-    "%define": "define", "%idefine": "define", "%xdefine": "define", "%ixdefine": "define", "%undef": "undef", "%assign": "assign",
-    "%iassign": "assign", "%macro": "nasm_macro", "%imacro": "nasm_macro", "%endmacro": "stray", "%endm": "stray", "%unmacro": "forget",
-    "%rep": "rept", "%endrep": "stray", "%exitrep": "exitrep", "%exitmacro": "exitm", "%rotate": "rotate", "%else": "else", "%endif": "endif",
-    "%error": "message", "%fatal": "message", "%warning": "message", "%include": "refuse", "%use": "nothing", "%pragma": "nothing",
+    "%define": "define", "%idefine": "define", "%xdefine": "define", "%ixdefine": "define", "%undef": "undef",
+    "%assign": "assign",
+    "%iassign": "assign", "%macro": "nasm_macro", "%imacro": "nasm_macro", "%endmacro": "stray", "%endm": "stray",
+    "%unmacro": "forget",
+    "%rep": "rept", "%endrep": "stray", "%exitrep": "exitrep", "%exitmacro": "exitm", "%rotate": "rotate",
+    "%else": "else", "%endif": "endif",
+    "%error": "message", "%fatal": "message", "%warning": "message", "%include": "refuse", "%use": "nothing",
+    "%pragma": "nothing",
     "%line": "nothing", "%strlen": "strlen", "%clear": "nothing", "%pathsearch": "refuse", "%depend": "refuse",
 } | {f"%if{test}": "if" for test in _TESTS} | {f"%elif{test}": "elif" for test in _TESTS}  # fmt: skip

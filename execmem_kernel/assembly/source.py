@@ -2,8 +2,8 @@
 
     "again: add rax, [rbx+8*N]"  -->  Statement(labels=(again,), name="add", operands=(Register, Address(...)))
 
-Lines are read without knowing where they stand, so equal lines are read once. Names stay names here: what they are worth
-is known only when the program has been laid out. `build` then turns a statement into the operation to encode.
+Lines are read without knowing where they stand, so equal lines are read once. Names stay names here: what they are
+worth is known only when the program has been laid out. `build` then turns a statement into the operation to encode.
 """
 
 from __future__ import annotations
@@ -33,17 +33,21 @@ from execmem_kernel.assembly.expressions import (
     tokenize,
 )
 from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size, resolve
+from execmem_kernel.assembly.lines import QUOTED
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
 
 Syntax = Literal["intel", "att"]
 
 PREFIXES = {
-    "lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne", "xacquire": "xacquire",
-    "xrelease": "xrelease", "notrack": "notrack", "bnd": "bnd", "data16": "data16", "addr32": "addr32", "rex.w": "rex.w", "rex64": "rex.w",
+    "lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne",
+    "xacquire": "xacquire",
+    "xrelease": "xrelease", "notrack": "notrack", "bnd": "bnd", "data16": "data16", "addr32": "addr32",
+    "rex.w": "rex.w", "rex64": "rex.w",
 }  # fmt: skip
 
 SIZES = {
-    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "tword": 10, "oword": 16, "xmmword": 16, "dqword": 16,
+    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "tword": 10, "oword": 16,
+    "xmmword": 16, "dqword": 16,
     "ymmword": 32, "yword": 32, "qqword": 32, "zmmword": 64, "zword": 64, "real4": 4, "real8": 8, "real10": 10,
 }  # fmt: skip
 SIZE_NAMES = {
@@ -83,7 +87,7 @@ _PSEUDO_PREFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """An operand without registers and brackets: a number, or a label that the mnemonic and the dialect give a meaning."""
+    """An operand without registers and brackets: a number, or a label whose meaning others decide."""
 
     value: Expression
     size: int | None = None
@@ -184,7 +188,7 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
 
 @lru_cache(maxsize=4096)
 def separated(text: str, syntax: Syntax, dialect: Dialect) -> tuple[str, ...]:
-    """A line cut at the semicolons behind which another statement stands, as GNU as reads it; columns stay what they are.
+    """A line cut at the semicolons behind which another statement stands, as GNU as reads it; columns stay.
 
     What does not read as a statement is a comment, as NASM reads it and people mean it.
     """
@@ -213,7 +217,7 @@ def _semicolon(text: str) -> int | None:
     return None
 
 
-_QUOTED_OR_SEMICOLON = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|#|//|;")
+_QUOTED_OR_SEMICOLON = re.compile(QUOTED + r"|#|//|;")
 
 
 def _translated(complaint: Complaint, tokens: list[Token], dialect: Dialect) -> Complaint:
@@ -332,9 +336,12 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     if word.startswith("."):
         near = nearest_directives(word)
         raise Complaint(
-            "ASM050", f"There is no directive named `{token.text}`.", token.start, token.end,
+            "ASM050",
+            f"There is no directive named `{token.text}`.",
+            token.start,
+            token.end,
             f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "a label ends with a colon",
-        )  # fmt: skip
+        )
     return _instruction(tokens, position, labels, syntax, dialect)
 
 
@@ -515,9 +522,12 @@ def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
         )
         return replace(statement, operands=pieces)
     raise Complaint(
-        "ASM048", f"`{name}` works on a stack of another width than a 64-bit program has.", token.start, token.end,
+        "ASM048",
+        f"`{name}` works on a stack of another width than a 64-bit program has.",
+        token.start,
+        token.end,
         f"write `{resolved.mnemonic}`",
-    )  # fmt: skip
+    )
 
 
 def _ready(statement: Statement) -> Operation | None:
@@ -736,8 +746,12 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 hint = f"write [{tree.register.name}] for the memory it points to"
                 raise Complaint("ASM027", "A size with `ptr` needs an address in square brackets.", start, end, hint)
             raise Complaint(
-                "ASM027", f"The register {tree.register.name} is not a {SIZE_NAMES[size]}.", start, end, f"write [{tree.register.name}] for the memory it points to"
-            )  # fmt: skip
+                "ASM027",
+                f"The register {tree.register.name} is not a {SIZE_NAMES[size]}.",
+                start,
+                end,
+                f"write [{tree.register.name}] for the memory it points to",
+            )
         return Piece(tree.register, start, end)
     if has_bracket(tree) or segment is not None or reach:
         if far:
@@ -911,9 +925,12 @@ def arrange(address: Address, factors: list[int], start: int, end: int) -> tuple
         base, index = second, first
     if register_size(base.register.name) != register_size(index.register.name) and index.register.name[1:3] != "mm":
         raise Complaint(
-            "ASM023", f"{base.register.name} and {index.register.name} have different sizes.", index.start, index.end,
+            "ASM023",
+            f"{base.register.name} and {index.register.name} have different sizes.",
+            index.start,
+            index.end,
             "both registers of an address are 64 bits wide",
-        )  # fmt: skip
+        )
     return _checked(base.register, index, scale)
 
 
@@ -921,9 +938,12 @@ def _checked(base: Register | None, index: Term, scale: int) -> tuple[Register |
     name = index.register.name
     if scale not in (1, 2, 4, 8):
         raise Complaint(
-            "ASM029", f"A register in an address can be multiplied by 1, 2, 4 or 8, not by {scale}.", index.start, index.end,
+            "ASM029",
+            f"A register in an address can be multiplied by 1, 2, 4 or 8, not by {scale}.",
+            index.start,
+            index.end,
             "use lea or imul to compute it first",
-        )  # fmt: skip
+        )
     if name in ("rsp", "esp"):
         hint = "copy it to another register first" if scale > 1 else "it can be the base: write it once, without `*`"
         raise Complaint(
@@ -1031,9 +1051,12 @@ def _constant(statement: Statement, constant: Constant, piece: Piece, lookup: Lo
     text = constant.value
     label = getattr(text, "name", "the label")
     raise Complaint(
-        "ASM035", f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).", piece.start, piece.end,
+        "ASM035",
+        f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).",
+        piece.start,
+        piece.end,
         f"write [{label}] for what is stored there, `offset {label}` or lea for the address",
-    )  # fmt: skip
+    )
 
 
 # ---- back to text ----------------------------------------------------------------------------------------------------
@@ -1044,7 +1067,9 @@ def intel_text(statement: Statement) -> str:
     if not statement.name or statement.directive is not None:
         return ""
     texts = [_operand_text(piece.value) for piece in statement.operands]
-    return f"{statement.name} {', '.join(texts)}".strip()
+    vector = any(isinstance(piece.value, Register) and "mm" in piece.value.name for piece in statement.operands)
+    name = "mov" if statement.name == "movq" and not vector else statement.name
+    return f"{name} {', '.join(texts)}".strip()
 
 
 def _operand_text(value: Register | Constant | Address) -> str:

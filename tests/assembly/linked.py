@@ -1,4 +1,4 @@
-"""The same source through other assemblers: GNU as or NASM, then ld at our addresses; and the comparison with our Program."""
+"""The same source through other assemblers: GNU as or NASM, then ld at our addresses; and the comparison."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def linked(source: str, program: Program, *, assembler: str = "as") -> dict[str,
         (path / "script.ld").write_text(_SCRIPT.format(sections=sections))
         externs = [f"--defsym={name}={address:#x}" for name, address in program.externs.items()]
         done = subprocess.run(
-            ["ld", "-T", "script.ld", "--no-relax", "-e", "0", "--no-warn-rwx-segments", *externs, "out.o", "-o", "out.elf"],
+            ["ld", "-T", "script.ld", "--no-relax", "-e", "0", "--no-warn-rwx-segments", *externs,
+             "out.o", "-o", "out.elf"],
             cwd=path, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         if done.returncode:

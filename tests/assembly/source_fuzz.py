@@ -20,11 +20,16 @@ from execmem_kernel.errors import AssemblyError
 from tests.assembly.program_fuzz import WRITERS
 
 _PIECES = [
-    "[", "]", "(", ")", "{", "}", ",", ":", ";", "#", "//", "/*", "*/", "%", "$", "$$", "@", "\\", "'", '"', "`", "+", "-", "*", "~", "!", "<<", "=", ".", "..",
-    "\n", "\t", "\r", "\0", "\x0b", "\x7f", "–", "”", "\u00a0", "\u202e", "е", "日", "\ud800", "0x", "1e9", "0b", "1f", "1b", "99999999999999999999", "rax", "ah", "r8b", "rsp",
-    "[rip", "zmm31", "{k1}", "{z}", "{1to16}", "st(9)", "mov ", "lock ", "rep ", "times 5 ", ".rept 3\n", ".endr\n", ".macro m\n", ".endm\n", "%macro m 1\n", "%endmacro\n",
-    "%1", "%define x y\n", "%define y x\n", ".if 1\n", ".else\n", ".endif\n", ".set a, a+1\n", "a equ $-a\n", ".include \"x\"\n", ".data\n", ".bss\n", "section .text\n",
-    ".att_syntax\n", ".intel_syntax noprefix\n", ".align 4096\n", ".org 99\n", ".fill 3,8,-1\n", "dq 1.5e300\n", ".skip a-b\n", "offset ", "ptr ", "short ", "rel ", "dup(", "?",
+    "[", "]", "(", ")", "{", "}", ",", ":", ";", "#", "//", "/*", "*/", "%", "$", "$$", "@", "\\", "'", '"', "`",
+    "+", "-", "*", "~", "!", "<<", "=", ".", "..",
+    "\n", "\t", "\r", "\0", "\x0b", "\x7f", "–", "”", "\u00a0", "\u202e", "е", "日", "\ud800", "0x", "1e9", "0b",
+    "1f", "1b", "99999999999999999999", "rax", "ah", "r8b", "rsp",
+    "[rip", "zmm31", "{k1}", "{z}", "{1to16}", "st(9)", "mov ", "lock ", "rep ", "times 5 ", ".rept 3\n", ".endr\n",
+    ".macro m\n", ".endm\n", "%macro m 1\n", "%endmacro\n",
+    "%1", "%define x y\n", "%define y x\n", ".if 1\n", ".else\n", ".endif\n", ".set a, a+1\n", "a equ $-a\n",
+    ".include \"x\"\n", ".data\n", ".bss\n", "section .text\n",
+    ".att_syntax\n", ".intel_syntax noprefix\n", ".align 4096\n", ".org 99\n", ".fill 3,8,-1\n", "dq 1.5e300\n",
+    ".skip a-b\n", "offset ", "ptr ", "short ", "rel ", "dup(", "?",
 ]  # fmt: skip
 
 

@@ -194,7 +194,8 @@ def test_a_size_that_depends_on_itself_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [".skip 100000000", ".fill 1000000, 8, 1", "times 1000000000 db 0", "db 99999 dup (1000 dup (0))", ".org 0x7fffffff\nnop", ".skip 600000\n.skip 600000", "resq 200000"],
+    [".skip 100000000", ".fill 1000000, 8, 1", "times 1000000000 db 0", "db 99999 dup (1000 dup (0))",
+     ".org 0x7fffffff\nnop", ".skip 600000\n.skip 600000", "resq 200000"],
 )  # fmt: skip
 def test_no_program_is_larger_than_the_cap(source: str) -> None:
     assert refusals(source)[0][0] == "ASM062"
