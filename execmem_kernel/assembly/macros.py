@@ -1,7 +1,7 @@
 """Macros, repetition and conditions: lines in, lines out, under caps.
 
-NASM: %define %xdefine %undef %assign %macro %rep %if...; GNU: .macro .rept .irp .irpc .if... Both rearrange text before a
-line is read as a statement. Every line that comes out knows the source line that asked for it.
+NASM: %define %xdefine %undef %assign %macro %rep %if...; GNU: .macro .rept .irp .irpc .if... Both rearrange text
+before a line is read as a statement. Every line that comes out knows the source line that asked for it.
 """
 
 from __future__ import annotations
