@@ -316,11 +316,11 @@ def test_every_fault_becomes_an_exception_and_the_thread_goes_on() -> None:
         found = {}
         for name, (source, _) in json.loads(sys.argv[1]).items():
             function = make(source, "int64_t f(void)")
-            for _ in range(3):
+            for turn in range(3):
                 try:
                     found[name] = ["returned", function()]
                 except Exception as error:
-                    found[name] = [type(error).__name__, str(error)]
+                    found[name] = [type(error).__name__, str(error) if turn == 2 else ""]
                 assert add(40, 2) == 42
                 assert 0.1 + 0.2 == 0.30000000000000004
         print(json.dumps(found))
