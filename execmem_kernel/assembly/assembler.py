@@ -1615,7 +1615,7 @@ class Assembly:
         rows: list[ListingRow] = []
         features: set[str] = set()
         labels = self._label_addresses()
-        names = {address: name for name, address in reversed(labels.items())}
+        names = {address: name for name, address in reversed({**labels, **self._externs}.items())}
         for segment in _SEGMENT_ORDER:
             sections = [section for section in self._sections.values() if section.segment == segment]
             if segment != "text" and not any(section.chunks for section in sections):
