@@ -256,6 +256,13 @@ def test_a_call_is_one_step_of_a_trace() -> None:
     assert outcome.stdout == b"hi\n"
 
 
+def test_a_listing_and_a_pointer_show_the_function_by_name() -> None:
+    outcome = em.run(calling("puts, strlen", "lea rbx, [puts]\nlea rdi, [data]\ncall strlen\nmov rax, rbx"))
+    assert [row.text for row in outcome.program.listing if "call" in row.text] == ["call strlen"]
+    assert outcome.describe(outcome.registers["rax"]) == "puts"
+    assert outcome.warnings == ()
+
+
 def test_a_traced_run_ends_as_an_untraced_one() -> None:
     source = calling(
         "printf, malloc", "mov edi, 10\ncall malloc\nmov rsi, rax\nlea rdi, [data]\ncall printf", 'db "%p", 10, 0'
