@@ -126,7 +126,7 @@ def _first(code: bytes, address: int, syntax: str) -> Instruction:
     if facts is None:
         return Instruction(address, code[:1], f".byte 0x{code[0]:02x}", ".byte", (f"0x{code[0]:02x}",))
     code = code[: facts.size]
-    seen = None if facts.mnemonic in CAPSTONE_MISREADS else _text(_engine(syntax), code, address)
+    seen = None if facts.mnemonic in CAPSTONE_MISREADS else _text(syntax, code, address)
     mnemonic, operands = seen or effects.text_of(code, address, syntax)
     if syntax == "att":
         operands = re.sub(r", (?=[^()]*\))", ",", operands)
@@ -149,9 +149,10 @@ def _first(code: bytes, address: int, syntax: str) -> Instruction:
     )
 
 
-def _text(engine: capstone.Cs, code: bytes, address: int) -> tuple[str, str] | None:
+@lru_cache(maxsize=8192)
+def _text(syntax: str, code: bytes, address: int) -> tuple[str, str] | None:
     """Capstone's text of the one instruction, or None where Capstone sees another one, or none."""
-    for _, size, mnemonic, operands in engine.disasm_lite(code, address, 1):
+    for _, size, mnemonic, operands in _engine(syntax).disasm_lite(code, address, 1):
         if size == len(code):
             return mnemonic, operands
     return None
@@ -200,7 +201,7 @@ class Reading:
 
 def text_of(code: bytes, name: str) -> str:
     """What the bytes of an instruction of this name say at address 0: by Capstone, or by iced-x86 where that fails."""
-    seen = None if name in CAPSTONE_MISREADS else _text(_engine("intel"), code, 0)
+    seen = None if name in CAPSTONE_MISREADS else _text("intel", code, 0)
     mnemonic, operands = seen or effects.text_of(code, 0)
     return f"{mnemonic} {operands}" if operands else mnemonic
 
