@@ -258,10 +258,10 @@ def _bytes(value: Any) -> Any:
         return value
     try:
         view = memoryview(value)
-    except TypeError:
+        # A numpy scalar such as int64(5) has a buffer too, but stands for a number; an array of objects has no bytes.
+        return None if view.ndim == 0 or "O" in view.format else view.tobytes()
+    except (TypeError, ValueError, BufferError):
         return None
-    # A numpy scalar such as int64(5) has a buffer too, but stands for a number.
-    return None if view.ndim == 0 else view.tobytes()
 
 
 # ---- %%asm -----------------------------------------------------------------------------------------------------------
@@ -425,13 +425,15 @@ def _what_happened(outcome: Outcome) -> str:
 
 
 def _escapes(text: str) -> bytes:
-    r"""The bytes that `\n`, `\t`, `\0`, `\\` and `\xNN` in an option stand for."""
+    r"""The bytes that `\n`, `\t`, `\0`, `\\` and `\xNN` in an option stand for; everything else is UTF-8."""
 
-    def meant(match: re.Match[str]) -> str:
+    def meant(match: re.Match[bytes]) -> bytes:
         letter = match[1]
-        return chr(int(letter[1:], 16)) if letter[0] == "x" else {"n": "\n", "t": "\t", "0": "\0"}.get(letter, letter)
+        if letter[:1] == b"x" and len(letter) == 3:
+            return bytes.fromhex(letter[1:].decode())
+        return {b"n": b"\n", b"t": b"\t", b"0": b"\0"}.get(letter, letter)
 
-    return re.sub(r"\\(x[0-9a-fA-F]{2}|.)", meant, text).encode("utf-8", "surrogateescape")
+    return re.sub(rb"\\(x[0-9a-fA-F]{2}|.)", meant, text.encode())
 
 
 def _in_one_line(error: Raised, line: str) -> Raised:

@@ -138,6 +138,14 @@ def test_what_the_program_reads_comes_from_the_option(notebook: Notebook) -> Non
     assert notebook["outcome"].registers["cl"] == ord("4")
 
 
+@pytest.mark.parametrize(
+    ("typed", "data"),
+    [(r"a\n\t\0\\", b"a\n\t\0\\"), (r"\xff\x00", b"\xff\x00"), ("grün", "grün".encode()), (r"\q", b"q"), ("", b"")],
+)
+def test_escapes_in_stdin_stand_for_bytes(typed: str, data: bytes) -> None:
+    assert magics._escapes(typed) == data
+
+
 def test_att_syntax_is_a_choice(notebook: Notebook) -> None:
     assert "rax = 0x2a = 42" in notebook.cell("%%asm --syntax att\nmovl $42, %eax\nret")
 
@@ -279,7 +287,13 @@ def test_a_wrong_option_is_an_error_of_ours_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("[1]", "a list"), ("1.5", "floats go into xmm0"), ("None", "a NoneType")]
+    ("value", "message"),
+    [
+        ("[1]", "a list"),
+        ("1.5", "floats go into xmm0"),
+        ("None", "a NoneType"),
+        ("__import__('numpy').array([None])", "a ndarray"),
+    ],
 )
 def test_a_variable_that_no_register_can_hold_is_named(notebook: Notebook, value: str, message: str) -> None:
     notebook.cell(f"x = {value}")
