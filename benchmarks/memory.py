@@ -8,7 +8,8 @@
 (d) bytes reserved per byte of payload, against a page for each block
 
 The competitors of one comparison take turns, a few hundred operations each, and each figure is the median of many
-turns: a noisy machine disturbs all alike. The charts (PNG) are drawn from the same numbers that are printed.
+turns, in the thread's own processor time: a noisy machine disturbs all alike.
+The charts (PNG) are drawn from the same numbers that are printed.
 """
 
 from __future__ import annotations

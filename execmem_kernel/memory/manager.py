@@ -186,8 +186,8 @@ class Statistics:
         return "\n".join(
             [
                 f"{self.live} live, {self.peak} at most at once, {self.total} allocated so far",
-                f"reserved  {format_size(self.reserved)} in {self.slabs} slabs and "
-                f"{self.own_regions} regions of their own",
+                f"reserved  {format_size(self.reserved)} in {_count(self.slabs, 'slab')}, "
+                f"{_count(self.own_regions, 'block')} with pages of their own",
                 f"payload   {format_size(self.payload)}",
                 f"rounding  {format_size(self.rounding)}",
                 f"padding   {format_size(self.padding)}",
@@ -624,7 +624,7 @@ class CodeMemoryManager:
     def _exhausted(self, need: int, rule: str) -> OutOfCodeMemoryError:
         return OutOfCodeMemoryError(
             f"{format_size(need)} of executable memory asked for; {rule}; in use: {format_size(self._payload)} in "
-            f"{len(self._live)} blocks, {format_size(self._reserved - self._padding)} reserved. "
+            f"{_count(len(self._live), 'block')}, {format_size(self._reserved - self._padding)} reserved. "
             "Close what is not needed any more, or give the manager a higher limit"
         )
 
@@ -1184,6 +1184,10 @@ class CodeMemoryManager:
         for block in self._live.values():
             if block.own_pages:
                 block.region.drop_writing()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:

@@ -73,7 +73,7 @@ def test_running_out_says_what_was_asked_and_what_there_is() -> None:
             "4 KiB of executable memory asked for; the growth policy Bounded(policy=Fixed(size=8192), limit=8192)"
             in str(caught.value)
         )
-        assert "in use: 7 KiB in 1 blocks, 8 KiB reserved" in str(caught.value)
+        assert "in use: 7 KiB in 1 block, 8 KiB reserved" in str(caught.value)
         assert isinstance(caught.value, MemoryError)
         with manager.allocate(500):
             assert manager.statistics().live == 2
