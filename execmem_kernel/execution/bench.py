@@ -28,6 +28,8 @@ from execmem_kernel.memory.manager import manager
 _TABLE, _TABLE_SIZE, _TIMES = 0x2F00_0000, 384, 0x2F10_0000
 _GAP = 0x10_0000
 """Between a program's last segment and the stopwatch."""
+_OWN_SYSTEM_CALLS = 2
+"""The stopwatch asks the system's clock at the start and at the end."""
 _ROUND_NS = 20_000
 """A round of calls: long against the clock's own steps, short against what interrupts a process."""
 _ROUNDS = 201
@@ -58,6 +60,8 @@ class Timing:
     rounds: int
     iterations: int = 1
     """How many times a call goes round its own loop, as you said."""
+    supervised: bool = False
+    """Whether calls made system calls: the supervisor answers them, and that is most of what was measured."""
 
     @property
     def nanoseconds(self) -> float:
@@ -96,6 +100,8 @@ class Timing:
             )
         lines.append(f"    middle half   {self.low:12,.1f} to {self.high:,.1f} cycles")
         lines.append(f"    subtracted    {self.overhead:12,.1f} cycles, what an empty call takes")
+        if self.supervised:
+            lines.append("    it makes system calls: the time is that of the supervisor, which answers them")
         if self.too_short:
             lines.append("    too short to tell from an empty call: let it do its work more than once")
         elif self.noisy:
@@ -159,20 +165,20 @@ def bench(
         entry=stopwatch.labels["start"],
         limits=Limits(wall_s=timeout_s, cpu_s=timeout_s),
     )
-    _, warm, frequency = _measure(call, function, stopwatch, calls=1, rounds=_FEWEST_ROUNDS)
+    _, warm, frequency, _ = _measure(call, function, stopwatch, calls=1, rounds=_FEWEST_ROUNDS)
     once_ns = max(min(warm) * 1e9 / frequency, 1.0)
     calls = max(1, min(_MOST_CALLS, round(_ROUND_NS / once_ns)))
     rounds = max(_FEWEST_ROUNDS, min(_ROUNDS, round(_BUDGET_NS / (calls * once_ns))))
-    empty, times, frequency = _measure(call, function, stopwatch, calls, rounds)
+    empty, times, frequency, supervised = _measure(call, function, stopwatch, calls, rounds)
     overhead = statistics.median(empty) / calls
     low, middle, high = statistics.quantiles([time / calls - overhead for time in times], n=4)
-    return Timing(middle, low, high, overhead, frequency, calls * rounds, rounds, iterations)
+    return Timing(middle, low, high, overhead, frequency, calls * rounds, rounds, iterations, supervised)
 
 
 def _measure(
     call: Call, function: int, stopwatch: Program, calls: int, rounds: int
-) -> tuple[list[int], list[int], float]:
-    """The cycles of every round of empty calls and of every round of the function's, and the clock's frequency."""
+) -> tuple[list[int], list[int], float, bool]:
+    """The cycles of every round of empty calls and of the function's, the clock's frequency, and `Timing.supervised`."""
     table = struct.pack("<5Q", function, calls, rounds, _TIMES, stopwatch.labels["empty"]).ljust(_TABLE_SIZE, b"\0")
     names = _name("stopwatch", call), _name("times", call)
     ours = {names[0]: Buffer(table, _TABLE), names[1]: Buffer(16 * rounds, _TIMES)}
@@ -185,7 +191,8 @@ def _measure(
     tick, second, nano = struct.unpack_from("<3Q", outcome.buffers[names[0]], 56)
     tock, second_, nano_ = struct.unpack_from("<3Q", outcome.buffers[names[0]], 88)
     elapsed_ns = (second_ - second) * 1_000_000_000 + nano_ - nano
-    return list(times[1::2]), list(times[::2]), (tock - tick) * 1e9 / max(elapsed_ns, 1)
+    supervised = len(outcome.system_calls) > _OWN_SYSTEM_CALLS
+    return list(times[1::2]), list(times[::2]), (tock - tick) * 1e9 / max(elapsed_ns, 1), supervised
 
 
 def _name(wanted: str, call: Call) -> str:

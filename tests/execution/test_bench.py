@@ -58,6 +58,13 @@ def test_a_buffer_may_have_any_name() -> None:
     assert bench(source, {"rdi": "times"}, {"times": b"\7" + bytes(7), "stopwatch": 8}).calls > 0
 
 
+def test_it_says_that_system_calls_were_timed() -> None:
+    asking = bench("mov eax, 39\nsyscall\nret")
+    assert asking.supervised
+    assert "makes system calls" in asking.report()
+    assert not bench("ret").supervised
+
+
 def test_a_program_that_fails_raises_what_its_cell_would() -> None:
     with pytest.raises(em.SegmentationFault, match="line 1"):
         bench("mov eax, [0]\nret")
