@@ -178,7 +178,7 @@ def bench(
 def _measure(
     call: Call, function: int, stopwatch: Program, calls: int, rounds: int
 ) -> tuple[list[int], list[int], float, bool]:
-    """The cycles of every round of empty calls and of the function's, the clock's frequency, and `Timing.supervised`."""
+    """The cycles of every round of empty calls and of the function's; the clock's frequency; `Timing.supervised`."""
     table = struct.pack("<5Q", function, calls, rounds, _TIMES, stopwatch.labels["empty"]).ljust(_TABLE_SIZE, b"\0")
     names = _name("stopwatch", call), _name("times", call)
     ours = {names[0]: Buffer(table, _TABLE), names[1]: Buffer(16 * rounds, _TIMES)}
