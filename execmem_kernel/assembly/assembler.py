@@ -1371,7 +1371,29 @@ class Assembly:
         return size
 
     def _relax(self, jumps: list[tuple[_Chunk, Expression]]) -> None:
-        """Make the jumps near that do not reach; repeat until none is left."""
+        """Make the jumps near that do not reach, until all do; then see which of them reach after all."""
+        self._grow_jumps(jumps)
+        # Padding may have shrunk while jumps grew. All that nearly reach are tried together, then one by one.
+        spare = [jump[0] for jump in jumps if jump[0].form == "near" and self._reaches(jump, 192)]
+        if not spare:
+            return
+        size = self._sections[".text"].end
+        settled = [(chunk, chunk.form, chunk.size) for chunk, _ in jumps]
+        for chunk in spare:
+            _make_short(chunk)
+        self._grow_jumps(jumps)
+        if self._sections[".text"].end > size:
+            for chunk, form, chunk_size in settled:
+                chunk.form, chunk.size = form, chunk_size
+            self._lay_out()
+        for jump in [jump for jump in jumps if jump[0].form == "near" and self._reaches(jump, 130)][:_SHRINK_LIMIT]:
+            _make_short(jump[0])
+            self._lay_out()
+            if not all(other[0].form == "near" or self._reaches(other, 127) for other in jumps):
+                _make_near(jump[0])
+        self._lay_out()
+
+    def _grow_jumps(self, jumps: list[tuple[_Chunk, Expression]]) -> None:
         reach = 127
         for round_number in range(1000):
             self._lay_out()
@@ -1379,19 +1401,9 @@ class Assembly:
                 reach = 63  # a chain in which each growth pushes just one more: end it sooner, at some bytes' cost
             grown = [jump for jump in jumps if jump[0].form == "short" and not self._reaches(jump, reach)]
             if not grown:
-                break
+                return
             for chunk, _ in grown:
                 _make_near(chunk)
-        # Padding may have shrunk while jumps grew, so that one or another would reach after all.
-        spare = [jump for jump in jumps if jump[0].form == "near" and self._reaches(jump, 130)][:_SHRINK_LIMIT]
-        for jump in spare:
-            chunk = jump[0]
-            chunk.form, chunk.size = "short", 2
-            self._lay_out()
-            if not all(other[0].form == "near" or self._reaches(other, 127) for other in jumps):
-                _make_near(chunk)
-        if spare:
-            self._lay_out()
 
     def _reaches(self, jump: tuple[_Chunk, Expression], reach: int) -> bool:
         """Whether a short form of the jump gets where it goes in the present layout."""
@@ -1678,6 +1690,10 @@ class Assembly:
 
 
 _FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
+
+
+def _make_short(chunk: _Chunk) -> None:
+    chunk.form, chunk.size = "short", 2
 
 
 def _make_near(chunk: _Chunk) -> None:

@@ -336,8 +336,8 @@ def check(kind: str, seed: int) -> str | None:
     except OracleRefused as refusal:
         return f"{kind} {seed}: the oracle refuses: {refusal}"
     found = differences(program, other)
-    if kind == "nasm" and found and len(program.code) < len(other["text"]):
-        # NASM leaves a jump near here and there that would reach; the instructions must be the same all the same.
+    if found and len(program.code) <= len(other["text"]):
+        # The others leave a jump near here and there that would reach; the instructions must be the same all the same.
         ours, others = decoded(program.code, program.address), decoded(other["text"], program.address)
         if [text.split()[0] for text in ours] == [text.split()[0] for text in others]:
             return None
