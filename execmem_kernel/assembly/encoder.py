@@ -142,6 +142,8 @@ def _build(form: Form, operation: Operation) -> Instruction:
                 instruction.set_immediate_u64(number, value & ((1 << bits) - 1))
             case Memory():
                 _build_memory(instruction, number, slot, operand, registers)
+                if form.info.address_size == 32 and operand.base is None and operand.index is None:
+                    instruction.memory_displ_size = 4  # enqcmd ecx, [address]: the register's size is the address's
             case Target():
                 raise TypeError("branches are encoded elsewhere")
     if operation.mask is not None:
