@@ -291,11 +291,6 @@ class Descriptors:
             deque(map(os.close, iter(self._held.pop, None)), maxlen=0)
 
     def __del__(self) -> None:
-        # An interrupt may also arrive on the way into `close`; what it left open is closed here.
-        if self._held:
-            self.close()
-
-    def __del__(self) -> None:
         """Close what is held still: an interrupt may have come between a `finally:` and its `close()`."""
         if self._held:
             self.close()

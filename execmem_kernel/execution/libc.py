@@ -33,7 +33,7 @@ from execmem_kernel.assembly import externs
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.errors import AssemblyError, EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import syscalls
+from execmem_kernel.execution import stop_button, syscalls
 from execmem_kernel.execution.engine import Cause
 from execmem_kernel.execution.layout import (
     BREAK,
@@ -457,7 +457,7 @@ class Library:
         said = b""
         for _ in range(_LOADING_CALLS):
             child.resume(linux.PTRACE_CONT)
-            status = child.wait()
+            status = stop_button.waiting(child.wait)
             if not os.WIFSTOPPED(status):
                 raise WorkerLostError(f"the C library's loader ended (wait status {status:#x})")
             raw = child.registers()
@@ -670,7 +670,7 @@ class Library:
         child.set_registers(now)
         while True:
             child.resume(linux.PTRACE_CONT)
-            status = child.wait()
+            status = stop_button.waiting(child.wait)
             if not os.WIFSTOPPED(status) or status >> 8 != _SECCOMP_STOP:
                 return None
             now = child.registers()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import signal
-import sys
-import threading
 from collections.abc import Iterator, Mapping
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Literal
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.program import Program
+from execmem_kernel.execution import stop_button
 from execmem_kernel.execution.buffers import as_buffer
 from execmem_kernel.execution.engine import Buffer, Call, LifeEvent, Limits, Outcome
 from execmem_kernel.execution.supervisor import Supervisor
@@ -97,60 +95,10 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
 @contextlib.contextmanager
 def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[ExecutableMemory, Call]]:
     """A region of `owner`'s with the call's code in it, until the block ends, and the call that runs it there."""
-    button = _StopButton()
-    with button.held():
+    with stop_button.held():
         memory = owner.allocate(call.program.code, name=name, pages=True)
-        with memory, memory.pinned(), button.let_through():
+        with memory, memory.pinned():
             yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)
-
-
-class _StopButton:
-    """Holds SIGINT back while executable memory changes hands, so that an interrupt cannot lose any of it.
-
-    Only the main thread is ever interrupted; elsewhere there is nothing to hold.
-    """
-
-    def __init__(self) -> None:
-        handler = signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()
-        self._handler = handler if main and callable(handler) else None
-        self._pressed = False
-
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self._pressed = True
-
-    def _hold(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._note)
-
-    def _let(self) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            # The guard of native code stands in front of Python's own handler, which has just taken its place.
-            native = sys.modules.get("execmem_kernel.execution.native")
-            if native is not None:
-                native.renew_guard(signal.SIGINT)
-            if self._pressed:
-                self._pressed = False
-                self._handler(signal.SIGINT, None)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """The button does nothing until the block ends."""
-        self._hold()
-        try:
-            yield
-        finally:
-            self._let()
-
-    @contextlib.contextmanager
-    def let_through(self) -> Iterator[None]:
-        """Inside `held`: the button works as it did before."""
-        try:
-            self._let()
-            yield
-        finally:
-            self._hold()
 
 
 def _entry(program: Program, entry: str | int | None) -> int | None:

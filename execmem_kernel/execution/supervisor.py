@@ -18,7 +18,7 @@ from typing import Any
 
 from execmem_kernel import linux
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import abi, faults, image, layout, libc, stepping, syscalls, vectors
+from execmem_kernel.execution import abi, faults, image, layout, libc, stepping, stop_button, syscalls, vectors
 from execmem_kernel.execution.engine import (
     GENERAL,
     PARTS,
@@ -92,7 +92,7 @@ class Guest:
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
         descriptors |= {number: number for number in plan.descriptors}
         self._spawn(contents, descriptors)
-        status = self.child.wait()
+        status = stop_button.waiting(self.child.wait)
         if not os.WIFSTOPPED(status):
             step = image.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
             if step is None:
@@ -171,7 +171,7 @@ class Guest:
         # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
         self.child.set_registers({**raw, **ours, "orig_rax": verdict.number})
         self.child.resume(linux.PTRACE_SYSCALL)
-        status = self.child.wait()
+        status = stop_button.waiting(self.child.wait)
         if not os.WIFSTOPPED(status):
             raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
         result = self.child.registers()["rax"]
@@ -379,7 +379,7 @@ class Run:
                 return ending
 
     def _wait(self) -> int:
-        status = self.guest.child.wait()
+        status = stop_button.waiting(self.guest.child.wait)
         if not os.WIFSTOPPED(status):
             raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
         return status

@@ -15,12 +15,13 @@ import signal
 import struct
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from execmem_kernel import linux
 from execmem_kernel.assembly.disassembler import cpu_features
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import faults, image, layout, supervisor, syscalls, vectors
+from execmem_kernel.execution import faults, image, layout, stop_button, supervisor, syscalls, vectors
 from execmem_kernel.execution.engine import GENERAL, Call, Exited, Faulted, Outcome, Returned, SystemCall, TimedOut
 from execmem_kernel.execution.tracing import Trace
 
@@ -198,7 +199,8 @@ class _Testimony(supervisor.Run):
         with _ending(self.guest.child.pid) as ended:
             waiting = {ended, *streams}
             while waiting:
-                ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
+                left = max(0.0, deadline - time.monotonic())
+                ready, _, _ = stop_button.waiting(partial(select.select, list(waiting), [], [], left))
                 if not ready:
                     return "wall"
                 for descriptor in ready:

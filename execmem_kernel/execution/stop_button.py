@@ -1,0 +1,82 @@
+"""Jupyter's stop button, which is SIGINT: it works while a program is waited for, and at no other instant of a run.
+
+Python may raise KeyboardInterrupt between any two of its instructions: after pages have been mapped and before they
+have an owner, or on the way into the very call that cleans up. A run is short but for the waiting, so everything else
+of it is left undisturbed, and a press that comes meanwhile counts at the next wait or at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+_Result = TypeVar("_Result")
+_Handler = Callable[[int, FrameType | None], object]
+
+
+class _Button:
+    """The state of the button during the main thread's run."""
+
+    __slots__ = ("handler", "pressed", "works")
+
+    def __init__(self, handler: _Handler) -> None:
+        self.handler = handler
+        self.works = False
+        self.pressed = False
+
+    def press(self, number: int, frame: FrameType | None) -> None:
+        if self.works:
+            self.handler(number, frame)
+        else:
+            self.pressed = True
+
+    def let(self) -> None:
+        """Let a press that came too early count now."""
+        if self.pressed:
+            self.pressed = False
+            self.handler(signal.SIGINT, None)
+
+
+_button: _Button | None = None
+"""Of the main thread, the only one that is ever interrupted; None outside a run."""
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """The button works only in `waiting` until the block ends; a run inside a run changes nothing."""
+    global _button
+    handler = signal.getsignal(signal.SIGINT)
+    if _button is not None or threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    button = _Button(handler)
+    signal.signal(signal.SIGINT, button.press)
+    _button = button
+    try:
+        yield
+    finally:
+        _button = None
+        signal.signal(signal.SIGINT, handler)
+        # The guard of native code stands in front of Python's own handler, which has just taken its place.
+        native = sys.modules.get("execmem_kernel.execution.native")
+        if native is not None:
+            native.renew_guard(signal.SIGINT)
+        button.let()
+
+
+def waiting(wait: Callable[[], _Result]) -> _Result:
+    """Make a call that may take long; pressing the button ends it."""
+    button = _button
+    if button is None or threading.current_thread() is not threading.main_thread():
+        return wait()
+    button.works = True
+    try:
+        button.let()
+        return wait()
+    finally:
+        button.works = False
