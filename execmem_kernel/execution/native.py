@@ -399,14 +399,13 @@ class FaultSentence:
     times as long as the fault itself, and a program that catches its faults may never ask.
     """
 
-    def __init__(self, code: NativeCode, arrived: _Arrived, passed: Passed | None) -> None:
+    def __init__(self, code: NativeCode, arrived: _Arrived, passed: Passed) -> None:
         self.program = code.program
         self.guard = code.guard
         self.signal_name = signal.Signals(arrived.number).name
         self.offset = arrived.rip - code.start
         self.inside = 0 <= self.offset <= len(self.program.code)
         self.passed = passed
-        """The arguments, if they are still known."""
 
     @functools.cached_property
     def text(self) -> str:
@@ -414,12 +413,10 @@ class FaultSentence:
 
     def _replayed(self) -> str | None:
         """The first sentence of a replay's report, if it ended in the same way."""
-        if self.passed is None:
-            return None
         call = Call(self.program, self.passed.registers, self.passed.buffers, limits=_REPLAY)
         try:
             outcome = run_in(self.guard.manager, call, name="replay")
-        except ExecmemError:  # this host cannot run programs apart, or this process is a forked child
+        except ExecmemError:  # this host cannot run programs apart
             return None
         offset = outcome.registers["rip"] - self.program.address
         inside = 0 <= offset <= len(self.program.code)
@@ -564,7 +561,7 @@ class NativeCode:
         arrived = _arrived(self.guard)
         raise self._explained(arrived, self._passed(arrived.frame))
 
-    def _passed(self, frame: int) -> Passed | None:
+    def _passed(self, frame: int) -> Passed:
         """The arguments of a call that the stub made, from its frame."""
         parameters = self.prototype.parameters
         if not any(isinstance(parameter.type, Pointer) for parameter in parameters):
@@ -574,7 +571,7 @@ class NativeCode:
         given = (ctypes.c_void_p * len(parameters)).from_address(ctypes.c_uint64.from_address(frame + _ARGUMENTS).value)
         return self.prototype.convert([ctypes.cast(address or 0, ctypes.py_object).value for address in given])
 
-    def _explained(self, arrived: _Arrived, passed: Passed | None) -> ProgramFault:
+    def _explained(self, arrived: _Arrived, passed: Passed) -> ProgramFault:
         return _ERRORS[arrived.number](FaultSentence(self, arrived, passed))
 
     def __repr__(self) -> str:
