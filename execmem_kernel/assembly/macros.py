@@ -507,7 +507,7 @@ class LineReader:
         )
         chosen = macro
         # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
-        frame.make = lambda _: [_Pending(line, inner, frame, number) for inner in chosen.body]  # type: ignore[misc]
+        frame.make = lambda _: [_Pending(line, inner, frame, number) for inner in chosen.body]
         self._push(frame, line)
 
     def _called(self, call: Line, inner: Line, text: str) -> Line:
@@ -672,7 +672,7 @@ class _Pending(Line):
         return _Pending(self._call, self._inner, self._frame, self._number)
 
     @property
-    def text(self) -> str:  # type: ignore[override]
+    def text(self) -> str:
         if self._text is None:
             self._text = _nasm_text(self._inner.text, self._frame.arguments, self._number)
             self.expansion = (*self.expansion, (self._inner.number, self._text))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NoReturn
 
 from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME, Directive, nearest_directives
 from execmem_kernel.assembly.expressions import (
@@ -545,7 +545,7 @@ def _ready(statement: Statement) -> Operation | None:
     return build(statement, _no_names, 0, "")
 
 
-def _no_names(tree: Expression) -> object:
+def _no_names(tree: Expression) -> NoReturn:
     raise AssertionError(tree)
 
 
