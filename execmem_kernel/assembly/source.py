@@ -64,6 +64,7 @@ SIZE_NAMES = {
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
+_SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
 _STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "enter"))
 _REPEATED_SCANS = {"bsf": "tzcnt", "bsr": "lzcnt"}
 _STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
@@ -981,6 +982,12 @@ def build(statement: Statement, lookup: Lookup, address: int, dialect: Dialect) 
             operands.append(_memory(value, piece, lookup))
         else:
             operands.append(_constant(statement, value, piece, lookup, dialect))
+    match operands:
+        case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
+            statement.name in _SIZED_BY_NUMBER
+        ):
+            # NASM lets the number say the size: mov [rdi], byte 5.
+            operands = [replace(memory, size=size), replace(immediate, size=None)]
     return Operation(
         statement.name,
         tuple(operands),
@@ -1048,8 +1055,7 @@ def _constant(statement: Statement, constant: Constant, piece: Piece, lookup: Lo
         return Immediate(value.number, constant.size, bool(value.terms))
     if name == "lea" or dialect == "gnu":
         return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
-    text = constant.value
-    label = getattr(text, "name", "the label")
+    label = expression_text(constant.value)
     raise Complaint(
         "ASM035",
         f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).",

@@ -41,6 +41,8 @@ def refused(source: str) -> str:
         (("vaddps zmm0, zmm1, [rax]{1to16}", "vaddps zmm0, zmm1, dword [rax]{1to16}"), "62f1745858 00".replace(" ",
         "")),
         (("vmovdqu64 zmm0, [rax+64]",), "62f1fe486f4001"),
+        (("mov [rdi], byte 5", "mov byte [rdi], 5"), "c60705"),
+        (("cmp [rax], dword 0", "cmp dword ptr [rax], 0"), "833800"),
         (("rep movsb", "REP MOVSB"), "f3a4"),
         (("lock inc qword ptr [rax]", "lock inc qword [rax]"), "f048ff00"),
         (("movs byte ptr [rdi], byte ptr [rsi]", "movsb"), "a4"),
