@@ -1,7 +1,8 @@
 """What one machine instruction says, with every name and expression resolved: the seam between reader and encoder.
 
-The front end (source.py, assembler.py) makes an `Operation` of every statement, whatever its spelling (GNU, NASM, MASM or
-AT&T); the encoder turns operations into bytes and checks the bytes against the same operation. Nothing here is text.
+The front end (source.py, assembler.py) makes an `Operation` of every statement, whatever its spelling (GNU, NASM,
+MASM or AT&T); the encoder turns operations into bytes and checks the bytes against the same operation. Nothing
+here is text.
 """
 
 from __future__ import annotations
