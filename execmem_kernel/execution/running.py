@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution import stop_button
 from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import Buffer, Call, LifeEvent, Limits, Outcome
+from execmem_kernel.execution.engine import Buffer, Call, Faulted, LifeEvent, Limits, Outcome, Warned
 from execmem_kernel.execution.supervisor import Supervisor
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
 from execmem_kernel.memory.region import ExecutableMemory
@@ -89,7 +90,30 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
         outcome = Supervisor().run(ready)
     size = len(call.program.code)
     kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
-    return dataclasses.replace(outcome, life=tuple(LifeEvent(kind, size) for kind in kinds))
+    life = tuple(LifeEvent(kind, size) for kind in kinds)
+    foreseen = _unavailable_here(call.program)
+    if isinstance(outcome, Faulted):
+        foreseen = tuple(warned for warned in foreseen if warned.line != outcome.line)  # its sentence says it
+    return dataclasses.replace(outcome, life=life, warnings=foreseen + outcome.warnings)
+
+
+def _unavailable_here(program: Program) -> tuple[Warned, ...]:
+    """What this machine's processor cannot execute, known from its features before anything runs."""
+    if program.features <= cpu_features():
+        return ()
+    found = []
+    for instruction in disassemble(program.code, program.address):
+        missing = sorted(set(instruction.features) - cpu_features())
+        if missing and program.row_at(instruction.address) is not None:
+            found.append(
+                Warned(
+                    "feature",
+                    f"`{instruction.mnemonic}` needs {', '.join(missing).upper()}, which this processor does not have",
+                    program.line_at(instruction.address),
+                    "it would stop here with SIGILL: test for the feature with `cpuid` before",
+                )
+            )
+    return tuple(found)
 
 
 @contextlib.contextmanager

@@ -157,3 +157,21 @@ def test_the_same_program_ends_the_same_way_every_time() -> None:
     source = "mov rax, rsp\nlea rbx, [rip]\npushfq\npop rcx\nmov rdx, [rsp-64]\nret"
     outcomes = [em.run(source) for _ in range(3)]
     assert len({tuple(outcome.registers.values()) for outcome in outcomes}) == 1
+
+
+def test_an_instruction_that_this_processor_lacks_is_named_although_it_is_never_reached() -> None:
+    # 3DNow!: no processor has had it since 2010, so that this holds on every machine.
+    outcome = em.run("jmp over\npfadd mm0, mm1\nover: mov eax, 1\nret")
+    assert isinstance(outcome, em.Returned)
+    (warned,) = [warned for warned in outcome.warnings if warned.code == "feature"]
+    assert warned.line == 2
+    assert "pfadd" in warned.message
+    assert "D3NOW" in warned.message
+
+
+def test_an_instruction_that_this_processor_lacks_is_named_once_where_it_stops_the_program() -> None:
+    outcome = em.run("pfadd mm0, mm1\nret")
+    assert isinstance(outcome, em.Faulted)
+    assert outcome.signal == "SIGILL"
+    assert "D3NOW" in outcome.headline
+    assert not outcome.warnings
