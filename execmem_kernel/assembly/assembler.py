@@ -12,15 +12,15 @@ import contextlib
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-from execmem_kernel.assembly import externs, numbers
+from execmem_kernel.assembly import externs, numbers, refusals
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
-from execmem_kernel.assembly.directives import NASM_DATA, NASM_ONLY
+from execmem_kernel.assembly.directives import DIRECTIVES, NASM_DATA, NASM_ONLY
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.encoder import default_encoder
 from execmem_kernel.assembly.expressions import (
@@ -39,11 +39,21 @@ from execmem_kernel.assembly.expressions import (
     string_bytes,
 )
 from execmem_kernel.assembly.forms import is_mnemonic, known_registers
-from execmem_kernel.assembly.lines import Line, check_characters, lines_of
+from execmem_kernel.assembly.lines import QUOTED, Line, check_characters, continued, lines_of
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.operands import Encoder, Encoding, Memory, Operation, Refusal, Target
 from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
-from execmem_kernel.assembly.source import Constant, Name, Statement, Syntax, build, read_line, separated
+from execmem_kernel.assembly.source import (
+    SIZES,
+    Constant,
+    Name,
+    Statement,
+    Syntax,
+    build,
+    hides_instruction,
+    read_line,
+    separated,
+)
 from execmem_kernel.errors import AssemblyError
 
 ERROR_LIMIT = 20
@@ -97,6 +107,13 @@ _DOTTED = re.compile(
 
 
 _COMPILED = re.compile(r"^[ \t]*\.(?:ident[ \t]|cfi_startproc)", re.MULTILINE)
+_OUTSIDE_OF_MEMORY = frozenset(("section", "return", "syntax", "set", "equ", "global", "extern", "common", "end"))
+"""What still counts in a section for debuggers and linkers, of which nothing is ever loaded."""
+_QUOTED_OR_COMMENT = re.compile(QUOTED + r"|[;#].*|//.*")
+_ESCAPE = re.compile(r"\\[ntr0]")
+_OCTAL = re.compile(r"(?<![\w.])0[0-7]*[1-7][0-7]+(?![\w.])")
+_WORD = re.compile(r"[\w.$@?~#]+")
+_PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -176,7 +193,7 @@ class _Chunk:
 class _Section:
     """The chunks of one section, in order."""
 
-    __slots__ = ("address", "alignment", "chunks", "end", "name", "run", "segment")
+    __slots__ = ("address", "alignment", "chunks", "end", "name", "run", "scolded", "segment")
 
     def __init__(self, name: str, segment: str, run: int) -> None:
         self.name = name
@@ -186,6 +203,8 @@ class _Section:
         self.address = 0
         self.end = 0
         self.run = run
+        self.scolded = False
+        """Whether somebody has been told that no instructions can stand here: once is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +250,15 @@ class Assembly:
         self._encoder = encoder
         self._lines = lines_of(source)
         self._dialect = dialect_of("\n".join(line.text for line in self._lines))
+        if self._dialect == "nasm":
+            self._lines = continued(self._lines)
         self._diagnostics: list[Diagnostic] = []
         self._error_count = 0
         self._runs = 0
         self._order = 0
         self._sections: dict[str, _Section] = {}
+        self._owners: dict[int, _Section] = {}
+        """Which section a run belongs to."""
         self._section = self._open_section(".text", "text")
         self._open_section(".data", "data")  # before .data.rel.ro and the like, as linkers have it
         self._previous = self._section
@@ -256,6 +279,14 @@ class Assembly:
         self._deceptive: set[int] = set()
         self._compiled = _COMPILED.search(source) is not None
         self._offset = 0
+        self._said: set[tuple[int, str, str]] = set()
+        self._broken: set[str] = set()
+        """First words of lines that are wrong: to be told of them once is enough."""
+        self._echoes: list[tuple[Line, Complaint]] = []
+        self._gnu = False
+        """Whether any of it is GNU's."""
+        self._named: set[str] | None = None
+        """Every word that stands on a line with others; made when first asked for."""
 
     # ---- diagnostics -------------------------------------------------------------------------------------------------
 
@@ -276,6 +307,10 @@ class Assembly:
             # The text that is wrong came out of a macro: the caret goes under the call, beside it what the line became.
             start, end = len(text) - len(text.lstrip()), len(text.rstrip())
             number, expanded = line.expansion[-1] if line.expansion else (line.number, line.text)
+            if severity == "error" and number != line.number:
+                if (number, code, message) in self._said:
+                    return  # the same slip in a macro's body, met in another call
+                self._said.add((number, code, message))
             related = (*related, (Span(number, 1, 1), expanded, "what the line became"))
         end = min(end, len(text)) if start < len(text) else end
         span = Span(line.number, start + 1, max(start + 1, end) + 1)
@@ -285,7 +320,13 @@ class Assembly:
             if self._error_count >= ERROR_LIMIT:
                 raise _TooManyErrors
 
-    def _complain(self, line: Line, complaint: Complaint) -> None:
+    def _complain(self, line: Line, complaint: Complaint, *, echo: bool = False) -> None:
+        if complaint.code in ("ASM040", "ASM043") and not echo:
+            name = line.text[complaint.start : complaint.end]
+            if name in self._broken or name[:-1] in self._broken:
+                # The line that should have defined the name has its own error; this one only follows from it.
+                self._echoes.append((line, complaint))
+                return
         self._report(
             "error",
             line,
@@ -315,6 +356,9 @@ class Assembly:
         except RecursionError:
             # Constants that stand for long expressions of constants that stand for long expressions.
             self._nested_too_deep()
+        if not self._error_count:
+            for line, complaint in self._echoes:
+                self._complain(line, complaint, echo=True)
         if self._error_count:
             raise AssemblyError([found for found in _in_order(self._diagnostics) if found.severity == "error"])
         self._check_flow()
@@ -349,10 +393,11 @@ class Assembly:
     def _read_line(self, line: Line) -> None:
         # Only GNU as reads AT&T syntax, so its rules are the ones meant there.
         dialect = "gnu" if self._syntax == "att" else self._dialect
+        self._gnu |= dialect == "gnu"
         texts: tuple[str, ...] = (line.text,)
         if dialect == "gnu" and ";" in line.text:
-            texts = separated(line.text, self._syntax, dialect)
-        elif not dialect and ";" in line.text and len(separated(line.text, self._syntax, dialect)) > 1:
+            texts = separated(line.text)
+        elif not dialect and ";" in line.text and hides_instruction(line.text, self._syntax):
             start = line.text.index(";")
             self._warn(
                 line,
@@ -362,9 +407,18 @@ class Assembly:
                 start + 1,
                 "put each instruction on a line of its own",
             )
+        if dialect != "gnu":
+            self._warn_of_meanings(line, dialect)
         for text in texts:
             statement = read_line(text, self._syntax, dialect)
             complaint = statement.complaint
+            if not statement.name and statement.labels and self._is_slip(statement.labels[-1], line):
+                name = statement.labels[-1]
+                refusal = refusals.unknown(name.name)
+                complaint = Complaint(refusal.code, refusal.message, name.start, name.end, refusal.hint)
+                self._note_broken(line)
+                self._complain(line, complaint)
+                continue
             try:
                 if complaint is None:
                     self._take(statement, line)
@@ -373,7 +427,55 @@ class Assembly:
                     self._define(name, line)
             except Complaint as found:
                 complaint = found
+            self._note_broken(line)
             self._complain(line, complaint)
+
+    def _note_broken(self, line: Line) -> None:
+        if not line.moved and (first := _WORD.search(line.text)) is not None:
+            self._broken.add(first[0])
+
+    def _warn_of_meanings(self, line: Line, dialect: Dialect) -> None:
+        """Point out what another assembler, or C, would read otherwise."""
+        text = line.text
+        if line.moved:
+            return
+        if dialect == "nasm" and "\\" in text:
+            for found in _QUOTED_OR_COMMENT.finditer(text):
+                if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
+                    start = found.start() + escape.start()
+                    self._warn(
+                        line,
+                        "ASM087",
+                        f"To NASM `{escape[0]}` in these quotes is two plain characters.",
+                        start,
+                        start + 2,
+                        "write the text in backquotes, or the number 10 for a new line",
+                    )
+                    return
+        elif not dialect and " 0" in text:
+            octal = _OCTAL.search(_QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
+            if octal is not None:
+                here, there = int(octal[0], 8), int(octal[0])
+                self._warn(
+                    line,
+                    "ASM085",
+                    f"`{octal[0]}` is {here} here, as in GNU as and C; to NASM and MASM it is {there}.",
+                    octal.start(),
+                    octal.end(),
+                    f"write {here} or {there}, whichever is meant",
+                )
+
+    def _is_slip(self, name: Name, line: Line) -> bool:
+        """Whether a word alone on its line, which NASM takes for a label, is more likely an instruction misspelt.
+
+        A label is named somewhere else, too.
+        """
+        if name.colon or line.moved:
+            return False
+        if self._named is None:
+            bare = (_QUOTED_OR_COMMENT.sub(" ", other.text) for other in self._lines)
+            self._named = {word for text in bare if len(text.split()) > 1 for word in _WORD.findall(text)}
+        return name.name not in self._named
 
     def _take(self, statement: Statement, line: Line) -> None:
         for name in statement.labels:
@@ -383,7 +485,7 @@ class Assembly:
         directive = statement.directive
         if directive is None:
             self._add_code(statement, line)
-        else:
+        elif self._section.segment != "note" or directive.kind in _OUTSIDE_OF_MEMORY:
             handler: Callable[[Statement, Line], None] = getattr(self, f"_do_{directive.kind}")
             handler(statement, line)
 
@@ -439,6 +541,7 @@ class Assembly:
             place = self._place(name, line, start, end)
             self._doubled(place, self._labels[name])
             return
+        name = self._full_name(name, self._parent)
         known = self._constants.get(name)
         place = self._place(name, line, start, end)
         settled = self._settled(value, place)
@@ -451,6 +554,10 @@ class Assembly:
             known.append(_Constant(settled, place))
         else:
             self._constants[name] = [_Constant(settled, place)]
+
+    def _full_name(self, name: str, parent: str) -> str:
+        """What a constant is kept under: NASM's `.x equ 8` belongs to the label before it, like a label `.x`."""
+        return f"{parent}{name}" if name[0] == "." and name[:2] != ".." and self._dialect == "nasm" else name
 
     def _settled(self, value: Expression, place: _Label) -> Expression:
         """The value as a number, where it is one already."""
@@ -479,6 +586,10 @@ class Assembly:
             return settled.value
         raise Complaint("ASM036", "This must be a number that is known here already.", 0, len(line.text))
 
+    def pieces(self, text: str, macros: Iterable[str]) -> tuple[str, ...]:
+        """The statements of a line, where semicolons separate them."""
+        return separated(text, frozenset(macros)) if self._syntax == "att" or self._dialect == "gnu" else (text,)
+
     def note_warning(self, line: Line, text: str) -> None:
         """A warning that the source itself asks for."""
         self._warn(line, "ASM086", f"The source says: {text}", 0, len(line.text.rstrip()))
@@ -490,7 +601,8 @@ class Assembly:
     def _look_up_settled(self, tree: Expression) -> Value:
         """Addresses are not known while reading; only differences inside one rigid run are."""
         if isinstance(tree, Symbol):
-            constants = self._constants.get(tree.name)
+            parent = self._here.parent if self._here is not None else ""
+            constants = self._constants.get(self._full_name(tree.name, parent))
             if constants is not None:
                 last = constants[-1].value
                 if isinstance(last, Number):
@@ -536,7 +648,7 @@ class Assembly:
             for label in same:
                 if label.parent == parent:
                     return label
-            if len(same) == 1:
+            if len(same) == 1 and self._dialect != "nasm":
                 return same[0]
         if "." in name[1:]:
             parent, _, local = name.partition(".")
@@ -555,6 +667,30 @@ class Assembly:
             return labels[index - 1] if index else None
         return labels[index] if index < len(labels) else None
 
+    def _worth(self, tree: Expression) -> Value:
+        """What an expression is worth in the present layout, where `_here` is."""
+        value = evaluate(tree, self._look_up)
+        if len(value.terms) > 1:
+            assert self._here is not None
+            self._check_sections(value, self._here.section)
+        return value
+
+    def _check_sections(self, value: Value, home: _Section | None) -> None:
+        """Refuse the distance between two sections: how far apart they lie is nobody's number.
+
+        Only a place in the very section where the value stands may be subtracted from one elsewhere, as the tables
+        of distances do that compilers make.
+        """
+        counts: dict[_Section | None, int] = {}
+        for run, count in value.terms:
+            section = self._owners.get(run)
+            counts[section] = counts.get(section, 0) + count
+        if any(count < 0 and section is not home for section, count in counts.items()):
+            raise Complaint(
+                "ASM034", "This is the distance between places in two different sections.", 0, 0,
+                "count a length right behind what it measures, in the same section: `size equ $ - text`",
+            )  # fmt: skip
+
     def _look_up(self, tree: Expression) -> Value:
         """What a name is worth in the present layout."""
         here = self._here
@@ -565,14 +701,11 @@ class Assembly:
             return Value(here.address + self._offset, ((here.run, 1),))
         assert here is not None
         section = here.section
-        return (
-            Value(section.address, ((-1 - id(section), 1),))
-            if section.chunks and section.chunks[0].run != 0
-            else Value(section.address, ((0, 1),))
-        )
+        self._owners[-1 - id(section)] = section
+        return Value(section.address, ((-1 - id(section), 1),))
 
     def _symbol(self, tree: Symbol) -> Value:
-        name = tree.name
+        name = self._full_name(tree.name, self._here.parent if self._here is not None else "")
         constants = self._constants.get(name)
         if constants is not None:
             self._used.add(name)
@@ -588,20 +721,26 @@ class Assembly:
             held, self._here = self._here, chosen.place
             self._depth += 1
             try:
-                return evaluate(chosen.value, self._look_up)
+                worth = evaluate(chosen.value, self._look_up)
+                if worth.terms and worth.weight != 1:
+                    self._check_sections(worth, None)
+                return worth
             except Complaint as complaint:
                 raise Complaint(complaint.code, complaint.message, tree.start, tree.end, complaint.hint) from None
             finally:
                 self._here = held
                 self._depth -= 1
+        name = tree.name
         label = self._find_label(name, self._here)
         if label is not None:
             self._used.add(label.name)
             return Value(label.address, ((label.run, 1),))
         if "@" in name[1:]:
             return self._relocated(tree)
-        if self._compiled and name not in self._externs and _PLAIN_NAME.match(name):
-            self.declare_extern(name)  # a compiler declares nothing
+        if name not in self._externs and (
+            (self._compiled and _PLAIN_NAME.match(name)) or (self._gnu and name in externs.FAMILIAR)
+        ):
+            self.declare_extern(name)  # compilers declare nothing, and GNU as asks for nothing
         if name[0].isdigit():
             value = number(name, self._dialect)
             if value is not None:
@@ -633,22 +772,38 @@ class Assembly:
         return self._symbol(Symbol(name, tree.start, tree.end))
 
     def _unknown(self, tree: Symbol) -> Complaint:
-        names = [*self._labels, *self._constants, *self._dotted]
-        near = difflib.get_close_matches(tree.name, names, n=2, cutoff=0.6)
-        lowered = tree.name.lower()
+        return Complaint("ASM040", f"Nothing here is named `{tree.name}`.", tree.start, tree.end, self._hint_for(tree))
+
+    def _hint_for(self, tree: Symbol) -> str:
+        """What was probably meant by a name that nothing defines."""
+        name, lowered = tree.name, tree.name.lower()
+        here = self._here.line.text if self._here is not None else ""
+        if self._gnu and ";" in here[: tree.start] and not here.lstrip().startswith(name):
+            return "in GNU syntax `;` separates statements; a comment begins with `#`"
+        if name in self._dotted:
+            return f"each belongs to the label before it: write `{self._dotted[name][0].parent}{name}`"
+        if (numbered := _NUMBERED.fullmatch(lowered)) is not None:
+            return f"the registers are {_RANGES[numbered[1]]}"
+        if lowered == "ptr":
+            return "behind `ptr` stands an address: qword ptr [rax]"
+        near = difflib.get_close_matches(name, [*self._labels, *self._constants, *self._dotted], n=2, cutoff=0.6)
+        if not near and (self._gnu or self._externs):
+            near = difflib.get_close_matches(name, externs.FAMILIAR, n=2, cutoff=0.75)
+        near = near or difflib.get_close_matches(lowered, SIZES, n=1, cutoff=0.75)
         if near:
-            hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
-        elif is_mnemonic(tree.name):
-            hint = "an instruction stands on a line of its own"
-        elif re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
-            hint = f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
-        elif registers := difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=8, cutoff=0.6):
-            # Letters exchanged are the commonest slip.
-            registers.sort(key=lambda register: sorted(register) != sorted(lowered))
-            hint = f"if a register is meant: {' or '.join(registers[:2])}?"
-        else:
-            hint = f"define it with `{tree.name}:`, or say `extern {tree.name}` if it lies elsewhere"
-        return Complaint("ASM040", f"Nothing here is named `{tree.name}`.", tree.start, tree.end, hint)
+            return f"did you mean {' or '.join(f'`{other}`' for other in near)}?"
+        if is_mnemonic(name):
+            return "an instruction stands on a line of its own"
+        if re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
+            return f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
+        # Letters exchanged are the commonest slip.
+        exchanged = [register for register in _FAMILIAR_REGISTERS if sorted(register) == sorted(lowered)]
+        registers = exchanged or difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6)
+        if registers:
+            return f"if a register is meant: {' or '.join(registers[:2])}?"
+        if name[0] == ".":
+            return f"define it with `{name}:`"
+        return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
 
     # ---- chunks ------------------------------------------------------------------------------------------------------
 
@@ -663,10 +818,21 @@ class Assembly:
         """What follows does not lie at a fixed distance from what came before."""
         self._runs += 1
         self._section.run = self._runs
+        self._owners[self._runs] = self._section
 
     def _add_code(self, statement: Statement, line: Line) -> None:
         section = self._section
         if section.segment not in ("text", "note"):
+            if not is_mnemonic(statement.name):
+                refusal = refusals.unknown(statement.name)
+                near = difflib.get_close_matches(statement.name, _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
+                hint = (
+                    f"did you mean `{near[0]}`?" if near else refusal.hint or f"for a label write `{statement.name}:`"
+                )
+                raise Complaint(refusal.code, refusal.message, statement.start, statement.end, hint)
+            if section.scolded:
+                return
+            section.scolded = True
             if section.segment == "bss":
                 raise Complaint(
                     "ASM054",
@@ -682,6 +848,8 @@ class Assembly:
                 statement.end,
                 "write .text before them",
             )
+        if not is_mnemonic(statement.name):
+            self._note_broken(line)
         chunk = self._chunk("code", statement, line)
         chunk.operation = statement.ready
         if chunk.operation is None:
@@ -1132,7 +1300,7 @@ class Assembly:
         if section is None:
             self._runs += 1
             section = _Section(name, segment, self._runs)
-            self._sections[name] = section
+            self._sections[name] = self._owners[self._runs] = section
         return section
 
     def _do_section(self, statement: Statement, line: Line) -> None:
@@ -1339,7 +1507,7 @@ class Assembly:
         held, self._here = self._here, chunk
         statement = chunk.statement
         try:
-            value = evaluate(chunk.amount, self._look_up)
+            value = self._worth(chunk.amount)
             count = value.number
             if chunk.kind == "org":
                 count = count - chunk.address if value.weight else count - (chunk.address - chunk.section.address)
@@ -1460,12 +1628,18 @@ class Assembly:
             if chunk.refusal is not None:
                 self._refuse(chunk, chunk.refusal)
         self._check_sizes()
+        self._check_constants()
 
     def _build(self, chunk: _Chunk) -> bool:
         self._here = chunk
         try:
-            operation = build(chunk.statement, self._look_up, chunk.address, self._dialect_of(chunk))
+            operation = build(chunk.statement, self._worth, chunk.address, self._dialect_of(chunk))
         except Complaint as complaint:
+            if complaint.start == complaint.end:
+                statement = chunk.statement
+                complaint = Complaint(
+                    complaint.code, complaint.message, statement.start, statement.last, complaint.hint
+                )
             self._complain(chunk.line, complaint)
             chunk.operation = None
             return False
@@ -1501,6 +1675,10 @@ class Assembly:
         statement = chunk.statement
         start, end = statement.start, statement.end
         operands = statement.operands
+        if refusal.code == "ASM100" and any(
+            name.text[bad.start : bad.end].lower() == statement.name for name, bad in self._echoes
+        ):
+            refusal = replace(refusal, hint=f"for a label write `{statement.name}:`")
         if refusal.operand is not None:
             if 0 <= refusal.operand < len(operands):
                 start, end = operands[refusal.operand].start, operands[refusal.operand].end
@@ -1525,7 +1703,7 @@ class Assembly:
                         else 0
                     )
                     try:
-                        value = evaluate(tree, self._look_up)
+                        value = self._worth(tree)
                         if value.weight not in (0, 1):
                             raise Complaint(
                                 "ASM034",
@@ -1536,6 +1714,8 @@ class Assembly:
                             )
                         chunk.data[offset : offset + size] = _fitted(value.number, size, start, end)
                     except Complaint as complaint:
+                        if complaint.start == complaint.end:
+                            complaint = Complaint(complaint.code, complaint.message, start, end, complaint.hint)
                         self._complain(chunk.line, complaint)
                     finally:
                         self._offset = 0
@@ -1550,6 +1730,23 @@ class Assembly:
                 and name not in self._dotted
             ):
                 self._complain(line, self._unknown(Symbol(name, start, end)))
+
+    def _check_constants(self) -> None:
+        """Constants that nothing uses must have a value all the same, as NASM asks."""
+        if self._gnu:
+            return
+        for name, constants in self._constants.items():
+            for constant in constants:
+                if isinstance(constant.value, Number) or name in self._used:
+                    continue
+                place = self._here = constant.place
+                try:
+                    self._worth(constant.value)
+                except Complaint as complaint:
+                    start, end = place.start, place.end
+                    if complaint.start < complaint.end:
+                        start, end = complaint.start, complaint.end
+                    self._complain(place.line, Complaint(complaint.code, complaint.message, start, end, complaint.hint))
 
     # ---- warnings ----------------------------------------------------------------------------------------------------
 
@@ -1689,6 +1886,11 @@ class Assembly:
         return _repeated(chunk.fill or b"\0", chunk.size), False
 
 
+_NUMBERED = re.compile(r"(st|k|r|xmm|ymm|zmm|mm)\(?[0-9]{1,3}\)?")
+_RANGES = {
+    "st": "st(0) to st(7)", "k": "k0 to k7", "r": "r8 to r15", "mm": "mm0 to mm7",
+    "xmm": "xmm0 to xmm31", "ymm": "ymm0 to ymm31", "zmm": "zmm0 to zmm31",
+}  # fmt: skip
 _FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
 
 

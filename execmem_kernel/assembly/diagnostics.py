@@ -140,7 +140,9 @@ CODES = MappingProxyType(
         "ASM082": ("An unused label has the name of an instruction.", "mov eax, 1\nret:"),
         "ASM083": ("Nothing uses a label.", "nop\nhere: ret"),
         "ASM084": ("An instruction stands in a comment.", "mov eax, 1 ; mov ebx, 2\nret"),
+        "ASM085": ("A number means one thing to GNU as and another to NASM.", "mov eax, 010\nret"),
         "ASM086": ("The source itself asks to warn.", '.warning "slow"\nret'),
+        "ASM087": ("A backslash in plain quotes is a plain backslash to NASM.", 'mov eax, 5\nret\nx db "hi\\n"'),
     }
 )
 """Code of the reader -> what it means, and a source that triggers it. The encoder's are in refusals.py."""

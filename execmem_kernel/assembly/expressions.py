@@ -69,14 +69,14 @@ _RAW_STRING = re.compile(r"\"[^\"]*\"|'[^']*'|`(?:[^`\\]|\\.)*`")
 _RAW_WORDS = frozenset(("db", "dw", "dd", "dq", "dt", "do", "ddq", "dy", "dz"))
 
 
-def tokenize(text: str, start: int = 0) -> list[Token]:
+def tokenize(text: str, *, nasm: bool = False) -> list[Token]:
     """The tokens of one line, comments left out.
 
-    After a NASM data word a backslash in plain quotes is a backslash, as NASM has it.
+    A backslash in plain quotes is a backslash, as NASM has it, after a NASM data word and wherever `nasm` is set.
     """
     tokens: list[Token] = []
-    position, size = start, len(text)
-    raw = False
+    position, size = 0, len(text)
+    raw = nasm
     match_token = _TOKEN.match
     while position < size:
         found = match_token(text, position)
@@ -100,7 +100,7 @@ def tokenize(text: str, start: int = 0) -> list[Token]:
                     position = whole.end()
                     tokens.append(Token("string", whole.group(), begin, position))
                     continue
-            if kind == "bad":
+            if kind == "bad" or (kind == "character" and nasm):
                 raise Complaint(
                     "ASM006",
                     "This quote is never closed.",
@@ -445,7 +445,7 @@ class Parser:
                 )
             return Symbol(text, token.start, token.end)
         if kind == "string":
-            return Number(character_value(token))
+            return Number(character_value(token, escapes=self.dialect != "nasm"))
         if text == "(":
             inner = self._binary(1)
             self._close(token, ")")
@@ -533,9 +533,9 @@ class Parser:
         return end
 
 
-def character_value(token: Token) -> int:
+def character_value(token: Token, *, escapes: bool = True) -> int:
     """A quoted text as a number: its first character in the lowest byte."""
-    data = string_bytes(token, escapes=True)
+    data = string_bytes(token, escapes=escapes)
     if not 1 <= len(data) <= 8:
         what = "An empty text" if not data else "A text of more than 8 bytes"
         raise Complaint("ASM008", f"{what} is not a number.", token.start, token.end, "use .ascii or db for text")
@@ -701,6 +701,11 @@ def evaluate(tree: Expression, lookup: Lookup) -> Value:
         inner = evaluate(tree.operand, lookup)
         if inner.terms and tree.operator == "-":
             return Value(-inner.number, tuple((run, -count) for run, count in inner.terms))
+        if inner.weight:
+            raise Complaint(
+                "ASM034", f"An address cannot be used with `{tree.operator}`.", 0, 0,
+                "only + and - make sense with one label; a difference of two labels is a plain number",
+            )  # fmt: skip
         return Value(_apply_unary(tree.operator, inner.number), inner.terms)
     if isinstance(tree, RegisterLeaf):
         raise Complaint(

@@ -15,6 +15,19 @@ SLOT = 16
 VARIABLES = frozenset(("stdin", "stdout", "stderr", "environ"))
 """The names that stand for memory; every other name stands for code."""
 
+_FUNCTIONS = """
+abort abs atof atoi atol atoll bsearch calloc div exit free getenv labs malloc qsort rand random realloc srand
+srandom strtod strtol strtoll strtoul system clock time difftime sleep usleep fclose feof fflush fgetc fgets fopen
+fprintf fputc fputs fread fscanf fwrite getc getchar gets getline perror printf putc putchar puts scanf snprintf
+sprintf sscanf vprintf dprintf memchr memcmp memcpy memmove memset strcat strchr strcmp strcpy strcspn strdup strlen
+strncat strncmp strncpy strpbrk strrchr strspn strstr strtok isalnum isalpha isdigit islower isprint ispunct isspace
+isupper isxdigit tolower toupper acos asin atan atan2 ceil cos cosh exp fabs floor fmod hypot log log10 log2 pow
+round sin sinh sqrt sqrtf sinf cosf powf tan tanh trunc close getpid getppid open read write lseek fork wait kill
+signal raise _exit
+"""
+FAMILIAR = VARIABLES | frozenset(_FUNCTIONS.split())
+"""What GNU programs call without declaring it; any other unknown name is more likely a slip."""
+
 
 def place(name: str, index: int, code_address: int) -> int:
     """The address of the `index`-th name that a program declares."""

@@ -22,6 +22,7 @@ from iced_x86 import (
     EncodingKind,
     Instruction,
     MemorySizeInfo,
+    Mnemonic,
     OpCodeInfo,
     OpCodeOperandKind,
 )
@@ -241,14 +242,13 @@ def resolve(name: str) -> Name | None:
         return Name(mnemonic, predicate=predicate)
     if name in _PLAIN_ALIASES:
         return Name(_PLAIN_ALIASES[name])
-    forms = known_forms()
-    if name in forms or name in names_not_in_64_bit():
+    if forms_of(name) or any(_lines(name)):
         return Name(name)
     for prefix in ("j", "set", "cmov", "cmp"):
         ending = "xadd" if prefix == "cmp" else ""
         if name.startswith(prefix) and name.endswith(ending):
             condition = _CONDITION_ALIASES.get(name[len(prefix) : len(name) - len(ending)])
-            if condition is not None and f"{prefix}{condition}{ending}" in forms:
+            if condition is not None and forms_of(f"{prefix}{condition}{ending}"):
                 return Name(f"{prefix}{condition}{ending}")
     if prefix_of_cmpxadd := _CMPXADD_ALIASES.get(name):
         return Name(prefix_of_cmpxadd)
@@ -283,9 +283,13 @@ def is_mnemonic(name: str) -> bool:
 @cache
 def known_mnemonics() -> frozenset[str]:
     """Every name that `is_mnemonic` knows in 64-bit mode, size letters apart."""
-    names = (
-        set(known_forms()) | set(_STRING_STEMS) | set(_PLAIN_ALIASES) | set(_PSEUDO_OPERATIONS) | set(_CMPXADD_ALIASES)
-    )
+    return _other_names() | known_forms().keys()
+
+
+@cache
+def _other_names() -> frozenset[str]:
+    """The names that are not the tables'."""
+    names = {*_STRING_STEMS, *_PLAIN_ALIASES, *_PSEUDO_OPERATIONS, *_CMPXADD_ALIASES}
     for prefix in ("j", "set", "cmov"):
         names |= {f"{prefix}{condition}" for condition in _CONDITION_ALIASES}
     return frozenset(names)
@@ -294,10 +298,9 @@ def known_mnemonics() -> frozenset[str]:
 @cache
 def nearest_mnemonics(name: str, count: int = 3) -> tuple[str, ...]:
     """The known mnemonics that look most like a misspelt one, best first."""
-    known = known_mnemonics()
-    near = {edited for edited in _one_edit_away(name) if edited in known}
+    near = {edited for edited in _one_edit_away(name) if edited in _other_names() or forms_of(edited)}
     if not near:
-        pool = [other for other in known if abs(len(other) - len(name)) <= 2 and other[0] == name[0]]
+        pool = [other for other in known_mnemonics() if abs(len(other) - len(name)) <= 2 and other[0] == name[0]]
         near = set(difflib.get_close_matches(name, pool, n=count, cutoff=0.7))
     # The common ones first: a beginner's typo is rarely near `vpermt2ps`; then the same letters in another order.
     return tuple(sorted(near, key=lambda other: (other not in _COMMON, sorted(other) != sorted(name), other))[:count])
@@ -537,56 +540,76 @@ _LEFT_OUT = frozenset(
 
 
 @cache
-def _all_codes() -> tuple[tuple[OpCodeInfo, str], ...]:
-    """Every opcode form with its mnemonic in lower case, MVEX and foreign processors left out."""
-    foreign = {
+def _codes() -> Mapping[str, list[tuple[str, IcedNumber]]]:
+    """Mnemonic -> iced-x86's name and number for each line of the tables that could be a form of it.
+
+    Nothing else is asked of the 4,900 lines at once: what a line says costs ten times as much as whose it is.
+    """
+    names = {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
+    found: dict[str, list[tuple[str, IcedNumber]]] = {}
+    probe = Instruction()
+    for name, value in vars(Code).items():
+        if isinstance(value, int):
+            number: IcedNumber = value
+            probe.code = number
+            # The tables call all three sizes retf.
+            mnemonic = "retfq" if name.startswith("RETFQ") else names[probe.mnemonic]
+            found.setdefault(TABLE_NAMES.get(mnemonic, mnemonic), []).append((name, number))
+    return MappingProxyType(found)
+
+
+@cache
+def _foreign_features() -> frozenset[int]:
+    return frozenset(
         value
         for name, value in vars(CpuidFeature).items()
         if isinstance(value, int) and name.startswith(_FOREIGN_FEATURES)
-    }
-    found = []
+    )
+
+
+def _lines(mnemonic: str) -> Iterator[tuple[str, OpCodeInfo]]:
+    """Name and line of every opcode form of a mnemonic, in any mode, MVEX and foreign processors left out."""
     probe = Instruction()
-    for name, value in vars(Code).items():
-        if not isinstance(value, int) or name.startswith("_"):
-            continue
-        number: IcedNumber = value
+    for name, number in _codes().get(mnemonic, ()):
         info = OpCodeInfo(number)
-        if not info.is_instruction or info.encoding == EncodingKind.MVEX:
+        if not info.is_instruction or info.encoding == EncodingKind.MVEX or name == "UD0":
             continue
         probe.code = number
-        mnemonic = info.instruction_string.split(" ", 1)[0].lower()
-        if name.startswith("RETFQ"):
-            mnemonic = "retfq"  # the tables call all three sizes retf
-        if foreign.intersection(probe.cpuid_features()) or mnemonic in _LEFT_OUT or name == "UD0":
+        if _foreign_features().intersection(probe.cpuid_features()):
             continue
-        found.append((info, TABLE_NAMES.get(mnemonic, mnemonic)))
-    return tuple(found)
+        if info.instruction_string.split(" ", 1)[0].lower() not in _LEFT_OUT:
+            yield name, info
+
+
+def forms_of(mnemonic: str) -> tuple[Form, ...]:
+    """The forms of a mnemonic in 64-bit mode, in the order of the tables; none for what is no mnemonic."""
+    return _forms_of(mnemonic) if mnemonic in _codes() else ()
+
+
+@cache
+def _forms_of(mnemonic: str) -> tuple[Form, ...]:
+    slots = _slots()
+    return tuple(
+        Form(
+            info.code,
+            mnemonic,
+            readable(info.instruction_string),
+            tuple(slots[kind] for kind in info.op_kinds()),
+            info.encoding,
+            _size_of(info.memory_size),
+            _size_of(info.broadcast_memory_size),
+            _rank(name, info),
+            info,
+        )
+        for name, info in _lines(mnemonic)
+        if info.mode64
+    )
 
 
 @cache
 def known_forms() -> Mapping[str, tuple[Form, ...]]:
-    """Mnemonic -> its forms in 64-bit mode, in the order of the tables."""
-    table: dict[str, list[Form]] = {}
-    slots = _slots()
-    names = {value: name for name, value in vars(Code).items() if isinstance(value, int)}
-    for info, mnemonic in _all_codes():
-        if not info.mode64:
-            continue
-        text = info.instruction_string
-        table.setdefault(mnemonic, []).append(
-            Form(
-                info.code,
-                mnemonic,
-                readable(text),
-                tuple(slots[kind] for kind in info.op_kinds()),
-                info.encoding,
-                _size_of(info.memory_size),
-                _size_of(info.broadcast_memory_size),
-                _rank(names[info.code], info),
-                info,
-            )
-        )
-    return MappingProxyType({mnemonic: tuple(forms) for mnemonic, forms in table.items()})
+    """Every mnemonic of 64-bit mode -> its forms."""
+    return MappingProxyType({mnemonic: found for mnemonic in _codes() if (found := _forms_of(mnemonic))})
 
 
 def _size_of(memory_size: IcedNumber) -> int:
@@ -612,12 +635,6 @@ def _rank(name: str, info: OpCodeInfo) -> int:
     if slots and (slots[0].memory == "any" if vector else slots[0].name.endswith("_REG")):
         rank += 1
     return rank
-
-
-@cache
-def names_not_in_64_bit() -> frozenset[str]:
-    """Mnemonics that exist only outside 64-bit mode."""
-    return frozenset(mnemonic for info, mnemonic in _all_codes() if not info.mode64) - set(known_forms())
 
 
 def readable(text: str) -> str:
@@ -852,7 +869,7 @@ def shape_of(operand: Operand) -> str:
 @cache
 def _candidates(mnemonic: str, shape: tuple[str, ...]) -> tuple[Form, ...]:
     """The forms of a mnemonic that take operands of these kinds."""
-    return tuple(form for form in known_forms().get(mnemonic, ()) if takes(form, shape))
+    return tuple(form for form in forms_of(mnemonic) if takes(form, shape))
 
 
 def takes(form: Form, shape: tuple[str, ...]) -> bool:

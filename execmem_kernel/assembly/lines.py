@@ -12,6 +12,24 @@ LINE_LIMIT = 100_000
 LENGTH_LIMIT = 10_000
 
 
+def continued(lines: list[Line]) -> list[Line]:
+    """The lines with those joined that end in a backslash, as NASM joins them."""
+    if not any(line.text.endswith("\\") for line in lines):
+        return lines
+    joined: list[Line] = []
+    index = 0
+    while index < len(lines):
+        line, text = lines[index], lines[index].text
+        index += 1
+        while text.endswith("\\") and index < len(lines) and len(text) <= LENGTH_LIMIT:
+            text = text[:-1] + lines[index].text
+            index += 1
+        if text is not line.text:
+            line = Line(line.number, line.source, text, ((line.number, text),), moved=True)
+        joined.append(line)
+    return joined
+
+
 class Line:
     """One line to be read: where it stands in the source, and what macros made of it."""
 
@@ -175,18 +193,24 @@ def _without_long_comments(lines: list[str]) -> list[str]:
     text = "\n".join(lines)
     parts: list[str] = []
     position = 0
+    line_end = -1  # of a line with a semicolon: to NASM what follows is a comment, so nothing there opens another
     while (found := _QUOTED_OR_OPENING.search(text, position)) is not None:
         end = found.end()
-        if found[0] != "/*":
+        if found[0] == ";":
+            line_end = text.find("\n", end)
+            line_end = len(text) if line_end < 0 else line_end
+        within = end <= line_end
+        closing = text.find("*/", end, line_end if within else len(text)) if found[0] == "/*" else -1
+        if closing >= 0:
+            end = closing + 2
+            parts += (text[position : found.start()], re.sub(r"[^\n]", " ", text[found.start() : end]))
+        elif found[0] != "/*" or within:
             parts.append(text[position:end])
         else:
-            end = text.find("*/", end) + 2
-            if end < 2:
-                break
-            parts += (text[position : found.start()], re.sub(r"[^\n]", " ", text[found.start() : end]))
+            break
         position = end
     parts.append(text[position:])
     return "".join(parts).split("\n")
 
 
-_QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|(?:;|#|//)[^\n]*")
+_QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|;|(?:#|//)[^\n]*")

@@ -7,7 +7,7 @@ before a line is read as a statement. Every line that comes out knows the source
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +30,8 @@ class Host(Protocol):
     def known_value(self, value: Expression, line: Line) -> int: ...
 
     def is_defined(self, name: str) -> bool: ...
+
+    def pieces(self, text: str, macros: Iterable[str]) -> tuple[str, ...]: ...
 
     def note_warning(self, line: Line, text: str) -> None: ...
 
@@ -176,6 +178,12 @@ class LineReader:
 
     def _process(self, line: Line, frame: _Frame) -> Line | None:
         """The line to be read as a statement, or None where the line was for us."""
+        if ";" in line.text:
+            texts = self._host.pieces(line.text, self._macros)
+            if len(texts) > 1:
+                pieces = [Line(line.number, line.source, text, line.expansion, line.moved) for text in texts]
+                self._push(_Frame("pieces", lambda _: pieces), line)
+                return None
         found = _FIRST_WORD.match(line.text)
         if found is None:
             return line if self._active() else None
@@ -261,6 +269,10 @@ class LineReader:
             truth = parts[0].lower() == parts[1].lower() if kind == "ifidni" else parts[0] == parts[1]
         elif kind == "ifnum":
             truth = re.fullmatch(r"-?(?:0x)?[0-9][0-9a-fA-F_]*h?", self._define_text(bare)) is not None
+        elif kind == "ifid":
+            truth = re.fullmatch(r"[A-Za-z_.?@$][\w.$?@#~]*", self._define_text(bare)) is not None
+        elif kind == "ifempty":
+            truth = not self._define_text(bare).strip()
         elif kind == "ifstr":
             truth = bare[:1] in "\"'`" and bare != ""
         elif kind in ("ifeq", "ifne", "iflt", "ifle", "ifgt", "ifge", "if"):
@@ -281,7 +293,7 @@ class LineReader:
         if not text:
             raise Complaint("ASM010", "A number is missing here.", start, end)
         try:
-            tokens = tokenize(text)
+            tokens = tokenize(text, nasm=word[0] == "%")
             # In %if a single = compares.
             tokens = [token._replace(text="==") if token.text == "=" else token for token in tokens]
             parser = Parser(tokens, "gnu" if word[0] == "." else "nasm")
@@ -430,7 +442,7 @@ class LineReader:
         macro = _Macro(
             found[1], body, False, [], least, most, found[4] == "+", _split_arguments(text, line) if text else []
         )
-        same = self._macros.setdefault(macro.name, [])
+        same = self._macros.setdefault(macro.name.lower() if word == "%imacro" else macro.name, [])
         same[:] = [other for other in same if (other.least, other.most) != (least, most)]
         same.append(macro)
 
@@ -830,7 +842,25 @@ _GNU_ACTIONS = {
     (f".if{kind}" for kind in ("", "def", "ndef", "notdef", "b", "nb", "c", "nc", "eq", "ne", "lt", "le", "gt", "ge",
     "eqs", "nes")), "if"
 )  # fmt: skip
-_TESTS = ("", "def", "ndef", "macro", "nmacro", "idn", "nidn", "idni", "nidni", "num", "nnum", "str", "nstr")
+_TESTS = (
+    "",
+    "def",
+    "ndef",
+    "macro",
+    "nmacro",
+    "idn",
+    "nidn",
+    "idni",
+    "nidni",
+    "num",
+    "nnum",
+    "str",
+    "nstr",
+    "id",
+    "nid",
+    "empty",
+    "nempty",
+)
 _NASM_ACTIONS = {
     "%define": "define", "%idefine": "define", "%xdefine": "define", "%ixdefine": "define", "%undef": "undef",
     "%assign": "assign",

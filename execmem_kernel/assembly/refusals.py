@@ -295,7 +295,7 @@ def _bad_decoration(operation: Operation) -> Refusal | None:
         )
     if operation.zeroing and operation.mask is None:
         return Refusal("ASM125", "`{z}` needs a mask before it.", 0, "write {k1}{z}")
-    every = forms.known_forms().get(operation.mnemonic, ())
+    every = forms.forms_of(operation.mnemonic)
     if not every:
         return None
     if operation.mask is not None and not any(form.info.can_use_op_mask_register for form in every):
@@ -368,7 +368,7 @@ def _is_high(name: str) -> bool:
 
 
 def _evex_name(mnemonic: str) -> str:
-    return f"`v{mnemonic}` may" if f"v{mnemonic}" in forms.known_forms() else "only AVX-512 instructions do"
+    return f"`v{mnemonic}` may" if forms.forms_of(f"v{mnemonic}") else "only AVX-512 instructions do"
 
 
 # ---- what does not fit the instruction -------------------------------------------------------------------------------
@@ -377,7 +377,7 @@ def _evex_name(mnemonic: str) -> str:
 def _no_form(operation: Operation) -> Refusal:
     """No form says the operation: find the operand to blame, from the grossest mismatch to the finest."""
     mnemonic, operands = operation.mnemonic, operation.operands
-    every = forms.known_forms().get(mnemonic, ())
+    every = forms.forms_of(mnemonic)
     if not every:
         return Refusal("ASM101", f"`{mnemonic}` does not exist in 64-bit mode.", None, _REPLACEMENTS.get(mnemonic, ""))
     counts = sorted({count for form in every for count in forms.operand_counts(form)})
@@ -434,7 +434,7 @@ def _impossible_kinds(operation: Operation, every: Sequence[Form]) -> Refusal | 
             "ASM106",
             f"The destination of `{mnemonic}` cannot be a number.",
             0,
-            "the destination comes first: `mov rax, 5`",
+            f"the destination comes first: `{_turned(operation)}`",
             _form_texts(every, operation),
         )
     return None
@@ -550,7 +550,7 @@ def _misfit_size(operation: Operation, every: Sequence[Form]) -> Refusal | None:
         words = _listed([_bits(found) for found in possible], "or")
         return Refusal(
             "ASM107",
-            f"`{operation.mnemonic}` does not take {_sized(operands[number])}; it takes {words}.",
+            f"{_sized(operands[number])}; `{operation.mnemonic}` takes {words} here.",
             number,
             forms=_form_texts(alike, operation),
         )
@@ -684,7 +684,7 @@ def _kind_hint(operation: Operation, remaining: Sequence[Form], number: int) -> 
         return f"it sets one byte: `{mnemonic} al`, then `movzx eax, al`"
     if mnemonic == "mov" and vector:
         return "movd, movq, movaps and movups move vector registers"
-    if vector and f"{mnemonic}ps" in forms.known_forms():
+    if vector and forms.forms_of(f"{mnemonic}ps"):
         return f"`{mnemonic}ps` and `{mnemonic}pd` work on vectors of numbers with a fraction, `p{mnemonic}d` and the like on integers"
     if (mnemonic[0] == "j" or mnemonic.startswith("loop")) and mnemonic != "jmp":
         return "it goes to a label only"
@@ -713,7 +713,7 @@ def _missing_size(operation: Operation, found: Sequence[Form]) -> Refusal | None
             if not any(isinstance(other, Register) for other in operation.operands):
                 # Not the value of the number decides: that only a dword holds it does not say that a dword is meant.
                 shape = tuple(forms.shape_of(other) for other in operation.operands)
-                possible = [form for form in forms.known_forms()[operation.mnemonic] if forms.takes(form, shape)]
+                possible = [form for form in forms.forms_of(operation.mnemonic) if forms.takes(form, shape)]
                 if operation.mnemonic in ("push", "pop", "call", "jmp"):
                     possible = found
             sizes = sorted({form.memory_size for form in possible if form.memory_size})
@@ -757,6 +757,14 @@ def _number(value: int) -> str:
 
 def _bits(size: int) -> str:
     return f"{size * 8} bits"
+
+
+def _turned(operation: Operation) -> str:
+    """`cmp 5, eax` with its operands the other way round, or an example where that says nothing."""
+    match operation.operands:
+        case (Immediate(value), Register(name)):
+            return f"{operation.mnemonic} {name}, {value if abs(value) < 10_000 else hex(value)}"
+    return "mov rax, 5"
 
 
 def _sized(operand: Operand) -> str:

@@ -27,6 +27,7 @@ from execmem_kernel.assembly.expressions import (
     RegisterLeaf,
     Token,
     Unary,
+    Value,
     evaluate,
     has_bracket,
     has_register,
@@ -176,7 +177,7 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
     labels: list[Name] = []
     tokens: list[Token] = []
     try:
-        tokens = tokenize(text)
+        tokens = tokenize(text, nasm=dialect == "nasm")
         if not tokens:
             return EMPTY
         return _statement(tokens, labels, syntax, dialect)
@@ -188,10 +189,11 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
 
 
 @lru_cache(maxsize=4096)
-def separated(text: str, syntax: Syntax, dialect: Dialect) -> tuple[str, ...]:
+def separated(text: str, macros: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """A line cut at the semicolons behind which another statement stands, as GNU as reads it; columns stay.
 
-    What does not read as a statement is a comment, as NASM reads it and people mean it.
+    What does not begin like a statement is a comment, as NASM reads it and people mean it. What does is a statement,
+    also when the rest of it is wrong: code must not vanish for a slip.
     """
     position = _semicolon(text)
     if position is None:
@@ -199,13 +201,30 @@ def separated(text: str, syntax: Syntax, dialect: Dialect) -> tuple[str, ...]:
     head, tail = text[:position], " " * (position + 1) + text[position + 1 :]
     words = head.split()
     if words and words[-1].lower() in PREFIXES and tail.strip():
-        return separated(f"{head} {tail[position + 1 :]}", syntax, dialect)  # `rep; ret` is one instruction
-    statement = read_line(tail, syntax, dialect)
-    if statement.complaint is not None or not statement.name:
-        return (text,)
-    if statement.directive is None and not is_mnemonic(statement.name):
-        return (text,)
-    return (head, *separated(tail, syntax, dialect))
+        return separated(f"{head} {tail[position + 1 :]}", macros)  # `rep; ret` is one instruction
+    return (head, *separated(tail, macros)) if _is_code(tail.lstrip(" ;"), macros) else (text,)
+
+
+def hides_instruction(text: str, syntax: Syntax) -> bool:
+    """Whether what stands behind a line's first semicolon would be an instruction, valid as it is."""
+    position = _semicolon(text)
+    if position is None:
+        return False
+    statement = read_line(text[position + 1 :].partition(";")[0], syntax, "")
+    return statement.complaint is None and statement.directive is None and is_mnemonic(statement.name or "?")
+
+
+def _is_code(text: str, macros: frozenset[str]) -> bool:
+    """Whether a text begins like a statement, or has the shape of one: a word, or a word and operands with commas."""
+    found = _STATEMENT.match(text)
+    if found is None:
+        return False
+    word = found[2].lower()
+    known = is_mnemonic(word) or word in PREFIXES or word in DIRECTIVES or word in LINE_DIRECTIVES or word in macros
+    return known or (bool(found[1]) and not found[2]) or found[3] is not None
+
+
+_STATEMENT = re.compile(r"((?:[\w.$]+:(?!:)\s*)*)([\w.$]*)(\s+[^\s,]+(?:\s*,\s*[^\s,]+)+\s*(?:#.*|;.*)?$)?")
 
 
 def _semicolon(text: str) -> int | None:
@@ -335,6 +354,11 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     if word in LINE_DIRECTIVES:
         raise Complaint("ASM052", f"`{word}` does not belong to anything before it.", token.start, token.end)
     if word.startswith("."):
+        if dialect == "nasm" and not labels and (following is None or is_mnemonic(following.text)):
+            labels.append(Name(token.text, token.start, token.end, colon=False))
+            if following is None:
+                return Statement(labels=tuple(labels))
+            return _instruction(tokens, position + 1, labels, syntax, dialect)
         near = nearest_directives(word)
         raise Complaint(
             "ASM050",
@@ -452,7 +476,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     position += 1
     if not is_mnemonic(name):
         following = tokens[position] if position < len(tokens) else None
-        if following is None and dialect == "nasm" and not prefixes:
+        if following is None and dialect == "nasm" and not prefixes and not labels:
             # A NASM label may stand alone without its colon; whether it is one, the whole source tells.
             labels.append(Name(token.text, token.start, token.end, colon=False))
             return Statement(labels=tuple(labels))
@@ -546,7 +570,11 @@ def _ready(statement: Statement) -> Operation | None:
     return build(statement, _no_names, 0, "")
 
 
-def _no_names(tree: Expression) -> NoReturn:
+def _no_names(tree: Expression) -> Value:
+    return evaluate(tree, _unexpected)
+
+
+def _unexpected(tree: Expression) -> NoReturn:
     raise AssertionError(tree)
 
 
@@ -645,7 +673,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
         token = tokens[parser.position]
         word = token.text.lower()
         following = tokens[parser.position + 1].text if parser.position + 1 < len(tokens) else ""
-        if word in SIZES and following not in (",", ":", "+", "-", "*", ""):
+        if word in SIZES and following not in (",", ":", "*", ""):
             if size is not None:
                 raise Complaint("ASM026", f"A size stands here already, before `{token.text}`.", token.start, token.end)
             size = SIZES[word]
@@ -967,8 +995,8 @@ def is_branch(mnemonic: str) -> bool:
     return mnemonic[0] == "j" or mnemonic in _BRANCHES
 
 
-def build(statement: Statement, lookup: Lookup, address: int, dialect: Dialect) -> Operation:
-    """The operation to encode, at its address.
+def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -> Operation:
+    """The operation to encode, at its address; `worth` works expressions out.
 
     Raises:
         Complaint: A name is unknown, or an operand has no meaning.
@@ -979,9 +1007,9 @@ def build(statement: Statement, lookup: Lookup, address: int, dialect: Dialect) 
         if isinstance(value, Register):
             operands.append(value)
         elif isinstance(value, Address):
-            operands.append(_memory(value, piece, lookup))
+            operands.append(_memory(value, piece, worth))
         else:
-            operands.append(_constant(statement, value, piece, lookup, dialect))
+            operands.append(_constant(statement, value, piece, worth, dialect))
     match operands:
         case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
             statement.name in _SIZED_BY_NUMBER
@@ -999,16 +1027,16 @@ def build(statement: Statement, lookup: Lookup, address: int, dialect: Dialect) 
     )
 
 
-def _memory(address: Address, piece: Piece, lookup: Lookup) -> Memory:
+def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
     factors: list[int] = []
     for term in address.terms:
-        factor = evaluate(term.factor, lookup)
+        factor = worth(term.factor)
         if factor.terms:
             raise Complaint("ASM029", "An address cannot be what a register is multiplied by.", term.start, term.end)
         factors.append(factor.number)
     base, index, scale = arrange(address, factors, piece.start, piece.end)
     size, segment, broadcast = address.size, address.segment, address.broadcast
-    value = None if address.displacement is None else evaluate(address.displacement, lookup)
+    value = None if address.displacement is None else worth(address.displacement)
     if value is None:
         return Memory(base, index, scale, 0, size, segment, None, base is None and index is None, broadcast)
     weight = value.weight
@@ -1033,8 +1061,8 @@ def _memory(address: Address, piece: Piece, lookup: Lookup) -> Memory:
     return Memory(base, index, scale, value.number, size, segment, None, False, broadcast, bool(value.terms))
 
 
-def _constant(statement: Statement, constant: Constant, piece: Piece, lookup: Lookup, dialect: Dialect) -> Operand:
-    value = evaluate(constant.value, lookup)
+def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Lookup, dialect: Dialect) -> Operand:
+    value = worth(constant.value)
     weight = value.weight
     if weight not in (0, 1):
         raise Complaint(

@@ -310,3 +310,84 @@ def test_what_students_type_wrong_is_refused_where_it_is_wrong_and_with_advice(
     assert found.source_line[found.span.column - 1 : found.span.end_column - 1] == guilty, str(found)
     said = " ".join([found.message, found.hint, *found.forms])
     assert [word for word in words if word not in said] == [], str(found)
+
+
+# ---- traps: where a kind reader could silently run something else ----------------------------------------------------
+
+NASM = "section .text\n"
+GNU = ".intel_syntax noprefix\n"
+
+MEANINGS = {
+    "semicolons separate statements in GNU's syntax": (GNU + "nop; inc eax ;dec ebx\nret", "nop|inc eax|dec ebx|ret"),
+    "and what is no statement is a comment there": (GNU + "nop ; what comes next: nothing\nret", "nop|ret"),
+    "in NASM's they begin comments": (NASM + "nop ; ret\nret", "nop|ret"),
+    "a comment in the line hides nothing": (GNU + "nop /* one */; nop /* two */; ret", "nop|nop|ret"),
+    "a macro may stand behind a semicolon": (GNU + ".macro m\ninc eax\n.endm\nnop; m\nret", "nop|inc eax|ret"),
+    "rep stays with its instruction": (GNU + "rep; movsb\nret", "rep movsb byte ptr [rdi], byte ptr [rsi]|ret"),
+    "a size may stand before a negative number": (NASM + "push qword -1\nret", "push -1|ret"),
+    "the number's size is the memory's": (NASM + "mov [rdi], word 5\nret", "mov word ptr [rdi], 5|ret"),
+    "NASM's quotes know no escapes": (NASM + "mov eax, '\\n'\nret", "mov eax, 0x6e5c|ret"),
+    "its backquotes do": (NASM + "mov eax, `\\n`\nret", "mov eax, 0xa|ret"),
+    "a leading zero is nothing to NASM": (NASM + "mov eax, 010\nret", "mov eax, 0xa|ret"),
+    "and octal to GNU": (GNU + "mov eax, 010\nret", "mov eax, 8|ret"),
+    "a local constant has its label's name": (
+        NASM + "a:\n.x equ 4\nb:\n.x equ 5\nmov eax, a.x\nmov ecx, .x\nret",
+        "mov eax, 4|mov ecx, 5|ret",
+    ),
+    "a local label needs no colon in NASM": (NASM + "f: nop\n.g inc eax\njnz .g\nret", "nop|inc eax|jne f.g|ret"),
+    "a lonely word is a label where it is named": (NASM + "again\ninc eax\njnz again\nret", "inc eax|jne again|ret"),
+    "a backslash continues the line": (NASM + "mov eax, \\\n 5\nret", "mov eax, 5|ret"),
+    "an argument changes with rotate": (
+        "%macro m 1-*\n%rep %0\npush %1\n%rotate 1\n%endrep\n%endmacro\n" + NASM + "m rax, rbx\nret",
+        "push rax|push rbx|ret",
+    ),
+    "what debuggers want is read past": (
+        GNU + 'ret\n.section .debug_info,"",@progbits\n.uleb128 .Lb-.La\n.long .Lnowhere\n.La:\n.Lb:',
+        "ret",
+    ),
+}  # fmt: skip
+
+REFUSED = {
+    "a slip behind a semicolon": (GNU + "mov eax, 60; xor edi, edi ) ; syscall", "closes nothing"),
+    "a misspelt instruction behind a semicolon": (GNU + "nop; mvo eax, 1\nret", "mvo"),
+    "a misspelt instruction alone on its line": (NASM + "mov eax, 60\nsycall\nret", "sycall"),
+    "a misspelt instruction behind a label": (NASM + "main: rett\nret", "rett"),
+    "a length counted in another section": (
+        "section .data\nmsg db 1, 2\nsection .text\nsize equ $ - msg\nmov edx, size\nret",
+        "two different sections",
+    ),
+    "the distance of two sections": (GNU + ".data\na: .byte 1\n.text\nb: mov eax, offset b - a\nret", "sections"),
+    "another function's local label": (NASM + "f:\n.end: ret\ng: jmp .end", "f.end"),
+    "a constant of an unknown name, used or not": (NASM + "size equ $ - mesage\nret", "mesage"),
+    "the complement of an address": ("f: call ~f\nret", "`~`"),
+    "an unclosed quote": (NASM + "mov al, 'a\nret", "never closed"),
+    "a name that nobody knows": (GNU + "call pritnf\nret", "printf"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "texts"), MEANINGS.values(), ids=MEANINGS)
+def test_a_spelling_means_what_its_own_assembler_says(source: str, texts: str) -> None:
+    program = em.assemble(source)
+    assert "|".join(row.text for row in program.listing if row.kind == "instruction") == texts
+
+
+@pytest.mark.parametrize(("source", "word"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_meant_is_refused_and_not_guessed(source: str, word: str) -> None:
+    with pytest.raises(em.AssemblyError) as caught:
+        em.assemble(source)
+    assert len(caught.value.diagnostics) == 1
+    found = caught.value.diagnostics[0]
+    assert word in found.message + found.hint
+
+
+def test_a_slip_is_told_once_however_often_it_shows() -> None:
+    once = {
+        "a macro called three times": "%macro m 1\nmvo eax, %1\n%endmacro\n" + NASM + "m 1\nm 2\nm 3\nret",
+        "a label without its colon": GNU + "next\ninc eax\njmp next",
+        "a text without its end": NASM + 'msg db "abc\nmov rsi, msg\nmov rdi, msg\nret',
+        "instructions after data": ".data\nmov eax, 1\nmov ebx, 2\nret",
+    }
+    for source in once.values():
+        with pytest.raises(em.AssemblyError) as caught:
+            em.assemble(source)
+        assert len(caught.value.diagnostics) == 1, str(caught.value)
