@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import struct
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from execmem_kernel import linux
 from execmem_kernel.execution.engine import Limits
-from execmem_kernel.execution.layout import CODE_DESCRIPTOR, RETURN, RUNNER, STACK_AT_ENTRY
+from execmem_kernel.execution.layout import RETURN, RUNNER, STACK_AT_ENTRY
 
 _HEADERS = struct.Struct("<16sHHIQQQIHHHHHH" + "IIQQQQQQ" * 2)  # Elf64_Ehdr, then two Elf64_Phdr (elf.h)
 _MFD_EXEC = 0x10  # linux/memfd.h
@@ -138,21 +139,36 @@ def build(
     return headers + body
 
 
+_kept: tuple[bytes, linux.Descriptors, int] = (b"", linux.Descriptors(), -1)
+"""The last executable that was needed, its file and the descriptor: most runs need the one of the run before."""
+
+
 @contextlib.contextmanager
 def in_memory(contents: bytes) -> Iterator[str]:
     """A path in memory under which the bytes can be executed, good until the block ends."""
-    held = linux.Descriptors()
+    global _kept
+    kept = _kept
+    if kept[0] != contents:
+        # The old file is closed by whoever lets go of it last: another thread may be starting it now.
+        kept = _kept = (b"", linux.Descriptors(), -1)
+        kept = _kept = _memory_file(contents)
+    yield f"/proc/self/fd/{kept[2]}"
+
+
+def _memory_file(contents: bytes) -> tuple[bytes, linux.Descriptors, int]:
+    """An executable in memory that nobody can change any more."""
+    made, held = linux.Descriptors(), linux.Descriptors()
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
-        try:
-            descriptor = held.open(os.memfd_create, "runner", os.MFD_CLOEXEC | _MFD_EXEC)
-        except OSError:  # before Linux 6.3 there is no such flag, and no need for it
-            descriptor = held.open(os.memfd_create, "runner", os.MFD_CLOEXEC)
-        while descriptor <= CODE_DESCRIPTOR:  # the program's code is put there on the way to exec
-            descriptor = held.open(os.dup, descriptor)
-        os.write(descriptor, contents)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        held.close()
+        descriptor = made.open(os.memfd_create, "runner", flags | _MFD_EXEC)
+    except OSError:  # before Linux 6.3 there is no such flag, and no need for it
+        descriptor = made.open(os.memfd_create, "runner", flags)
+    os.write(descriptor, contents)
+    linux.freeze_file(descriptor)
+    # Out of the way of the numbers that a spawn gives to descriptors of its own on the way to exec.
+    number = held.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, 16)
+    made.close()
+    return contents, held, number
 
 
 @contextlib.contextmanager

@@ -8,10 +8,13 @@ of it is left undisturbed, and a press that comes meanwhile counts at the next w
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import threading
+
+# The functions in C: those of `signal` look every handler up in an enumeration, which costs a run a fifteenth.
+from _signal import getsignal, signal  # type: ignore[import-not-found,unused-ignore]
 from collections.abc import Callable, Iterator
+from signal import SIGINT
 from types import FrameType
 from typing import TypeVar
 
@@ -39,7 +42,7 @@ class _Button:
         """Let a press that came too early count now."""
         if self.pressed:
             self.pressed = False
-            self.handler(signal.SIGINT, None)
+            self.handler(SIGINT, None)
 
 
 _button: _Button | None = None
@@ -50,22 +53,22 @@ _button: _Button | None = None
 def held() -> Iterator[None]:
     """The button works only in `waiting` until the block ends; a run inside a run changes nothing."""
     global _button
-    handler = signal.getsignal(signal.SIGINT)
+    handler = getsignal(SIGINT)
     if _button is not None or threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
     button = _Button(handler)
-    signal.signal(signal.SIGINT, button.press)
+    signal(SIGINT, button.press)
     _button = button
     try:
         yield
     finally:
         _button = None
-        signal.signal(signal.SIGINT, handler)
+        signal(SIGINT, handler)
         # The guard of native code stands in front of Python's own handler, which has just taken its place.
         native = sys.modules.get("execmem_kernel.execution.native")
         if native is not None:
-            native.renew_guard(signal.SIGINT)
+            native.renew_guard(SIGINT)
         button.let()
 
 
