@@ -131,6 +131,12 @@ class Scene:
             return f", which {step.text} {'returned' if whole == 'rax' else 'left there'}"
         return f", set on line {step.line}"
 
+    def values(self, registers: tuple[str, ...]) -> str:
+        """What registers hold and where they got it: `rax is 0, set on line 1, and rcx is 3, set on line 2`."""
+        return ", and ".join(
+            f"{name} is {self.describe(self[name])}{self.origin(name)}" for name in dict.fromkeys(registers)
+        )
+
     # What the instruction touches
 
     @cached_property
@@ -521,7 +527,7 @@ def _null_pointer(scene: Scene) -> Cause | None:
     if scene[base] == 0 and len(registers) == 1:
         why = f"{base} is a null pointer{scene.origin(base)}"
     else:
-        why = " and ".join(f"{name} is {scene.describe(scene[name])}" for name in registers) + scene.origin(base)
+        why = scene.values(registers)
     return Cause(
         kind,
         f"{scene.verb} {scene.what} at address {shown}{scene.through}: {why}",
@@ -641,7 +647,7 @@ def _unmapped(scene: Scene) -> Cause | None:
             scene.evidence(*registers),
             "an address of the notebook's memory means nothing to a program in a process of its own",
         )
-    since = scene.origin(registers[0]) if registers else ""
+    since = f": {scene.values(registers)}" if len(registers) > 1 else scene.origin(*registers) if registers else ""
     rounds = ""
     if scene.instruction is not None and scene.instruction.mnemonic.startswith("rep"):
         rounds = f"; {scene['rcx']:,} rounds were still to come"

@@ -129,3 +129,15 @@ def test_a_cell_that_ran_out_of_time_reads_the_same_every_time() -> None:
         outcome = em.run(source, registers={"rdi": "b"}, buffers={"b": 8}, limits=em.Limits(wall_s=0.05))
         texts.add(outcome_report(outcome, buffers={"b": bytes(8)}).text())
     assert len(texts) == 1
+
+
+def test_each_register_of_an_address_has_its_own_origin() -> None:
+    null = "mov edx, [rax + rcx*4]\nret"
+    apart = em.run(f"xor eax, eax\nmov ecx, 3\n{null}").headline
+    assert apart.endswith("rax is 0, set on line 1, and rcx is 3, set on line 2")
+    assert em.run(f"xor eax, eax; xor ecx, ecx\n{null}").headline.endswith("rcx is 0, which nothing has set")
+    assert em.run(null, {"rax": 0, "rcx": 3}).headline.endswith(
+        "rax is 0, as it was given, and rcx is 3, as it was given"
+    )
+    far = em.run("mov rcx, 0x50000000\nmov edx, [rdi + rcx]\nret", {"rdi": "text"}, {"text": b"hello"}).headline
+    assert far.endswith(": rdi is text, as it was given, and rcx is 0x50000000 (1342177280), set on line 1")
