@@ -281,7 +281,7 @@ class Assembly:
         self._offset = 0
         self._said: set[tuple[int, str, str]] = set()
         self._broken: set[str] = set()
-        """First words of lines that are wrong: to be told of them once is enough."""
+        """First words of lines that are wrong: who misses what they would have named is not told so again."""
         self._echoes: list[tuple[Line, Complaint]] = []
         self._gnu = False
         """Whether any of it is GNU's."""
@@ -322,8 +322,8 @@ class Assembly:
 
     def _complain(self, line: Line, complaint: Complaint, *, echo: bool = False) -> None:
         if complaint.code in ("ASM040", "ASM043") and not echo:
-            name = line.text[complaint.start : complaint.end]
-            if name in self._broken or name[:-1] in self._broken:
+            name = complaint.message.split("`")[1].rstrip(":")
+            if name in self._broken:
                 # The line that should have defined the name has its own error; this one only follows from it.
                 self._echoes.append((line, complaint))
                 return
@@ -431,8 +431,8 @@ class Assembly:
             self._complain(line, complaint)
 
     def _note_broken(self, line: Line) -> None:
-        if not line.moved and (first := _WORD.search(line.text)) is not None:
-            self._broken.add(first[0])
+        if not line.moved:
+            self._broken.update(_WORD.findall(line.text)[:2])  # `.set size 5` names its second word
 
     def _warn_of_meanings(self, line: Line, dialect: Dialect) -> None:
         """Point out what another assembler, or C, would read otherwise."""
@@ -735,7 +735,7 @@ class Assembly:
         if label is not None:
             self._used.add(label.name)
             return Value(label.address, ((label.run, 1),))
-        if "@" in name[1:]:
+        if "@" in name[1:] and not name.startswith("..@"):
             return self._relocated(tree)
         if name not in self._externs and (
             (self._compiled and _PLAIN_NAME.match(name)) or (self._gnu and name in externs.FAMILIAR)
@@ -826,6 +826,7 @@ class Assembly:
             if not is_mnemonic(statement.name):
                 refusal = refusals.unknown(statement.name)
                 near = difflib.get_close_matches(statement.name, _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
+                section.scolded |= bool(near)  # what follows was to stand elsewhere
                 hint = (
                     f"did you mean `{near[0]}`?" if near else refusal.hint or f"for a label write `{statement.name}:`"
                 )
