@@ -50,6 +50,7 @@ EXAMPLES = (
     ("--expect SIGSEGV", "this program is meant to crash: the cell stays green if it does"),
     ("--timeout 0.5", "stop it after half a second"),
     ("--show rbx,xmm0", "show these registers even if they did not change"),
+    ("--poison --seed 7", "registers hold numbers that nobody chose: does it rely on one that it never set?"),
     ("--syntax att", "the other spelling: movl $42, %eax"),
     ("--bench --iterations 1000", "time it, for each of the 1000 rounds of its loop; tag the cell nbval-ignore-output"),
     ('--function "int64_t add(int64_t a, int64_t b)"', "make it a Python function: add(40, 2) in any later cell"),
@@ -89,6 +90,8 @@ def _parser() -> _Parser:
     add("--entry", metavar="LABEL", help="where to start, if not at the top")
     add("--stdin", metavar="TEXT", default="", help=r"what the program can read; \n is a new line")
     add("--trace", action="store_true", help="record every step in outcome.trace")
+    add("--poison", action="store_true", help="registers that are not given start with random numbers, not 0")
+    add("--seed", metavar="N", type=_whole_number, help="make what is random to the program the same in every run")
     add("--function", metavar="PROTOTYPE", help="run nothing: make a Python function of this C prototype")
     add("--native", action="store_true", help="with --function: call it in this process, as fast as a builtin")
     add("--bench", action="store_true", help="time it: cycles and nanoseconds a call, which differ in every run")
@@ -101,6 +104,13 @@ def _count(text: str) -> int:
     number = _number(text)
     if number is None or number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    number = _number(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return number
 
 
@@ -377,6 +387,8 @@ class Session:
                 entry=chosen.entry,
                 stdin=_escapes(chosen.stdin),
                 trace=chosen.trace,
+                poison=chosen.poison,
+                seed=chosen.seed,
                 name=chosen.name or "%%asm",
                 **extra,
             )
@@ -414,10 +426,10 @@ def ending(outcome: Outcome) -> str:
 
 
 def _ended_well(outcome: Outcome) -> bool:
-    """A whole program that asks for exit(0) has ended as it should, just as a function that returned has."""
+    """A whole program that asks for exit(0) has ended as it should; a function does so by returning."""
     from execmem_kernel.execution.engine import Exited
 
-    return isinstance(outcome, Exited) and outcome.status == 0
+    return isinstance(outcome, Exited) and outcome.as_it_should
 
 
 def _what_happened(outcome: Outcome) -> str:

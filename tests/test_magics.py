@@ -227,8 +227,30 @@ def test_an_endless_loop_ends_at_its_time(notebook: Notebook) -> None:
     notebook.cell("%%asm --timeout 0.1 --expect timeout\nagain: jmp again")
 
 
-def test_exit_with_another_status_than_0_fails_unless_it_is_expected(notebook: Notebook) -> None:
+def test_exit_is_the_end_of_a_whole_program_and_no_way_out_of_a_function(notebook: Notebook) -> None:
     exit_with = "mov eax, 60\nmov edi, {}\nsyscall"
+    function = exit_with.format(0)
+    assert "`ret`" in notebook.fails(f"%%asm\n{function}", errors.ProgramExited) + notebook.text
+    assert "exit status 0" in notebook.cell(f"%%asm --expect exit\n{function}")
+    assert "exit status 0" in notebook.cell(f"%%asm --keep-going\n{function}")
+    assert "exit status 0" in notebook.cell(f"%%asm\n_start:\n{function}")
+    assert "exit status 0" in notebook.cell("%%asm\nextern exit\nxor edi, edi\nsub rsp, 8\ncall exit")
+
+
+def test_poison_shows_what_relies_on_a_register_that_nobody_set(notebook: Notebook) -> None:
+    def left(options: str) -> int:
+        notebook.cell(f"%%asm {options} --name outcome\nmov rax, rbx\nret")
+        return int(notebook["outcome"].registers["rax"])
+
+    assert left("") == 0
+    assert left("--poison --seed 7") == left("--poison --seed 7") not in (0, left("--poison --seed 8"))
+    assert left("--poison") != left("--poison")
+    assert left("--poison rbx=5") == 5
+    assert "'x' is not a number" in notebook.fails("%%asm --seed x\nret", errors.MagicError)
+
+
+def test_exit_with_another_status_than_0_fails_unless_it_is_expected(notebook: Notebook) -> None:
+    exit_with = "_start: mov eax, 60\nmov edi, {}\nsyscall"
     notebook.cell(f"%%asm --expect exit\n{exit_with.format(3)}")
     notebook.fails(f"%%asm\n{exit_with.format(3)}", errors.ProgramExited)
     assert "exit status 0" in notebook.cell(f"%%asm\n{exit_with.format(0)}")

@@ -353,6 +353,12 @@ class Exited(Outcome):
 
     status: int = 0
 
+    @property
+    def as_it_should(self) -> bool:
+        """Whether this is success: status 0, of a whole program; a function that exits has not given its result."""
+        program = self.program
+        return self.status == 0 and bool(program.externs or program.labels.keys() & {"_start", "main"})
+
     def raise_for_fault(self) -> None:
         """Raise `ProgramExited`."""
         raise errors.ProgramExited(self.headline)

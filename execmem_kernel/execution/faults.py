@@ -1107,7 +1107,7 @@ def exited(name: str, status: int) -> Cause:
     return Cause(
         "exit",
         f"asked the operating system to end it, with status {status}: {name}({status})",
-        look_at="a function in a cell ends with `ret`, with its result in rax",
+        look_at="a function in a cell ends with `ret`, with its result in rax; a whole program starts at `_start`",
     )
 
 

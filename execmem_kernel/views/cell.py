@@ -218,7 +218,7 @@ def _headline(outcome: Outcome) -> Sentence:
                 plain(outcome.headline), lead=LIMIT_WORDS.get(outcome.limit, f"{outcome.limit} limit"), tone="bad"
             )
         case Exited():
-            tone: Tone = "good" if outcome.status == 0 else "bad"
+            tone: Tone = "good" if outcome.as_it_should else "bad"
             return Sentence(plain(outcome.headline), lead=f"exit status {outcome.status}", tone=tone)
     return Sentence(plain(outcome.headline), lead="stopped", tone="bad")
 
