@@ -74,6 +74,8 @@ class _Frame:
     conditions: int = 0
     """How many conditions were open when it began."""
     arguments: list[str] = field(default_factory=list)
+    most: int = 0
+    """How many arguments a NASM macro may have."""
     number: int = 0
 
 
@@ -515,7 +517,11 @@ class LineReader:
         given = len(arguments)
         arguments += macro.defaults[max(0, given - macro.least) :][: macro.most - given]
         frame = _Frame(
-            "macro", lambda _: [], arguments=[_braces_off(argument) for argument in arguments], number=number
+            "macro",
+            lambda _: [],
+            arguments=[_braces_off(argument) for argument in arguments],
+            most=macro.most,
+            number=number,
         )
         chosen = macro
         # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
@@ -686,7 +692,7 @@ class _Pending(Line):
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = _nasm_text(self._inner.text, self._frame.arguments, self._number)
+            self._text = _nasm_text(self._inner.text, self._frame.arguments, self._number, self._frame.most)
             self.expansion = (*self.expansion, (self._inner.number, self._text))
         return self._text
 
@@ -809,7 +815,8 @@ def _gnu_text(text: str, table: dict[str, str], number: int) -> str:
 _NASM_PARAMETER = re.compile(r"%(?:\{([^}]*)\}|(%)([A-Za-z_.$?@][\w.$?@]*)|([0-9]+)|\+([0-9]+))")
 
 
-def _nasm_text(text: str, arguments: list[str], number: int) -> str:
+def _nasm_text(text: str, arguments: list[str], number: int, most: int) -> str:
+    """The text with arguments filled in: blank where one was left out, an error where the macro never has it."""
     if "%" not in text:
         return text
 
@@ -826,7 +833,7 @@ def _nasm_text(text: str, arguments: list[str], number: int) -> str:
         index = int(name)
         if index == 0:
             return str(len(arguments))
-        return arguments[index - 1] if index <= len(arguments) else ""
+        return arguments[index - 1] if index <= len(arguments) else "" if index <= most else f"%{{{index}}}"
 
     return _NASM_PARAMETER.sub(fill, text)
 
