@@ -176,6 +176,11 @@ def _soft_limit(which: int) -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
+def hard_limit(which: int) -> int:
+    """What a limit may be raised to at most, 2**64 - 1 if there is no such bound. getrlimit(2)."""
+    return resource.getrlimit(which)[1] % 2**64  # RLIM_INFINITY is -1 in Python
+
+
 def address_space_limit() -> int | None:
     """Bytes of address space that this process may have, or None. getrlimit(2), RLIMIT_AS."""
     return _soft_limit(resource.RLIMIT_AS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import keyword
 import operator
 import re
 import shlex
@@ -313,7 +314,7 @@ class Session:
             raise errors.MagicError("a cell of assembly begins with two percent signs: %%asm")
         if not cell.strip():
             raise errors.MagicError("there is nothing to run: write instructions under the %%asm line")
-        if chosen.name is not None and not chosen.name.isidentifier():
+        if chosen.name is not None and (not chosen.name.isidentifier() or keyword.iskeyword(chosen.name)):
             raise errors.MagicError(f"--name {chosen.name}: that cannot be the name of a variable")
         if chosen.iterations is not None and not chosen.bench:
             raise errors.MagicError("--iterations needs --bench")

@@ -79,6 +79,8 @@ def assemble(source: str, syntax: Syntax = "intel", address: int | None = None) 
     """
     if not isinstance(source, str):
         raise TypeError(f"the source is text, not {type(source).__name__}")
+    if address is not None and not isinstance(address, int):
+        raise TypeError(f"the address is a whole number, not {address!r}")
     if syntax not in ("intel", "att"):
         raise ValueError(f'syntax is "intel" or "att", not {syntax!r}')
     return _assemble(source, syntax, CODE_ADDRESS if address is None else address)

@@ -89,6 +89,17 @@ PARTS: Mapping[str, tuple[str, int, int]] = MappingProxyType(_parts())
 """A part of a general register -> the whole, how far up it lies in it, and its width, in bits."""
 
 
+_BOUNDS = (
+    ("wall_s", 0, 10**6), ("cpu_s", 0, 10**6), ("steps", 0, 10**9), ("trace_steps", 0, 10**9),
+    ("output_size", 0, 2**30), ("memory_size", 0, 2**40), ("system_calls", 0, 10**9),
+)  # fmt: skip
+"""Each limit, and what it can be: what the kernel's own clocks and limits take."""
+
+
+def _range(least: int, most: int, whole: bool) -> str:
+    return f"from {least:,} to {most:,}" if whole else f"more than {least:,} and at most {most:,}"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use up; each has its own outcome when it is reached."""
@@ -104,6 +115,17 @@ class Limits:
     memory_size: int = 64 * 1024 * 1024
     system_calls: int = 20_000
     """So many take half a second: well before the clock ends the run, so that it is always this limit that does."""
+
+    def __post_init__(self) -> None:
+        for name, least, most in _BOUNDS:
+            value = getattr(self, name)
+            if value is None and name == "steps":
+                continue
+            whole = name not in ("wall_s", "cpu_s")
+            if not isinstance(value, int if whole else (int, float)):
+                raise TypeError(f"the limit {name} is {'a whole number' if whole else 'seconds'}, not {value!r}")
+            if not least <= value <= most or (value == 0 and not whole):
+                raise ValueError(f"the limit {name} is {value}; it can be {_range(least, most, whole)}")
 
 
 @dataclass(frozen=True, slots=True)

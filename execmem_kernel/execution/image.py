@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import math
 import os
 import struct
 import tempfile
@@ -25,6 +26,7 @@ OTHER_ARCHITECTURE, X32 = 1, 2
 
 _RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9, "CPU": 0}
 """asm-generic/resource.h."""
+_KILL = struct.pack("<QII48x", 0, 9, 0)  # struct sigevent: SIGKILL by SIGEV_SIGNAL (asm-generic/siginfo.h)
 _ROOM = 32 * 1024 * 1024
 """Address space for the program's own segments, stack and buffers are counted apart; this is for the runner."""
 
@@ -92,10 +94,16 @@ def _timer(seconds: float, interval: float) -> bytes:
     """A struct itimerval; zero seconds is no timer."""
 
     def pair(value: float) -> tuple[int, int]:
-        micros = round(value * 1_000_000)
+        micros = math.ceil(value * 1_000_000)  # the shortest of times is not none at all
         return micros // 1_000_000, micros % 1_000_000
 
     return struct.pack("<4q", *pair(interval), *pair(seconds))
+
+
+def _last_second(limits: Limits, timed: bool) -> int:
+    """When a process is killed whoever still waits for it: long after every limit; a recorded step takes no 10 ms."""
+    steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
+    return math.ceil(max(limits.wall_s, limits.cpu_s)) + 5 + steps // 100
 
 
 @functools.lru_cache(64)
@@ -115,6 +123,12 @@ def build(
     space = mapped + limits.memory_size + _ROOM
     resource.append((_RLIMITS["AS"], space, space))
     resource.append((_RLIMITS["CPU"], cpu_s, cpu_s + 1))
+    # Where this process is limited itself, a program gets no more than is left.
+    resource = [
+        (which, min(soft, most), min(hard, most))
+        for which, soft, hard in resource
+        for most in [linux.hard_limit(which)]
+    ]
     table = [supervisor, int(watched), len(rows)]
     for row in rows:
         table += row
@@ -124,6 +138,7 @@ def build(
     parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
     # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
     parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
+    parts.append(_KILL + struct.pack("<4q", 0, 0, _last_second(limits, timed), 0))
     rules = system_call_filter(watched)
     rules_at = RUNNER + _HEADERS.size + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]

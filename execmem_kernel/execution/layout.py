@@ -13,10 +13,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, SupportsIndex
 
 from execmem_kernel.assembly.externs import SLOT
 from execmem_kernel.assembly.program import Program
@@ -25,6 +26,8 @@ from execmem_kernel.execution.engine import Buffer, Call
 PAGE = 4096
 """The page of every x86-64 Linux."""
 BUFFERS = 0x2000_0000
+BUFFERS_SIZE = 0xC00_0000
+"""What all buffers may have together: they end before `BREAK`, and a notebook holds each of them twice."""
 BREAK = 0x3000_0000
 MAPPINGS = 0x4000_0000
 STACK_END = 0x7000_0000
@@ -131,17 +134,26 @@ def _size(buffer: Buffer) -> int:
     return buffer.data if isinstance(buffer.data, int) else len(memoryview(buffer.data).cast("B"))
 
 
+def _address(name: str, address: object) -> int:
+    if not isinstance(address, SupportsIndex):
+        raise TypeError(f"buffer {name!r} is put at an address, a whole number, not {address!r}")
+    return operator.index(address)
+
+
 def _place(buffers: Mapping[str, Buffer], taken: list[tuple[int, int, str]]) -> Iterator[Placed]:
     """Give each buffer its address.
 
     A buffer ends as close to the page behind it as an alignment of 64 allows (the widest a vector instruction asks
     for), and that page is not mapped: reading or writing past the end faults at once, or touches the canary.
     """
-    free = BUFFERS
+    free, room = BUFFERS, BUFFERS_SIZE
     for name, buffer in buffers.items():
         size = _size(buffer)
         if size < 0:
             raise ValueError(f"buffer {name!r} has a negative size, {size}")
+        room -= size
+        if room < 0:
+            raise ValueError(f"buffer {name!r}: a program's buffers have {BUFFERS_SIZE:,} bytes at most, all together")
         if buffer.address is None:
             page_start = free + PAGE
             while _overlaps(page_start - PAGE, page_start + page_ceil(max(size, 1)) + PAGE, taken):
@@ -151,7 +163,7 @@ def _place(buffers: Mapping[str, Buffer], taken: list[tuple[int, int, str]]) -> 
             free = page_end
             canary = True
         else:
-            start = buffer.address
+            start = _address(name, buffer.address)
             page_start, page_end = page_floor(start), page_ceil(start + max(size, 1))
             canary = False
         other = _overlaps(page_start, page_end, taken)
@@ -186,10 +198,14 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
     for segment in program.segments:
         start, end = segment.address, page_ceil(segment.address + max(segment.size, 1))
         other = _overlaps(start, end, taken)
-        if start % PAGE or other or end > USER_END:
+        if start % PAGE or other or end > USER_END or start < PAGE * 16:
             raise ValueError(
                 f"the {segment.name} segment cannot lie at {start:#x}: "
-                + (f"the {other} is there" if other else "it must start a page of a program's half of memory")
+                + (
+                    f"the {other} is there"
+                    if other
+                    else f"it must start a page of a program's half of memory, from {PAGE * 16:#x} on"
+                )
             )
         taken.append((start, end, segment.name))
         places["code" if segment.name == "text" else segment.name] = (start, segment.end)
@@ -206,6 +222,13 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
     mappings.append(Mapping_(STACK_START, STACK_SIZE, "rw-"))
     places["stack"] = (STACK_START, STACK_END)
     placed: dict[str, Placed] = {}
+    for name in call.buffers:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a buffer's name is a word, not {name!r}")
+        if name in ("code", "stack"):
+            raise ValueError(f"a buffer cannot be called {name!r}: reports use that word for the program's own {name}")
+        if name in places:
+            places[f"{name} segment"] = places.pop(name)
     for buffer in _place(call.buffers, taken):
         placed[buffer.name] = buffer
         places[buffer.name] = (buffer.start, buffer.end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 import random
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -65,8 +66,14 @@ def run(
         program = source_or_program
     else:
         program = assemble(source_or_program, syntax=syntax, address=address)
+    if not program.code:
+        raise ValueError("there is nothing to run: the source has no instruction; the shortest program is `ret`")
+    if not isinstance(stdin, (bytes, bytearray, memoryview)):
+        raise TypeError(f"stdin is bytes, not {type(stdin).__name__}: stdin=b'12\\n'")
     limits = limits or Limits()
     if timeout_s is not None:
+        if not isinstance(timeout_s, (int, float)):
+            raise TypeError(f"timeout_s is a number of seconds, not {timeout_s!r}")
         if not timeout_s > 0:
             raise ValueError(f"timeout_s is {timeout_s:g}; a program needs some time: timeout_s=2.0")
         limits = dataclasses.replace(limits, wall_s=timeout_s)
@@ -75,7 +82,7 @@ def run(
         registers=MappingProxyType(dict(registers or {})),
         buffers=MappingProxyType({name: as_buffer(name, value) for name, value in (buffers or {}).items()}),
         entry=_entry(program, entry),
-        stdin=stdin,
+        stdin=bytes(stdin),
         limits=limits,
         trace=trace,
         seed=seed,
@@ -126,9 +133,17 @@ def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[Ex
 
 
 def _entry(program: Program, entry: str | int | None) -> int | None:
-    if entry is None or isinstance(entry, int):
-        return entry
-    if entry not in program.labels:
-        known = ", ".join(sorted(program.labels)) or "none"
-        raise ValueError(f"entry {entry!r} is not a label of this program; its labels: {known}")
-    return program.labels[entry]
+    if entry is None:
+        return None
+    if isinstance(entry, str):
+        if entry not in program.labels:
+            known = ", ".join(sorted(program.labels)) or "none"
+            raise ValueError(f"entry {entry!r} is not a label of this program; its labels: {known}")
+        return program.labels[entry]
+    try:
+        address = operator.index(entry)
+    except TypeError:
+        raise TypeError(f"entry is a label or an address, not {entry!r}") from None
+    if not 0 <= address < 2**64:
+        raise ValueError(f"entry {address:#x} is no address: addresses are 64 bits, from 0 on")
+    return address

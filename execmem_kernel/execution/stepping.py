@@ -28,6 +28,7 @@ TRAP_FLAG, DIRECTION_FLAG, RESUME_FLAG = 1 << 8, 1 << 10, 1 << 16
 _AT = {name: linux.USER_REGISTERS.index(name) for name in linux.USER_REGISTERS}
 _POSITIONS = tuple(_AT[name] for name in STATE)
 _RIP, _RSP, _RCX, _RDI, _RSI, _FLAGS = (_AT[name] for name in ("rip", "rsp", "rcx", "rdi", "rsi", "rflags"))
+_CODE_SELECTOR = 0x33
 _LONGEST = 4096
 """Bytes recorded of one access; a `rep` may touch more."""
 _ROOM = 16 * 1024 * 1024
@@ -47,6 +48,7 @@ class Decoded:
     traps: bool
     """Whether it may stop the program with SIGTRAP by itself."""
     touches_vectors: bool
+    loads_stack_segment: bool = False
 
 
 def effective_address(access: MemoryAccess, registers: Mapping[str, int]) -> int:
@@ -113,6 +115,7 @@ class Recorder:
                     0 if instruction.mnemonic.startswith("popf") else 16 if instruction.mnemonic == "iretq" else None,
                     instruction.mnemonic.startswith("int") or instruction.code[:1] == b"\xf1",
                     any(_is_vector(name) for name in instruction.registers_written),
+                    instruction.text.startswith("mov ss, "),
                 )
             self._decoded[address] = found
         return found
@@ -165,6 +168,20 @@ def hide_trap_flag(guest: Guest, rsp: int) -> None:
     byte = guest.read(rsp + 1, 1)
     if byte and byte[0] & 1:
         guest.poke(rsp + 1, bytes([byte[0] & ~1]))
+
+
+def keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...]) -> bool:
+    """Whether a `mov ss, ...` would load what is there already, in 64-bit mode: the only load that does not fault."""
+    registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
+    if registers["cs"] != _CODE_SELECTOR:
+        return False
+    if decoded.accesses:
+        address = effective_address(decoded.accesses[0], registers)
+        selector = guest.read(address, 2)
+    else:
+        name = decoded.place.text.removeprefix("mov ss, ")
+        selector = (registers[PARTS[name][0] if name in PARTS else name] & 0xFFFF).to_bytes(2, "little")
+    return len(selector) == 2 and int.from_bytes(selector, "little") == registers["ss"]
 
 
 @contextlib.contextmanager

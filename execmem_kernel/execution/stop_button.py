@@ -14,7 +14,7 @@ import threading
 # The functions in C: those of `signal` look every handler up in an enumeration, which costs a run a fifteenth.
 from _signal import getsignal, signal  # type: ignore[import-not-found,unused-ignore]
 from collections.abc import Callable, Iterator
-from signal import SIGINT
+from signal import SIGCHLD, SIGINT
 from types import FrameType
 from typing import TypeVar
 
@@ -51,25 +51,43 @@ _button: _Button | None = None
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """The button works only in `waiting` until the block ends; a run inside a run changes nothing."""
+    """The button works only in `waiting` until the block ends; a run inside a run changes nothing.
+
+    A handler for children that ended waits, too: one that asks for any child would take what is meant for the run.
+    """
     global _button
-    handler = getsignal(SIGINT)
-    if _button is not None or threading.current_thread() is not threading.main_thread() or not callable(handler):
+    if _button is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    button = _Button(handler)
-    signal(SIGINT, button.press)
+    handler, reaper = getsignal(SIGINT), getsignal(SIGCHLD)
+    button = _Button(handler if callable(handler) else _ignore)
+    ended: list[int] = []
+    if callable(handler):
+        signal(SIGINT, button.press)
+    if callable(reaper):
+        signal(SIGCHLD, lambda number, frame: ended.append(number))
     _button = button
     try:
         yield
     finally:
         _button = None
-        signal(SIGINT, handler)
-        # The guard of native code stands in front of Python's own handler, which has just taken its place.
-        native = sys.modules.get("execmem_kernel.execution.native")
-        if native is not None:
-            native.renew_guard(SIGINT)
-        button.let()
+        if callable(handler):
+            signal(SIGINT, handler)
+            # The guard of native code stands in front of Python's own handler, which has just taken its place.
+            native = sys.modules.get("execmem_kernel.execution.native")
+            if native is not None:
+                native.renew_guard(SIGINT)
+        try:
+            if callable(reaper):
+                signal(SIGCHLD, reaper)
+                if ended:
+                    reaper(SIGCHLD, None)
+        finally:
+            button.let()
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """What a button that is not connected does."""
 
 
 def waiting(wait: Callable[[], _Result]) -> _Result:

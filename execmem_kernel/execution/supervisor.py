@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import operator
 import os
 import random
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -49,6 +51,7 @@ FRESH = MappingProxyType(
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
 )
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
+_VECTOR, _MASK_REGISTER = re.compile(r"([xyz])mm\d{1,2}"), re.compile(r"k\d{1,2}")
 _RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
 
 
@@ -61,6 +64,19 @@ def maps_of(pid: int) -> list[tuple[int, int, str]]:
             start, end = extent.split("-")
             rows.append((int(start, 16), int(end, 16), protection))
     return rows
+
+
+_TAKEN = (
+    "the program's process was ended from elsewhere, or what it reported was taken by something in this notebook that "
+    "waits for every child: os.wait(), os.waitpid(-1, ...); let it wait for its own children only"
+)
+
+
+def lost(status: int) -> WorkerLostError:
+    """The error for a process that has ended where it can only have stopped."""
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return WorkerLostError(_TAKEN)
+    return WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
 
 
 class PtraceRefusedError(EngineUnavailableError):
@@ -103,7 +119,7 @@ class Guest:
         if not os.WIFSTOPPED(status):
             step = image.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
             if step is None:
-                raise WorkerLostError(f"the runner ended before the program began (wait status {status:#x})")
+                raise lost(status)
             raise (PtraceRefusedError if os.WEXITSTATUS(status) == image.PTRACE_STEP else EngineUnavailableError)(
                 f"this host does not let a program be run apart from the notebook: {step}"
             )
@@ -180,7 +196,7 @@ class Guest:
         self.child.resume(linux.PTRACE_SYSCALL)
         status = stop_button.waiting(self.child.wait)
         if not os.WIFSTOPPED(status):
-            raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
+            raise lost(status)
         result = self.child.registers()["rax"]
         signed = result - 2**64 if result >> 63 else result
         if signed >= 0 and verdict.result is not None:
@@ -207,6 +223,8 @@ class Supervisor:
                 plan = layout.plan(call, library)
                 with _one_cpu(), ended(guest):
                     return Run(call, plan, guest, library).outcome()
+        except ChildProcessError as error:
+            raise WorkerLostError(_TAKEN) from error
         except PtraceRefusedError:
             from execmem_kernel.execution.witness import GuestWitness
 
@@ -302,6 +320,8 @@ class Run:
         self.raw: dict[str, int] = {}
         self.own_trap = False
         """Whether the program has set the trap flag itself."""
+        self.flags_loaded = False
+        """Whether the program has loaded its flags while it was stepped."""
         self.extended = b""
 
     def outcome(self) -> Outcome:
@@ -388,7 +408,7 @@ class Run:
     def _wait(self) -> int:
         status = stop_button.waiting(self.guest.child.wait)
         if not os.WIFSTOPPED(status):
-            raise WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
+            raise lost(status)
         return status
 
     def _stepped(self) -> _Ending | None:
@@ -408,6 +428,7 @@ class Run:
                     return ending
                 recording = taken < kept and not recorder.full
                 if not recording and limits.steps is None:
+                    self._stop_stepping()
                     return None
                 decoded = recorder.decode(values[_RIP])
                 touched = recorder.before(decoded, values) if recording else []
@@ -415,6 +436,7 @@ class Run:
                 if ending is not None:
                     return ending
                 values = self._values()
+                self.flags_loaded |= decoded.flags_taken_at is not None
                 if decoded.pushes_flags and not self.own_trap:
                     stepping.hide_trap_flag(self.guest, values[_RSP])
                 if recording:
@@ -439,11 +461,13 @@ class Run:
             back = int.from_bytes(self.guest.read(values[_RSP], 8), "little")
             with stepping.breakpoint_at(child, back) as at_once, _alarm(child, self.call.limits):
                 if at_once:
+                    self._stop_stepping()
                     return self._until(back, values[_RSP])
         if decoded.repeats and values[_RCX] > 1 and not own_trap:
             after = decoded.place.address + len(decoded.place.code)
             with stepping.breakpoint_at(child, after) as at_once:
                 if at_once:
+                    self._stop_stepping()
                     child.resume(linux.PTRACE_CONT)
                     return self._after_step(self._wait(), expected=True)
             while True:
@@ -451,8 +475,22 @@ class Run:
                 ending = self._after_step(self._wait(), expected=True)
                 if ending is not None or child.register_values()[_RIP] != values[_RIP]:
                     return ending
+        if decoded.loads_stack_segment and not own_trap and stepping.keeps_stack_segment(self.guest, decoded, values):
+            # After such a load no stop is made: the next instruction would be carried out in the same step.
+            registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
+            child.set_registers({**registers, "rip": values[_RIP] + len(decoded.place.code)})
+            return None
         child.resume(linux.PTRACE_SINGLESTEP)
         return self._after_step(self._wait(), expected=not decoded.traps and not own_trap)
+
+    def _stop_stepping(self) -> None:
+        """Take the tracer's trap flag away, before the program runs at full speed.
+
+        The kernel does so itself, but not for a program that has loaded its flags: there it takes it for the program's.
+        """
+        if self.flags_loaded and not self.own_trap:
+            self.guest.child.set_registers(dict(zip(linux.USER_REGISTERS, self._values(), strict=True)))
+            self.flags_loaded = False
 
     def _until(self, back: int, stack: int) -> _Ending | None:
         """Let a function of the C library run until it returns, as one step; what it calls back runs along."""
@@ -496,18 +534,26 @@ class Run:
         return {name: chance.getrandbits(64) for name in GENERAL if name != "rsp"}
 
     def _value(self, name: str, value: int | str) -> int:
+        bits = 64
+        if vector := _VECTOR.fullmatch(str(name)):
+            bits = {"x": 128, "y": 256, "z": 512}[vector[1]]
+        elif name not in GENERAL and name != "rflags" and not _MASK_REGISTER.fullmatch(str(name)):
+            whole = PARTS.get(name, (None,))[0]
+            hint = f"; set the whole of it, {whole}" if whole else ""
+            if str(name) != (lower := str(name).lower()):
+                hint = f"; names of registers are written small: {lower}"
+            raise ValueError(f"{name!r} is not a register that can be set{hint}")
         if isinstance(value, str):
             if value not in self.plan.buffers:
                 raise ValueError(f"register {name} is given {value!r}, and there is no buffer of that name")
             return self.plan.buffers[value].start
-        bits = {"x": 128, "y": 256, "z": 512}.get(name[0], 64) if name[1:3] == "mm" else 64
-        if bits == 64 and name not in GENERAL and name != "rflags" and not (name[0] == "k" and name[1:].isdigit()):
-            whole = PARTS.get(name, (None,))[0]
-            hint = f"; set the whole of it, {whole}" if whole else ""
-            raise ValueError(f"{name} is not a register that can be set{hint}")
-        if not -(1 << bits - 1) <= value < 1 << bits:
-            raise ValueError(f"register {name} has {bits} bits and cannot hold {value}")
-        return value & ((1 << bits) - 1)
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise TypeError(f"register {name} takes a whole number or a buffer's name, not {value!r}") from None
+        if not -(1 << bits - 1) <= number < 1 << bits:
+            raise ValueError(f"register {name} has {bits} bits and cannot hold {number}")
+        return number & ((1 << bits) - 1)
 
     def _registers(self) -> Registers:
         values = {name: self.raw[name] for name in GENERAL}

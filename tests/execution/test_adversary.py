@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
+from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import execmem_kernel as em
-from tests.execution.conftest import left_behind
 
 GETPID = "mov eax, 39\nsyscall\nret"
 
@@ -33,3 +34,194 @@ def test_a_clock_that_runs_out_before_the_door_is_locked_opens_nothing(nothing_l
     for microseconds in range(1, 120):
         outcome = em.run(GETPID, timeout_s=microseconds / 1e6)
         assert isinstance(outcome, em.TimedOut) or outcome.registers["rax"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"timeout_s": math.inf}, "wall_s is inf"),
+        ({"timeout_s": math.nan}, "timeout_s is nan"),
+        ({"timeout_s": "2"}, "timeout_s is a number of seconds, not '2'"),
+        ({"stdin": "text"}, "stdin is bytes, not str"),
+        ({"entry": -1}, "is no address"),
+        ({"entry": 2**64}, "is no address"),
+        ({"entry": 1.5}, "entry is a label or an address, not 1.5"),
+        ({"address": -4096}, "cannot lie at -0x1000"),
+        ({"address": 0}, "cannot lie at 0x0"),
+        ({"address": 1.5}, "the address is a whole number, not 1.5"),
+        ({"registers": {"": 1}}, "'' is not a register that can be set"),
+        ({"registers": {"xmmq": 1}}, "'xmmq' is not a register that can be set"),
+        ({"registers": {"RAX": 1}}, "names of registers are written small: rax"),
+        ({"registers": {"rax": 1.5}}, "rax takes a whole number or a buffer's name, not 1.5"),
+        ({"registers": {"rax": None}}, "rax takes a whole number or a buffer's name, not None"),
+        ({"buffers": {"b": 2**40}}, "201,326,592 bytes at most"),
+        ({"buffers": {"a": 2**27, "b": 2**27}}, "buffer 'b': a program's buffers have"),
+        ({"buffers": {"b": em.Buffer(16, 1.5)}}, "at an address, a whole number, not 1.5"),  # type: ignore[arg-type]
+        ({"buffers": {"stack": 8}}, "cannot be called 'stack'"),
+        ({"buffers": {"": 8}}, "name is a word, not ''"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_refused_by_name(given: Any, complaint: str, nothing_left: None) -> None:
+    with pytest.raises((TypeError, ValueError), match=re.escape(complaint)):
+        em.run("ret", **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"wall_s": 0}, {"wall_s": -1}, {"cpu_s": 0}, {"cpu_s": math.nan}, {"steps": -1}, {"trace_steps": -1},
+        {"output_size": -1}, {"memory_size": -(2**40)}, {"memory_size": 2**64}, {"system_calls": -1},
+    ],
+)  # fmt: skip
+def test_a_limit_that_would_limit_nothing_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match=f"the limit {next(iter(given))} is"):
+        em.Limits(**given)
+
+
+def test_a_limit_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"memory_size is a whole number, not 1\.5"):
+        em.Limits(memory_size=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", ["", "# nothing", "\n\n"])
+def test_a_source_without_an_instruction_is_nothing_to_run(source: str) -> None:
+    with pytest.raises(ValueError, match="there is nothing to run"):
+        em.run(source)
+
+
+def test_the_shortest_timeout_is_not_none_at_all(nothing_left: None) -> None:
+    outcome = em.run("l: jmp l", timeout_s=1e-12)
+    assert isinstance(outcome, em.TimedOut)
+    assert outcome.limit == "wall"
+
+
+def test_numpys_integers_are_integers() -> None:
+    outcome = em.run("lea rax, [rdi+rsi]\nret", registers={"rdi": numpy.int64(-2), "rsi": numpy.uint8(200)})
+    assert outcome.registers["rax"] == 198
+
+
+def test_a_buffer_may_have_the_name_of_a_segment() -> None:
+    source = "section .data\nq: dq 1\nsection .text\nlea rcx, [rip+q]\nret"
+    outcome = em.run(source, {"rdi": "data"}, {"data": b"12345678"})
+    assert outcome.describe(outcome.registers["rdi"]).startswith("data")
+    assert "segment" in outcome.describe(outcome.registers["rcx"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pushfq\npopfq\nmov ecx, 1000\nl: dec ecx\njnz l\nmov eax, 7\nret",
+        "mov rax, rsp\npush 0x2b\npush rax\npush 0x202\npush 0x33\nlea rcx, [rip+x]\npush rcx\niretq\n"
+        "x: mov ecx, 1000\nl: dec ecx\njnz l\nret",
+        "pushfq\npopfq\nmov ecx, 100\nmov rdi, rsp\nsub rdi, 256\nrep stosb\npushfq\npop rax\nret",
+        "mov eax, 0x2b\nmov ss, eax\nint3\nret",
+        "mov eax, 0x2b\nmov ss, eax\n.byte 0xf1\nret",
+        "mov eax, 0x2b\nmov ss, eax\npushfq\npop rax\nret",
+        "push 0x2b\nmov ss, [rsp]\nint3\nret",
+        "mov ecx, 0x2b\nmov eax, 39\nmov ss, ecx\nsyscall\nret",
+        "xor eax, eax\nmov ss, eax\nret",
+        "std\npushfq\npopfq\npushfq\npop rax\ncld\nret",
+    ],
+)
+def test_a_program_that_loads_flags_or_segments_ends_alike_when_it_is_traced(source: str, nothing_left: None) -> None:
+    free = em.run(source)
+    traced = em.run(source, trace=True, limits=em.Limits(trace_steps=100))
+    assert traced.report() == free.report()
+    assert dict(traced.registers) == dict(free.registers)
+
+
+def test_an_exit_of_the_trap_flag_into_the_c_library_is_no_trap() -> None:
+    source = (
+        'extern puts\nmain: sub rsp, 8\npushfq\npopfq\nlea rdi, [rip+m]\ncall puts\nadd rsp, 8\nret\nm: .asciz "hi"'
+    )
+    outcome = em.run(source, trace=True)
+    assert isinstance(outcome, em.Returned)
+    assert outcome.stdout == b"hi\n"
+
+
+def test_a_handler_that_reaps_every_child_takes_nothing_from_a_run(nothing_left: None) -> None:
+    called = []
+
+    def reap(number: int, frame: object) -> None:
+        called.append(number)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    previous = signal.signal(signal.SIGCHLD, reap)
+    try:
+        for number in range(50):
+            assert em.run("mov eax, edi\nret", {"rdi": number}).registers["rax"] == number
+        assert signal.getsignal(signal.SIGCHLD) is reap
+    finally:
+        signal.signal(signal.SIGCHLD, previous)
+    assert called
+
+
+def test_children_that_nobody_waits_for_do_not_matter(nothing_left: None) -> None:
+    previous = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert em.run("mov eax, 42\nret").registers["rax"] == 42
+        assert isinstance(em.run("mov rax, [0]"), em.Faulted)
+        assert isinstance(em.run("l: jmp l", timeout_s=0.05), em.TimedOut)
+    finally:
+        signal.signal(signal.SIGCHLD, previous)
+
+
+def test_a_thread_that_waits_for_every_child_is_named_and_nothing_hangs() -> None:
+    """What a program's process reports is lost then; its own last clock ends it."""
+    said = in_a_process("""
+        import os, threading, time
+        import execmem_kernel as em
+        em.run("ret")
+        def steal():
+            while True:
+                try:
+                    os.waitpid(-1, 0)
+                except ChildProcessError:
+                    time.sleep(0.0001)
+        threading.Thread(target=steal, daemon=True).start()
+        for _ in range(50):
+            try:
+                em.run("ret", timeout_s=0.01)
+            except em.WorkerLostError as error:
+                print(error)
+                break
+    """)
+    assert "os.waitpid(-1, ...)" in said
+
+
+def test_a_notebook_with_hard_limits_of_its_own_runs_programs_within_them() -> None:
+    said = in_a_process("""
+        import resource
+        import execmem_kernel as em
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        print(em.run("mov eax, 42\\nret", limits=em.Limits(wall_s=1000, memory_size=8 << 30)).registers["rax"])
+        print(len(em.run("nop\\nret", trace=True).trace))
+        print(em.run("mov rax, [0]").line)
+    """)
+    assert said.split() == ["42", "2", "1"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-I",)])
+def test_an_interpreter_without_anything_runs_programs(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """No environment, no working directory, no standard streams but the one that tells."""
+    said = in_a_process(
+        """
+        import os, resource, sys
+        os.rmdir(os.getcwd())
+        os.environ.clear()
+        os.close(0)
+        os.close(2)
+        import execmem_kernel as em
+        assert em.run("mov eax, 42\\nret").registers["rax"] == 42
+        assert em.run("mov rax, [0]").signal == "SIGSEGV"
+        assert em.run('extern puts\\nmain: lea rdi, [rip+m]\\njmp puts\\nm: .asciz "hi"').stdout == b"hi\\n"
+        print("ran")
+        """,
+        *arguments,
+        cwd=str((tmp_path / "gone").mkdir() or tmp_path / "gone"),
+        env={"PYTHONPATH": ""},
+    )
+    assert said == "ran\n"
