@@ -2,7 +2,8 @@
 
 Python may raise KeyboardInterrupt between any two of its instructions: after pages have been mapped and before they
 have an owner, or on the way into the very call that cleans up. A run is short but for the waiting, so everything else
-of it is left undisturbed, and a press that comes meanwhile counts at the next wait or at the end.
+of it is left undisturbed, and a press that comes meanwhile counts at the next wait or at the end. What is said of the
+button holds for every signal whose handler may raise: timeouts are often made of SIGALRM.
 """
 
 from __future__ import annotations
@@ -14,35 +15,41 @@ import threading
 # The functions in C: those of `signal` look every handler up in an enumeration, which costs a run a fifteenth.
 from _signal import getsignal, signal  # type: ignore[import-not-found,unused-ignore]
 from collections.abc import Callable, Iterator
-from signal import SIGCHLD, SIGINT
+from signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM
 from types import FrameType
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
 _Handler = Callable[[int, FrameType | None], object]
+_HELD = tuple(map(int, (SIGINT, SIGALRM, SIGCHLD, SIGHUP, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM)))
 
 
 class _Button:
-    """The state of the button during the main thread's run."""
+    """The state of the button, and of all that is like it, during the main thread's run."""
 
-    __slots__ = ("handler", "pressed", "works")
+    __slots__ = ("done", "handlers", "pressed", "works")
 
-    def __init__(self, handler: _Handler) -> None:
-        self.handler = handler
+    def __init__(self) -> None:
+        self.handlers: dict[int, _Handler] = {}
+        self.pressed: list[int] = []
         self.works = False
-        self.pressed = False
+        self.done = False
+        """Whether the run is over: whatever is not back in its place yet, passes everything on."""
 
     def press(self, number: int, frame: FrameType | None) -> None:
-        if self.works:
-            self.handler(number, frame)
-        else:
-            self.pressed = True
+        if self.done or (self.works and number != SIGCHLD):
+            self.handlers[number](number, frame)
+        elif number not in self.pressed:
+            self.pressed.append(number)
 
     def let(self) -> None:
-        """Let a press that came too early count now."""
-        if self.pressed:
-            self.pressed = False
-            self.handler(SIGINT, None)
+        """Let what came too early count now.
+
+        A child that ended counts at the end only: a handler that asks for any child would take what is the run's.
+        """
+        for number in [number for number in self.pressed if self.done or number != SIGCHLD]:
+            self.pressed.remove(number)
+            self.handlers[number](number, None)
 
 
 _button: _Button | None = None
@@ -51,43 +58,38 @@ _button: _Button | None = None
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """The button works only in `waiting` until the block ends; a run inside a run changes nothing.
-
-    A handler for children that ended waits, too: one that asks for any child would take what is meant for the run.
-    """
+    """The button works only in `waiting` until the block ends; a run inside a run changes nothing."""
     global _button
     if _button is not None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler, reaper = getsignal(SIGINT), getsignal(SIGCHLD)
-    button = _Button(handler if callable(handler) else _ignore)
-    ended: list[int] = []
-    if callable(handler):
-        signal(SIGINT, button.press)
-    if callable(reaper):
-        signal(SIGCHLD, lambda number, frame: ended.append(number))
-    _button = button
+    button = _Button()
     try:
+        for number in _HELD:
+            handler = getsignal(number)
+            if callable(handler):
+                button.handlers[number] = handler
+                signal(number, button.press)
+        _button = button
         yield
     finally:
         _button = None
-        if callable(handler):
-            signal(SIGINT, handler)
-            # The guard of native code stands in front of Python's own handler, which has just taken its place.
-            native = sys.modules.get("execmem_kernel.execution.native")
-            if native is not None:
-                native.renew_guard(SIGINT)
-        try:
-            if callable(reaper):
-                signal(SIGCHLD, reaper)
-                if ended:
-                    reaper(SIGCHLD, None)
-        finally:
-            button.let()
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """What a button that is not connected does."""
+        button.done = True
+        interrupt, back = None, False
+        while not back:
+            try:
+                for number, handler in button.handlers.items():
+                    signal(number, handler)
+                back = True
+            except BaseException as error:  # from a handler that is back already, or is passed on to
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+        # The guard of native code stands in front of Python's own handler, which has just taken its place.
+        native = sys.modules.get("execmem_kernel.execution.native")
+        if native is not None:
+            native.renew_guard(SIGINT)
+        button.let()
 
 
 def waiting(wait: Callable[[], _Result]) -> _Result:

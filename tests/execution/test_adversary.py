@@ -225,3 +225,34 @@ def test_an_interpreter_without_anything_runs_programs(arguments: tuple[str, ...
         env={"PYTHONPATH": ""},
     )
     assert said == "ran\n"
+
+
+def test_a_timeout_made_of_an_alarm_leaves_nothing_wherever_it_strikes(nothing_left: None) -> None:
+    """Not the stop button, but a handler that raises all the same: how many timeouts are made."""
+
+    class TooLateError(Exception):
+        pass
+
+    def ring(number: int, frame: object) -> None:
+        raise TooLateError
+
+    program = em.assemble("mov ecx, 2000\nl: dec ecx\njnz l\nret")
+    button = signal.getsignal(signal.SIGINT)
+    previous = signal.signal(signal.SIGALRM, ring)
+    struck = 0
+    try:
+        for microseconds in range(5, 1500, 5):
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+                    em.run(program)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except TooLateError:
+                struck += 1
+        assert signal.getsignal(signal.SIGALRM) is ring
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert struck > 10
+    assert signal.getsignal(signal.SIGINT) is button
+    assert not em.manager().audit().findings
