@@ -40,6 +40,11 @@ def writable_and_executable() -> list[tuple[int, int, str, str]]:
     return [line for line in lines() if "w" in line[2] and "x" in line[2]]
 
 
+def bytes_of_code_files() -> int:
+    """How much of every memory file of the package's is mapped now, whoever mapped it."""
+    return sum(end - start for start, end, _, path in lines() if path.startswith("/memfd:execmem"))
+
+
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 

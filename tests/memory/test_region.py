@@ -24,6 +24,7 @@ from execmem_kernel import (
     UnsealedMemoryError,
     allocate_executable_memory,
 )
+from execmem_kernel import manager as session_manager
 from tests.memory import kernel
 from tests.memory.kernel import RETURN_42, RETURN_43
 
@@ -478,9 +479,14 @@ def test_a_handle_keeps_its_manager_alive() -> None:
     assert kernel.protection_at(address) is None
 
 
-def test_the_function_of_the_rfc_allocates_from_the_session(manager: CodeMemoryManager) -> None:
+def test_the_function_of_the_rfc_allocates_from_the_session() -> None:
+    session = session_manager()
+    session.cleanup()  # whatever slabs earlier tests have left in it
+    before = kernel.executable_mappings()
     with allocate_executable_memory(64, name="rfc") as memory:
         memory.write(RETURN_42)
         memory.seal()
         assert kernel.call(memory.address) == 42
-    memory._manager.cleanup()
+        assert session.statistics().live == 1
+    session.cleanup()
+    assert kernel.executable_mappings() == before
