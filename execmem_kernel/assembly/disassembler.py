@@ -270,8 +270,12 @@ def _read_memory(found: re.Match[str]) -> Memory:
 
 @cache
 def cpu_features() -> frozenset[str]:
-    """The features of this machine's processor, by the names that `Instruction.features` uses."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    """The features of this machine's processor, by the names that `Instruction.features` uses; none without /proc."""
+    try:
+        listing = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return frozenset()
+    for line in listing.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":
             return effects.features_of_linux(value.split())

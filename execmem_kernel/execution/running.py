@@ -106,7 +106,7 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
 
 def _unavailable_here(program: Program) -> tuple[Warned, ...]:
     """What this machine's processor cannot execute, known from its features before anything runs."""
-    if program.features <= cpu_features():
+    if not cpu_features() or program.features <= cpu_features():
         return ()
     found = []
     for instruction in disassemble(program.code, program.address):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import operator
 import os
 import random
@@ -136,6 +137,10 @@ class Guest:
                     self.child.spawn(path, descriptors, _BLOCKED)
                 return
             except OSError as error:
+                if error.errno == errno.EAGAIN:
+                    raise EngineUnavailableError(
+                        "no process can be started for the program: this user has as many as the host allows (ulimit -u)"
+                    ) from error
                 refusals.append(f"{place.__name__.replace('_', ' ')}: {error.strerror}")
         raise EngineUnavailableError(
             f"this host does not execute the runner that programs start from ({'; '.join(refusals)}); "
@@ -150,7 +155,12 @@ class Guest:
     def _open(self) -> int:
         if self._memory is None:
             path = f"/proc/{self.child.pid}/mem"
-            self._memory = self._descriptors.open(os.open, path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                self._memory = self._descriptors.open(os.open, path, os.O_RDWR | os.O_CLOEXEC)
+            except (FileNotFoundError, PermissionError) as error:
+                raise PtraceRefusedError(
+                    "this host shows nobody the memory of a process: /proc is not there"
+                ) from error
         return self._memory
 
     def poke(self, address: int, data: bytes) -> None:
