@@ -397,6 +397,10 @@ class Session:
             raise _in_one_line(interrupt, "the program was stopped; it is gone, and the next cell can run") from None
         except errors.AssemblyError as error:  # a function that the C library does not have
             self._refuse(error)
+        except ValueError as error:  # a register's value or a buffer that no program can be given
+            if isinstance(error, errors.ExecmemError):
+                raise
+            raise errors.MagicError(str(error)) from None
         if chosen.name is not None:
             self.shell.user_ns[chosen.name] = outcome
         before = {name: data for name, data in buffers.items() if isinstance(data, bytes)}

@@ -53,6 +53,9 @@ class Notebook:
     def __getitem__(self, name: str) -> Any:
         return self.shell.user_ns[name]
 
+    def __setitem__(self, name: str, value: object) -> None:
+        self.shell.user_ns[name] = value
+
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
@@ -211,6 +214,12 @@ def test_an_expectation_that_fails_says_what_happened_instead(notebook: Notebook
         "expected timeout, but line 2: "
     )
     notebook.cell(f"%%asm --expect return\n{ADD}")
+
+
+def test_a_variable_that_no_program_can_be_given_is_refused_in_one_line(notebook: Notebook) -> None:
+    notebook["code"] = b"1"
+    message = notebook.fails("%%asm rdi=code\nret", errors.MagicError)
+    assert message == "a buffer cannot be called 'code': reports use that word for the program's own code"
 
 
 def test_keep_going_shows_the_fault_and_raises_nothing(notebook: Notebook) -> None:
