@@ -231,7 +231,7 @@ def untrace_memory(address: int) -> None:
 
 # ---- processes: spawning, ptrace, seccomp, pidfd ---------------------------------------------------------------------
 
-PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 6, 7, 9
+PTRACE_POKEDATA, PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 5, 6, 7, 9
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_SYSCALL = 12, 13, 24
 PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO = 0x4200, 0x4201, 0x4202
 PTRACE_GETREGSET, PTRACE_SETREGSET = 0x4204, 0x4205
@@ -433,6 +433,10 @@ class Child:
         """Set all of `USER_REGISTERS`, while it is stopped."""
         _USER_REGISTERS.pack_into(self._registers, 0, *[registers[name] for name in USER_REGISTERS])
         self._request(PTRACE_SETREGS, None, self._registers)
+
+    def clear_word(self, address: int) -> None:
+        """Set 8 bytes of its memory to 0, read-only memory too, while it is stopped."""
+        self._request(PTRACE_POKEDATA, address, None)
 
     def extended_state(self) -> bytes:
         """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""

@@ -35,6 +35,10 @@ class Ending:
     describe: Callable[[int], str]
 
 
+_CODE_SELECTOR = 0x33
+"""What cs holds in every 64-bit program. Source: Linux, arch/x86/include/asm/segment.h, __USER_CS."""
+
+
 def check(ending: Ending) -> tuple[Warned, ...]:
     """Every breach of the convention, with the line that made it where that is known."""
     return (*_kept(ending), *_state(ending), *_unset(ending), *_alignment(ending.trace))
@@ -47,6 +51,13 @@ def _line(ending: Ending, register: str) -> int | None:
 
 
 def _kept(ending: Ending) -> Iterator[Warned]:
+    if ending.raw["cs"] != _CODE_SELECTOR:
+        yield Warned(
+            "mode",
+            "it returned in 32-bit mode: the caller's instructions would be read as others",
+            None,
+            "go back to 64-bit code with a far return to selector 0x33 first",
+        )
     for name in CALLEE_SAVED:
         old, new = ending.before[name], ending.after[name]
         if old != new:

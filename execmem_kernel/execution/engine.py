@@ -128,6 +128,9 @@ class Limits:
                 raise ValueError(f"the limit {name} is {value}; it can be {_range(least, most, whole)}")
 
 
+DEFAULT = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Memory given to a program: its bytes (or a size, for zeros), at a fixed address if asked for."""
@@ -147,7 +150,7 @@ class Call:
     buffers: Mapping[str, Buffer] = field(default_factory=lambda: MappingProxyType({}))
     entry: int | None = None
     stdin: bytes = b""
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT
     trace: bool = False
     seed: int | None = None
     poison: int | None = None

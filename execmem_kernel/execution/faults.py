@@ -416,6 +416,13 @@ def _bad_target(scene: Scene, word: str, text: str) -> Cause:
             common,
             "only the program's text is executable: what is data stays data",
         )
+    if scene.stop.code == PROTECTED:
+        return Cause(
+            "jump-to-data",
+            f"{does} {scene.rip:#x}{through}, which is not executable{since}",
+            common,
+            "memory that a program asks for holds data; only the program's text is executable",
+        )
     return Cause(
         "wild-jump",
         f"{does} {scene.rip:#x}{through}, where nothing is mapped{since}",

@@ -100,6 +100,12 @@ def _timer(seconds: float, interval: float) -> bytes:
     return struct.pack("<4q", *pair(interval), *pair(seconds))
 
 
+@functools.cache
+def supervisor_at() -> int:
+    """Where the runner finds the supervisor's process id, the first number of its table."""
+    return RUNNER + _HEADERS.size + len(runner())
+
+
 def _last_second(limits: Limits, timed: bool) -> int:
     """When a process is killed whoever still waits for it: long after every limit; a recorded step takes no 10 ms."""
     steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)

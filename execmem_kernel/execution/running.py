@@ -15,7 +15,7 @@ from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution import stop_button
 from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import Buffer, Call, Faulted, LifeEvent, Limits, Outcome, Warned
+from execmem_kernel.execution.engine import DEFAULT, Buffer, Call, Faulted, LifeEvent, Limits, Outcome, Warned
 from execmem_kernel.execution.supervisor import Supervisor
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
 from execmem_kernel.memory.region import ExecutableMemory
@@ -70,7 +70,7 @@ def run(
         raise ValueError("there is nothing to run: the source has no instruction; the shortest program is `ret`")
     if not isinstance(stdin, (bytes, bytearray, memoryview)):
         raise TypeError(f"stdin is bytes, not {type(stdin).__name__}: stdin=b'12\\n'")
-    limits = limits or Limits()
+    limits = limits or DEFAULT
     if timeout_s is not None:
         if not isinstance(timeout_s, (int, float)):
             raise TypeError(f"timeout_s is a number of seconds, not {timeout_s!r}")

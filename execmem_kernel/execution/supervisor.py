@@ -125,6 +125,7 @@ class Guest:
                 f"this host does not let a program be run apart from the notebook: {step}"
             )
         self.child.set_options(linux.PTRACE_O_EXITKILL | linux.PTRACE_O_TRACESECCOMP | linux.PTRACE_O_TRACESYSGOOD)
+        self.child.clear_word(image.supervisor_at())  # a process id would make runs differ, and is nobody's business
         for address, data in plan.contents:
             self.poke(address, data)
 
@@ -139,7 +140,7 @@ class Guest:
             except OSError as error:
                 if error.errno == errno.EAGAIN:
                     raise EngineUnavailableError(
-                        "no process can be started for the program: this user has as many as the host allows (ulimit -u)"
+                        "no process can be started for the program: this user may have no more (ulimit -u)"
                     ) from error
                 refusals.append(f"{place.__name__.replace('_', ' ')}: {error.strerror}")
         raise EngineUnavailableError(

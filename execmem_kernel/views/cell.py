@@ -33,6 +33,9 @@ LONG = 36
 BYTES_SHOWN = 11
 """Bytes shown of one row of a listing; longer than this are few instructions and much data."""
 
+EARLY = 512
+"""Bytes shown of what a program printed that a clock stopped: all of it is as long as the machine is fast."""
+
 FLAG_WORDS = {
     "CF": "carry", "PF": "parity", "AF": "adjust", "ZF": "zero", "SF": "sign", "TF": "trap",
     "DF": "direction", "OF": "overflow", "AC": "alignment check",
@@ -135,10 +138,7 @@ def outcome_report(
         Sentence(finding.message + _hint(finding.hint), lead=_warning_lead(finding.line), tone="warning")
         for finding in outcome.program.warnings
     ]
-    if outcome.stdout:
-        parts.append(Verbatim(_decoded(outcome.stdout), caption="stdout"))
-    if outcome.stderr:
-        parts.append(Verbatim(_decoded(outcome.stderr), caption="stderr"))
+    parts += [_printed(outcome, name) for name in ("stdout", "stderr") if getattr(outcome, name)]
     parts += _buffers(outcome, buffers or {})
     parts += _registers(outcome, show)
     if outcome.system_calls:
@@ -147,13 +147,16 @@ def outcome_report(
             for call in outcome.system_calls[:LISTING_ROWS]
         )
         more = len(outcome.system_calls) - len(rows)
+        note = _more(more, "outcome.system_calls")
+        if more > 0 and _stopped_by_chance(outcome):
+            note = "more in outcome.system_calls; how many differs from run to run"
         parts.append(
             Table(
                 "system calls",
                 rows,
                 ("line", "call", ""),
                 folded=True,
-                note=_more(more, "outcome.system_calls"),
+                note=note,
             )
         )
     if isinstance(outcome.trace, Trace):
@@ -272,6 +275,15 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     if not _stopped_by_chance(outcome):
         parts.append(Sentence(_flags(outcome), lead="flags"))
     return parts
+
+
+def _printed(outcome: Outcome, name: str) -> Verbatim:
+    """What a program printed; of one that a clock stopped, as much as every run prints."""
+    data: bytes = getattr(outcome, name)
+    if not _stopped_by_chance(outcome) or len(data) <= EARLY:
+        return Verbatim(_decoded(data), caption=name)
+    note = f"the first {counted(EARLY)}; how much came after them in outcome.{name} differs from run to run"
+    return Verbatim(_decoded(data[:EARLY]), caption=name, note=note)
 
 
 def _stopped_by_chance(outcome: Outcome) -> TypeGuard[TimedOut]:

@@ -17,6 +17,7 @@ import numpy
 import pytest
 
 import execmem_kernel as em
+from execmem_kernel.views.cell import outcome_report
 
 GETPID = "mov eax, 39\nsyscall\nret"
 
@@ -256,3 +257,38 @@ def test_a_timeout_made_of_an_alarm_leaves_nothing_wherever_it_strikes(nothing_l
     assert struck > 10
     assert signal.getsignal(signal.SIGINT) is button
     assert not em.manager().audit().findings
+
+
+def test_what_a_program_can_read_of_the_runner_is_the_same_in_every_process(nothing_left: None) -> None:
+    source = "mov eax, 1\nmov edi, 1\nmov esi, 0x7fe00000\nmov edx, 4096\nsyscall\nret"
+    script = f"import execmem_kernel as em\nprint(em.run({source!r}).stdout.hex())"
+    assert em.run(source).stdout == bytes.fromhex(in_a_process(script))
+
+
+def test_a_clock_shows_of_an_endless_output_only_what_every_run_prints(nothing_left: None) -> None:
+    source = 'l: mov eax, 1\nmov edi, 1\nlea rsi, [rip+m]\nmov edx, 2\nsyscall\njmp l\nm: .ascii "a\\n"'
+    reports = set()
+    for seconds in (0.15, 0.25):
+        outcome = em.run(source, timeout_s=seconds)
+        assert isinstance(outcome, em.TimedOut)
+        assert outcome.at_a_chance_instant
+        reports.add(outcome_report(outcome).text().replace(f"{seconds} s", "the time"))
+    assert len(reports) == 1
+
+
+def test_a_return_in_32_bit_mode_is_a_return_with_a_warning() -> None:
+    source = (
+        "push 0x23\nlea rax, [rip+x]\npush rax\nretfq\n"
+        "x: mov eax, 77\n.byte 0xb9, 0, 0, 0, 0x71  # mov ecx, the return address\n.byte 0xff, 0xe1  # jmp ecx"
+    )
+    outcome = em.run(source)
+    assert outcome.registers["rax"] == 77
+    assert any("32-bit mode" in warning.message for warning in outcome.warnings)
+
+
+def test_a_jump_into_memory_the_program_asked_for_is_not_said_to_be_unmapped() -> None:
+    ask = "mov eax, 9\nxor edi, edi\nmov esi, 4096\nmov edx, 3\nmov r10d, 0x22\nmov r8, -1\nxor r9d, r9d\nsyscall\n"
+    outcome = em.run(ask + "mov byte ptr [rax], 0xc3\njmp rax")
+    assert isinstance(outcome, em.Faulted)
+    assert outcome.line == 10
+    assert "which is not executable" in outcome.headline
