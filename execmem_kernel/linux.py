@@ -62,9 +62,15 @@ pwrite = os.pwrite
 """Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
 
 
+def _never_both(protection: int) -> None:
+    """Hold the one rule of this package about pages, under `python -O` too, where an assert would be gone."""
+    if protection & PROT_WRITE and protection & PROT_EXEC:
+        raise AssertionError("never writable and executable at once")
+
+
 def map_pages(address: int, size: int, protection: int, flags: int, descriptor: int = -1, offset: int = 0) -> int:
     """Map pages and return where they are. mmap(2)."""
-    assert protection & (PROT_WRITE | PROT_EXEC) != PROT_WRITE | PROT_EXEC, "never writable and executable at once"
+    _never_both(protection)
     # SAFETY: without MAP_FIXED the kernel replaces nothing; who passes MAP_FIXED owns the whole range.
     result = _mmap(address, size, protection, flags, descriptor, offset)
     if result == _MAP_FAILED:
@@ -84,7 +90,7 @@ def unmap_pages(address: int, size: int) -> None:
 
 def protect_pages(address: int, size: int, protection: int) -> None:
     """Change what may be done with pages. mprotect(2)."""
-    assert protection & (PROT_WRITE | PROT_EXEC) != PROT_WRITE | PROT_EXEC, "never writable and executable at once"
+    _never_both(protection)
     if _mprotect(address, size, protection):
         _fail("mprotect")
 

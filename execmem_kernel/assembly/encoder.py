@@ -374,38 +374,7 @@ _PREFIX_NAMES = {"repe": "rep", "repz": "rep", "repnz": "repne"}
 _CAPSTONE_NAMES = {
     "lcall": "call", "ljmp": "jmp", "fdisi8087_nop": "fdisi", "feni8087_nop": "feni", "fsetpm": "fnsetpm", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
-_WIDE_NAMES_DROPPED = frozenset(
-    [
-        "movmskps",
-        "movmskpd",
-        "vmovmskps",
-        "vmovmskpd",
-        "pmovmskb",
-        "vpmovmskb",
-        "extractps",
-        "vextractps",
-        "pextrb",
-        "pextrw",
-        "vpextrb",
-        "vpextrw",
-        "pinsrb",
-        "pinsrw",
-        "vpinsrb",
-        "vpinsrw",
-        "tpause",
-        "umwait",
-        "verr",
-        "verw",
-        "lmsw",
-        "lldt",
-        "ltr",
-        "sldt",
-        "str",
-        "smsw",
-        "vmovw",
-        "lar",
-    ]
-)
+_WIDE_NAMES_DROPPED = forms.SAME_IN_32_BITS | {"lar", "smsw", "tpause", "umwait", "vmovw"}
 """Capstone names the 32-bit (or 16-bit) register whatever the operand size."""
 
 

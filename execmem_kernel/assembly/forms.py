@@ -691,7 +691,7 @@ def canonical(operation: Operation) -> Operation | None:
             operands = (_narrowed(operands[0], "r64"), operands[1])
         case "mov", (Register(destination), Register()) if register_class(destination) == "sreg":
             operands = (operands[0], _narrowed(_narrowed(operands[1], "r16"), "r64"))
-        case _ if mnemonic in _SAME_IN_32_BITS:
+        case _ if mnemonic in SAME_IN_32_BITS:
             operands = tuple(_narrowed(operand, "r64") for operand in operands)
             if mnemonic in ("verr", "verw", "lmsw", "lldt", "ltr"):
                 operands = tuple(_narrowed(operand, "r16") for operand in operands)
@@ -733,7 +733,7 @@ def canonical(operation: Operation) -> Operation | None:
     return Operation(mnemonic, operands, prefixes, 0, operation.mask, operation.zeroing, operation.rounding)
 
 
-_SAME_IN_32_BITS = frozenset(
+SAME_IN_32_BITS = frozenset(
     [
         "movmskps",
         "movmskpd",

@@ -366,12 +366,16 @@ class LineReader:
         self._push(_Frame("repeat", lambda _: [inner.again() for inner in body], count), line)
 
     def _do_exitrep(self, line: Line, word: str, rest: str) -> None:
+        self._leave("repeat", f"`{word}` stands outside of a repetition.", line)
+
+    def _leave(self, kind: str, outside: str, line: Line) -> None:
+        """End the innermost frame of a kind, and everything begun inside it; `outside` says that there is none."""
         while len(self._frames) > 1:
             frame = self._frames.pop()
             del self._conditions[frame.conditions :]
-            if frame.kind == "repeat":
+            if frame.kind == kind:
                 return
-        raise Complaint("ASM052", f"`{word}` stands outside of a repetition.", 0, len(line.text.rstrip()))
+        raise Complaint("ASM052", outside, 0, len(line.text.rstrip()))
 
     def _do_irp(self, line: Line, word: str, rest: str) -> None:
         body = self._body(line, _REPEATS, frozenset((".endr",)))
@@ -455,12 +459,7 @@ class LineReader:
             self._macros.pop(key.lower(), None)
 
     def _do_exitm(self, line: Line, word: str, rest: str) -> None:
-        while len(self._frames) > 1:
-            frame = self._frames.pop()
-            del self._conditions[frame.conditions :]
-            if frame.kind == "macro":
-                return
-        raise Complaint("ASM052", f"`{word}` stands outside of a macro.", 0, len(line.text.rstrip()))
+        self._leave("macro", f"`{word}` stands outside of a macro.", line)
 
     def _do_rotate(self, line: Line, word: str, rest: str) -> None:
         for frame in reversed(self._frames):

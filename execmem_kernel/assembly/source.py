@@ -1027,6 +1027,19 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
     )
 
 
+def _weight(value: Value, piece: Piece) -> int:
+    """1 for an address, 0 for a number; nothing else can stand in an instruction."""
+    if value.weight not in (0, 1):
+        raise Complaint(
+            "ASM034",
+            "Two addresses cannot be added.",
+            piece.start,
+            piece.end,
+            "the difference of two labels is a number",
+        )
+    return value.weight
+
+
 def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
     factors: list[int] = []
     for term in address.terms:
@@ -1039,15 +1052,7 @@ def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
     value = None if address.displacement is None else worth(address.displacement)
     if value is None:
         return Memory(base, index, scale, 0, size, segment, None, base is None and index is None, broadcast)
-    weight = value.weight
-    if weight not in (0, 1):
-        raise Complaint(
-            "ASM034",
-            "Two addresses cannot be added.",
-            piece.start,
-            piece.end,
-            "the difference of two labels is a number",
-        )
+    weight = _weight(value, piece)
     if base is not None and base.name in ("rip", "eip"):
         if weight:
             return Memory(base, None, 1, 0, size, segment, value.number, False, broadcast)
@@ -1063,15 +1068,7 @@ def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
 
 def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Lookup, dialect: Dialect) -> Operand:
     value = worth(constant.value)
-    weight = value.weight
-    if weight not in (0, 1):
-        raise Complaint(
-            "ASM034",
-            "Two addresses cannot be added.",
-            piece.start,
-            piece.end,
-            "the difference of two labels is a number",
-        )
+    weight = _weight(value, piece)
     if constant.pointer:
         if weight:
             return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)

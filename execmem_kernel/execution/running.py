@@ -15,7 +15,7 @@ from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution import stop_button
 from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import DEFAULT, Buffer, Call, Faulted, LifeEvent, Limits, Outcome, Warned
+from execmem_kernel.execution.engine import DEFAULT, Buffer, Call, Engine, Faulted, LifeEvent, Limits, Outcome, Warned
 from execmem_kernel.execution.supervisor import Supervisor
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
 from execmem_kernel.memory.region import ExecutableMemory
@@ -94,7 +94,8 @@ def run(
 def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     """Run a call with its code in a region of `owner`'s, which is released afterwards."""
     with placed(owner, call, name) as (memory, ready):
-        outcome = Supervisor().run(ready)
+        engine: Engine = Supervisor()
+        outcome = engine.run(ready)
     size = len(call.program.code)
     kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
     life = tuple(LifeEvent(kind, size) for kind in kinds)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
-CONTROL_WORD, STATUS_WORD, TAGS, MXCSR = 0, 2, 4, 24
+CONTROL_WORD, TAGS, MXCSR = 0, 4, 24
 XMM, HEADER, YMM_HIGH = 160, 512, 576
 OPMASK, ZMM_HIGH, ZMM_16_31 = 1088, 1152, 1664
 X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128

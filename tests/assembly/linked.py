@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,9 +9,6 @@ from pathlib import Path
 import capstone
 
 from execmem_kernel.assembly.program import Program
-
-HAVE_GNU = shutil.which("as") is not None and shutil.which("ld") is not None and shutil.which("objcopy") is not None
-HAVE_NASM = shutil.which("nasm") is not None and HAVE_GNU
 
 _SCRIPT = """
 SECTIONS {{

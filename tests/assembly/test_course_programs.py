@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -248,13 +247,6 @@ class _Code:
         return words
 
 
-needs_tools = pytest.mark.skipif(
-    not all(shutil.which(tool) for tool in ("nasm", "as", "ld", "objdump", "objcopy")),
-    reason="nasm or binutils is not installed; scripts/test installs both",
-)
-
-
-@needs_tools
 @pytest.mark.parametrize("path", REFERENCED, ids=name_of)
 def test_a_program_is_the_machine_code_that_nasm_or_gnu_as_makes_of_it(path: Path, tmp_path: Path) -> None:
     case, program = course(path), assembled(path)

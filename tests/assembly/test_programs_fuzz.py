@@ -7,17 +7,14 @@ import random
 import pytest
 
 from tests.assembly import program_fuzz, source_fuzz
-from tests.assembly.linked import HAVE_GNU, HAVE_NASM
 
 
-@pytest.mark.skipif(not HAVE_GNU, reason="needs GNU as, ld and objcopy")
 @pytest.mark.parametrize("seed", range(24))
 @pytest.mark.parametrize("kind", ["gnu", "att"])
 def test_a_random_program_is_what_gnu_as_makes_of_it(kind: str, seed: int) -> None:
     assert program_fuzz.check(kind, seed) is None
 
 
-@pytest.mark.skipif(not HAVE_NASM, reason="needs NASM and ld")
 @pytest.mark.parametrize("seed", range(24))
 def test_a_random_program_is_what_nasm_makes_of_it(seed: int) -> None:
     assert program_fuzz.check("nasm", seed) is None

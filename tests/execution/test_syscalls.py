@@ -23,9 +23,9 @@ def last(outcome: em.Outcome) -> str:
 
 
 def test_names_are_those_of_the_kernel_headers() -> None:
-    header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
-    if not header.exists():
-        pytest.skip("no kernel headers here")
+    # Debian's place and everybody else's; scripts/test installs them where they are missing.
+    places = [Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm/unistd_64.h")]
+    header = next(place for place in places if place.exists())
     for name, number in re.findall(r"__NR_(\w+) (\d+)", header.read_text()):
         assert syscalls.NAMES[int(number)] == name
 
