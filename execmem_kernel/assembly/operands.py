@@ -1,6 +1,6 @@
 """What one machine instruction says, with every name and expression resolved: the seam between reader and encoder.
 
-The front end (source.py, assembler.py) makes an `Operation` of every statement, whatever its spelling (GNU, NASM,
+The front end (source.py, reader.py) makes an `Operation` of every statement, whatever its spelling (GNU, NASM,
 MASM or AT&T); the encoder turns operations into bytes and checks the bytes against the same operation. Nothing
 here is text.
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from execmem_kernel.assembly.assembler import SIZE_LIMIT, assemble, nops
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.assembly.chunks import SIZE_LIMIT
+from execmem_kernel.assembly.listing import nops
 from execmem_kernel.assembly.program import CODE_ADDRESS
 from execmem_kernel.errors import AssemblyError
 from tests.assembly.linked import decoded

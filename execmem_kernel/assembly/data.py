@@ -1,0 +1,365 @@
+"""Directives that make data, room and padding.
+
+Each takes the whole statement, because what is wrong with it is told by its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from execmem_kernel.assembly import numbers
+from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fitted
+from execmem_kernel.assembly.expressions import Complaint, Expression, Number, Token, string_bytes
+from execmem_kernel.assembly.lines import Line
+from execmem_kernel.assembly.names import Names
+from execmem_kernel.assembly.source import Name, Statement
+from execmem_kernel.assembly.values import Values, arguments_of
+
+Handler = Callable[[Statement, Line], None]
+
+
+class DataDirectives:
+    """What each kind of data directive adds to the current section."""
+
+    def __init__(self, sections: Sections, names: Names, values: Values) -> None:
+        self._sections = sections
+        self._names = names
+        self._values = values
+        self.handlers: dict[str, Handler] = {
+            "data": self._data,
+            "text": self._text,
+            "float": self._float,
+            "skip": self._skip,
+            "fill": self._fill,
+            "align": self._align,
+            "org": self._org,
+            "leb": self._leb,
+            "common": self._common,
+        }
+        """By the kind of the directive (directives.py)."""
+
+    def _data(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        size, nasm = statement.directive.size, statement.directive.word == "db"
+        arguments = arguments_of(statement)
+        if not arguments:
+            raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
+        chunk = self._sections.chunk("data", statement, line)
+        chunk.data, chunk.fixups = bytearray(), []
+        for tokens in arguments:
+            self._datum(chunk, tokens, size, nasm)
+        chunk.size = len(chunk.data)
+        self._sections.grow(chunk.size, statement)
+        if self._sections.current.segment == "bss" and (any(chunk.data) or chunk.fixups):
+            raise Complaint(
+                "ASM055",
+                "Data in .bss would be lost: it holds only zeros.",
+                statement.start,
+                statement.end,
+                "write .data before it",
+            )
+
+    def _datum(self, chunk: Chunk, tokens: Sequence[Token], size: int, nasm: bool) -> None:
+        statement = chunk.statement
+        if len(tokens) == 1:
+            token = tokens[0]
+            if token.kind == "string":
+                data = string_bytes(token, escapes=not nasm)
+                if nasm:
+                    chunk.data += data + bytes(-len(data) % size)
+                    return
+                if len(data) > size:
+                    raise Complaint(
+                        "ASM053",
+                        f"`{statement.name}` holds {size} byte{'s' * (size > 1)} a value; this text has {len(data)}.",
+                        token.start,
+                        token.end,
+                        "use .ascii or .asciz for text",
+                    )
+            elif token.text == "?":
+                chunk.data += bytes(size)
+                return
+        if nasm:
+            for index, token in enumerate(tokens):
+                if token.kind == "name" and token.text.lower() == "dup" and index:
+                    self._duplicated(chunk, tokens, index, size)
+                    return
+            data_ = numbers.float_bytes(tokens, size) if size in (2, 4, 8, 10, 16) else None
+            if data_ is not None:
+                chunk.data += data_
+                return
+            if size == 10:
+                raise Complaint(
+                    "ASM053",
+                    "`dt` holds a number with a fraction.",
+                    tokens[0].start if tokens else statement.start,
+                    tokens[-1].end if tokens else statement.end,
+                    "for example: dt 1.0",
+                )
+        tree = self._values.expression(tokens, statement)
+        if isinstance(tree, Number):
+            chunk.data += fitted(tree.value, size, tokens[0].start, tokens[-1].end)
+        else:
+            chunk.fixups.append((len(chunk.data), size, tree, tokens[0].start, tokens[-1].end))
+            chunk.data += bytes(size)
+
+    def _duplicated(self, chunk: Chunk, tokens: Sequence[Token], index: int, size: int) -> None:
+        """MASM's `4 dup (0)`."""
+        count = self._values.number(tokens[:index], chunk.statement, chunk.line)
+        body = list(tokens[index + 1 :])
+        if len(body) < 2 or body[0].text != "(" or body[-1].text != ")":
+            raise Complaint(
+                "ASM051",
+                "`dup` needs its values in parentheses.",
+                tokens[index].start,
+                tokens[-1].end,
+                "for example: 4 dup (0)",
+            )
+        if not 0 <= count <= SIZE_LIMIT:
+            raise Complaint("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
+        begin = len(chunk.data)
+        inner = replace(chunk.statement, tokens=tuple(body[1:-1]))
+        for argument in arguments_of(inner):
+            self._datum(chunk, argument, size, nasm=True)
+        unit = bytes(chunk.data[begin:])
+        if len(unit) * count > SIZE_LIMIT:
+            raise Complaint("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
+        fixups = [fixup for fixup in chunk.fixups if fixup[0] >= begin]
+        if fixups and count > 1:
+            raise Complaint("ASM036", "What `dup` repeats must be a plain number.", tokens[0].start, tokens[-1].end)
+        chunk.data[begin:] = unit * count
+
+    def _text(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        arguments = arguments_of(statement)
+        if not arguments:
+            raise Complaint(
+                "ASM051",
+                f"`{statement.name}` needs a text in quotes.",
+                statement.start,
+                statement.end,
+                f'for example: {statement.name} "hello"',
+            )
+        data = bytearray()
+        for tokens in arguments:
+            if not tokens or any(token.kind != "string" for token in tokens):
+                token = next((token for token in tokens if token.kind != "string"), None)
+                start, end = (token.start, token.end) if token else (statement.start, statement.end)
+                raise Complaint(
+                    "ASM051",
+                    f"`{statement.name}` takes texts in quotes, separated by commas.",
+                    start,
+                    end,
+                    "use .byte for numbers",
+                )
+            for token in tokens:
+                data += string_bytes(token, escapes=True)
+            data += bytes(statement.directive.size)
+        self._sections.add_data(statement, line, bytes(data))
+
+    def _float(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        arguments = arguments_of(statement)
+        if not arguments:
+            raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
+        data = bytearray()
+        for tokens in arguments:
+            piece = numbers.float_bytes(tokens, statement.directive.size, whole=True)
+            if piece is None:
+                start, end = (tokens[0].start, tokens[-1].end) if tokens else (statement.start, statement.end)
+                raise Complaint(
+                    "ASM053",
+                    f"`{statement.name}` takes decimal numbers.",
+                    start,
+                    end,
+                    "for example 1.5 or -2.5e-3; for raw bits use .long or .quad",
+                )
+            data += piece
+        self._sections.add_data(statement, line, bytes(data))
+
+    def _skip(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        arguments = arguments_of(statement)
+        if not arguments or len(arguments) > 2:
+            raise Complaint(
+                "ASM051",
+                f"`{statement.name}` needs a count.",
+                statement.start,
+                statement.end,
+                f"for example: {statement.name} 8",
+            )
+        tree = self._values.expression(arguments[0], statement)
+        fill = self._values.number(arguments[1], statement, line) & 255 if len(arguments) == 2 else 0
+        self.space(statement, line, tree, statement.directive.size, bytes([fill]), arguments[0])
+
+    def space(
+        self, statement: Statement, line: Line, tree: Expression, unit: int, fill: bytes, tokens: Sequence[Token]
+    ) -> None:
+        """As many times `unit` bytes as the tree says, now or in the layout."""
+        place = self._sections.place("", line, 0, 0)
+        settled = self._names.settled(tree, place)
+        if fill.strip(b"\0") and self._sections.current.segment == "bss":
+            raise Complaint(
+                "ASM055",
+                "Data in .bss would be lost: it holds only zeros.",
+                statement.start,
+                statement.end,
+                "write .data before it",
+            )
+        if isinstance(settled, Number):
+            if settled.value < 0:
+                raise Complaint(
+                    "ASM056", f"A count cannot be negative; this is {settled.value}.", tokens[0].start, tokens[-1].end
+                )
+            self._sections.grow(settled.value * unit, statement)
+        chunk = self._sections.chunk("space", statement, line)
+        chunk.count = unit
+        chunk.fill = fill
+        if isinstance(settled, Number):
+            chunk.size = settled.value * unit
+        else:
+            chunk.amount = tree
+            self._sections.break_run()
+
+    def _fill(self, statement: Statement, line: Line) -> None:
+        arguments = arguments_of(statement)
+        if not 1 <= len(arguments) <= 3:
+            raise Complaint(
+                "ASM051",
+                "`.fill` takes a count, a size and a value.",
+                statement.start,
+                statement.end,
+                "for example: .fill 4, 1, 0x90",
+            )
+        size = self._values.number(arguments[1], statement, line) if len(arguments) > 1 and arguments[1] else 1
+        value = self._values.number(arguments[2], statement, line) if len(arguments) > 2 else 0
+        if not 0 <= size <= 8:
+            raise Complaint(
+                "ASM056",
+                f"The size of a value in `.fill` is 0 to 8 bytes, not {size}.",
+                arguments[1][0].start,
+                arguments[1][-1].end,
+            )
+        # GNU as takes at most four bytes of the value and leaves the rest 0. Source: its manual, ".fill".
+        unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[:size]
+        self.space(statement, line, self._values.expression(arguments[0], statement), size, unit or b"\0", arguments[0])
+
+    def _align(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        arguments = arguments_of(statement)
+        if not arguments or len(arguments) > 3:
+            raise Complaint(
+                "ASM051",
+                f"`{statement.name}` needs a number of bytes.",
+                statement.start,
+                statement.end,
+                f"for example: {statement.name} 16",
+            )
+        amount = self._values.number(arguments[0], statement, line) if arguments[0] else 1
+        if statement.directive.word == "power":
+            if not 0 <= amount <= 12:
+                raise Complaint(
+                    "ASM057",
+                    f"`.p2align` takes a power of two from 0 to 12, not {amount}.",
+                    arguments[0][0].start,
+                    arguments[0][-1].end,
+                )
+            amount = 1 << amount
+        if amount == 0:
+            amount = 1
+        if amount < 0 or amount & (amount - 1) or amount > PAGE:
+            hint = "1, 2, 4, 8, 16, ... up to 4096"
+            raise Complaint(
+                "ASM057",
+                f"Alignment is to a power of two up to 4096, not to {amount}.",
+                arguments[0][0].start,
+                arguments[0][-1].end,
+                hint,
+            )
+        fill: bytes | None = None
+        section = self._sections.current
+        if len(arguments) > 1 and arguments[1]:
+            if statement.directive.word == "nasm":
+                # `align 8, db 0` and `align 8, nop`
+                if arguments[1][0].text.lower() == "db":
+                    fill = bytes([self._values.number(arguments[1][1:], statement, line) & 255])
+                elif arguments[1][0].text.lower() not in ("nop", "resb"):
+                    fill = bytes([self._values.number(arguments[1], statement, line) & 255])
+            else:
+                value = self._values.number(arguments[1], statement, line)
+                fill = (value & ((1 << 8 * max(1, statement.directive.size)) - 1)).to_bytes(
+                    max(1, statement.directive.size), "little"
+                )
+        chunk = self._sections.chunk("align", statement, line)
+        chunk.count = amount
+        if len(arguments) > 2:
+            chunk.limit = self._values.number(arguments[2], statement, line)
+        chunk.fill = fill or b""
+        section.alignment = max(section.alignment, amount)
+        self._sections.break_run()
+
+    def _org(self, statement: Statement, line: Line) -> None:
+        arguments = arguments_of(statement)
+        if not arguments or not arguments[0]:
+            raise Complaint("ASM051", f"`{statement.name}` needs an offset.", statement.start, statement.end)
+        if statement.directive is not None and statement.directive.word == "nasm":
+            raise Complaint(
+                "ASM058",
+                "Where a cell's code starts is fixed; `org` cannot move it.",
+                statement.start,
+                statement.end,
+                "leave it out",
+            )
+        tree = self._values.expression(arguments[0], statement)
+        chunk = self._sections.chunk("org", statement, line)
+        chunk.amount = tree
+        if len(arguments) > 1:
+            chunk.fill = bytes([self._values.number(arguments[1], statement, line) & 255])
+        self._sections.break_run()
+
+    def _leb(self, statement: Statement, line: Line) -> None:
+        assert statement.directive is not None
+        data = bytearray()
+        for tokens in arguments_of(statement):
+            data += numbers.leb128(
+                self._values.number(tokens, statement, line), signed=statement.directive.word == "signed"
+            )
+        self._sections.add_data(statement, line, bytes(data))
+
+    def _common(self, statement: Statement, line: Line) -> None:
+        """`.comm name, size, alignment`: room in .bss."""
+        arguments = arguments_of(statement)
+        if statement.directive is not None and statement.directive.word == "nasm" and len(statement.tokens) == 2:
+            arguments = [[statement.tokens[0]], [statement.tokens[1]]]
+        if len(arguments) < 2 or len(arguments[0]) != 1:
+            raise Complaint(
+                "ASM051",
+                f"`{statement.name}` needs a name and a size.",
+                statement.start,
+                statement.end,
+                f"for example: {statement.name} buffer, 64",
+            )
+        name = arguments[0][0]
+        size = self._values.number(arguments[1], statement, line)
+        alignment = (
+            self._values.number(arguments[2], statement, line)
+            if len(arguments) > 2
+            else min(16, 1 << max(0, size.bit_length() - 1))
+        )
+        if not 0 <= size <= SIZE_LIMIT or alignment < 1 or alignment & (alignment - 1) or alignment > PAGE:
+            raise Complaint(
+                "ASM056", "The size or the alignment makes no sense.", arguments[1][0].start, statement.tokens[-1].end
+            )
+        held, self._sections.current = self._sections.current, self._sections.open(".bss", "bss")
+        chunk = self._sections.chunk("align", statement, line)
+        chunk.count = alignment
+        self._sections.current.alignment = max(self._sections.current.alignment, alignment)
+        self._sections.break_run()
+        parent = self._sections.parent
+        self._names.define(Name(name.text, name.start, name.end), line)
+        self._sections.parent = parent
+        self._sections.grow(size, statement)
+        room = self._sections.chunk("space", statement, line)
+        room.size, room.fill = size, b"\0"
+        self._sections.current = held

@@ -1,0 +1,99 @@
+"""What is found wrong in a source, collected: every error once, at most twenty, echoes last, in the order of lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from execmem_kernel.assembly.diagnostics import Diagnostic, Span
+from execmem_kernel.assembly.expressions import Complaint
+from execmem_kernel.assembly.lines import Line
+
+ERROR_LIMIT = 20
+_WORD = re.compile(r"[\w.$@?~#]+")
+
+
+class TooManyErrors(Exception):
+    """Twenty errors are enough; what follows is mostly their echo."""
+
+
+class Findings:
+    """The errors and warnings of one source."""
+
+    def __init__(self) -> None:
+        self.error_count = 0
+        self.echoes: list[tuple[Line, Complaint]] = []
+        """Complaints about names that a wrong line would have defined."""
+        self._diagnostics: list[Diagnostic] = []
+        self._said: set[tuple[int, str, str]] = set()
+        self._broken: set[str] = set()
+        """First words of lines that are wrong: who misses what they would have named is not told so again."""
+
+    def report(
+        self,
+        severity: Literal["error", "warning"],
+        line: Line,
+        code: str,
+        message: str,
+        start: int,
+        end: int,
+        hint: str = "",
+        forms: tuple[str, ...] = (),
+        related: tuple[tuple[Span, str, str], ...] = (),
+    ) -> None:
+        """Note a finding by its 0-based columns in the line's text.
+
+        Raises:
+            TooManyErrors: It was the twentieth error.
+        """
+        text = line.source
+        if line.moved:
+            # The text that is wrong came out of a macro: the caret goes under the call, beside it what the line became.
+            start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+            number, expanded = line.expansion[-1] if line.expansion else (line.number, line.text)
+            if severity == "error" and number != line.number:
+                if (number, code, message) in self._said:
+                    return  # the same slip in a macro's body, met in another call
+                self._said.add((number, code, message))
+            related = (*related, (Span(number, 1, 1), expanded, "what the line became"))
+        end = min(end, len(text)) if start < len(text) else end
+        span = Span(line.number, start + 1, max(start + 1, end) + 1)
+        self._diagnostics.append(Diagnostic(severity, code, message, span, text, hint, forms, related))
+        if severity == "error":
+            self.error_count += 1
+            if self.error_count >= ERROR_LIMIT:
+                raise TooManyErrors
+
+    def complain(self, line: Line, complaint: Complaint, *, echo: bool = False) -> None:
+        """Note an error; one that only follows from another waits among the echoes."""
+        if complaint.code in ("ASM040", "ASM043") and not echo:
+            name = complaint.message.split("`")[1].rstrip(":")
+            if name in self._broken:
+                # The line that should have defined the name has its own error; this one only follows from it.
+                self.echoes.append((line, complaint))
+                return
+        self.report(
+            "error",
+            line,
+            complaint.code,
+            complaint.message,
+            complaint.start,
+            complaint.end,
+            complaint.hint,
+            complaint.forms,
+        )
+
+    def warn(self, line: Line, code: str, message: str, start: int, end: int, hint: str = "") -> None:
+        """Note a warning."""
+        self.report("warning", line, code, message, start, end, hint)
+
+    def note_broken(self, line: Line) -> None:
+        """Remember what a wrong line may have been about to name."""
+        if not line.moved:
+            self._broken.update(_WORD.findall(line.text)[:2])  # `.set size 5` names its second word
+
+    def in_order(self) -> list[Diagnostic]:
+        """By line and column, errors and warnings together, each finding once."""
+        return sorted(
+            dict.fromkeys(self._diagnostics), key=lambda found: (found.span.line, found.span.column, found.code)
+        )

@@ -1,0 +1,171 @@
+"""From chunks to the finished `Program`: its segments' bytes, and a listing in which the bytes are read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+from execmem_kernel.assembly.chunks import SEGMENT_ORDER, Chunk, Sections, repeated
+from execmem_kernel.assembly.diagnostics import Diagnostic, Span
+from execmem_kernel.assembly.disassembler import disassemble
+from execmem_kernel.assembly.names import Names
+from execmem_kernel.assembly.operands import Memory, Target
+from execmem_kernel.assembly.program import ListingRow, Program, Segment
+from execmem_kernel.assembly.source import Syntax
+
+_PROTECTION: dict[str, Literal["r-x", "r--", "rw-"]] = {"text": "r-x", "rodata": "r--", "data": "rw-", "bss": "rw-"}
+_NOPS = (
+    b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00",
+    b"\x66\x0f\x1f\x44\x00\x00",
+    b"\x0f\x1f\x80\x00\x00\x00\x00", b"\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
+    b"\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00",
+)  # fmt: skip
+"""One instruction that does nothing, by its size. Source: Intel SDM vol. 2B, NOP, and what GNU as 2.40 writes."""
+
+
+def finished(
+    source: str, syntax: Syntax, address: int, sections: Sections, names: Names, warnings: Sequence[Diagnostic]
+) -> Program:
+    """The program that a laid out and encoded source has become."""
+    segments: list[Segment] = []
+    rows: list[ListingRow] = []
+    features: set[str] = set()
+    labels = names.addresses()
+    named = {place: name for name, place in reversed({**labels, **names.externs}.items())}
+    for segment in SEGMENT_ORDER:
+        parts = [section for section in sections if section.segment == segment]
+        if segment != "text" and not any(section.chunks for section in parts):
+            continue
+        start = parts[0].address
+        end = max(section.end for section in parts)
+        if segment != "text" and start == end:
+            continue
+        data = bytearray()
+        for section in parts:
+            data += _padding(segment, section.address - start - len(data))
+            for chunk in section.chunks:
+                piece, exact = _bytes_of(chunk, segment)
+                data += piece
+                if piece or chunk.size:
+                    rows.append(_row(chunk, segment, start, piece, exact, named, features))
+        held = b"" if segment == "bss" else bytes(data)
+        segments.append(Segment(segment, start, held, end - start, _PROTECTION[segment]))
+    entry = address
+    for name in ("_start", "main"):
+        label = names.labels.get(name)
+        if label is not None and label.section.segment == "text":
+            entry = label.address
+            break
+    return Program(
+        source,
+        syntax,
+        tuple(segments),
+        MappingProxyType(labels),
+        tuple(rows),
+        entry,
+        tuple(warnings),
+        MappingProxyType({name: names.externs[name] for name in sorted(names.used_externs)}),
+        frozenset(features),
+    )
+
+
+def _padding(segment: str, size: int) -> bytes:
+    return nops(size) if segment == "text" else bytes(size)
+
+
+def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, bool]:
+    """The bytes of a chunk, and whether they are padding."""
+    match chunk.kind:
+        case "code":
+            return chunk.code, False
+        case "data":
+            return bytes(chunk.data), False
+        case "align":
+            if chunk.fill:
+                return repeated(chunk.fill, chunk.size), True
+            return _padding(segment, chunk.size), True
+    return repeated(chunk.fill or b"\0", chunk.size), False
+
+
+def nops(size: int) -> bytes:
+    """Bytes that do nothing, in as few instructions as may be."""
+    longest = len(_NOPS) - 1
+    return _NOPS[longest] * (size // longest) + _NOPS[size % longest]
+
+
+@lru_cache(maxsize=16384)
+def _read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of an instruction that reads the same wherever it lies, and the CPU features it needs."""
+    instruction = disassemble(code, 0)[0]
+    return instruction.text, instruction.features
+
+
+def _row(
+    chunk: Chunk, segment: str, start: int, piece: bytes, padding: bool, names: dict[int, str], features: set[str]
+) -> ListingRow:
+    line = chunk.line
+    statement = chunk.statement
+    kind: Literal["instruction", "data", "padding"] = "padding" if padding else "data"
+    if chunk.kind == "code":
+        kind = "instruction"
+        if statement.ready is not None:
+            text, needed = _read_back(piece)
+        else:
+            text, needed = _read_in_place(chunk, piece, names)
+        if needed:
+            features.update(needed)
+    else:
+        text = _data_text(chunk, piece)
+    source = line.source
+    if line.moved:
+        first, last = len(source) - len(source.lstrip()), len(source.rstrip())
+    else:
+        first, last = statement.start, statement.last
+    span = Span(line.number, first + 1, (first if first > last else last) + 1)
+    if kind != "instruction" and len(piece) > 16 and not any(piece):
+        piece = piece[:16]
+    address = chunk.address
+    return ListingRow(kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion)
+
+
+def _read_in_place(chunk: Chunk, piece: bytes, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
+    """The text of an instruction whose meaning depends on where it lies, with the label it names."""
+    assert chunk.operation is not None
+    for operand in chunk.operation.operands:
+        if isinstance(operand, Target):
+            text, needed = _read_back(piece)
+            name = names.get(operand.address)
+            return f"{text.partition(' ')[0]} {name or hex(operand.address)}", needed
+        if isinstance(operand, Memory) and operand.target is not None:
+            name = names.get(operand.target)
+            instruction = disassemble(piece, chunk.address, {} if name is None else {name: operand.target})[0]
+            return instruction.text, instruction.features
+    return _read_back(piece)
+
+
+def _data_text(chunk: Chunk, piece: bytes) -> str:
+    """A readable form of bytes that are no instruction."""
+    if chunk.kind == "align":
+        return f".balign {chunk.count}"
+    if not any(piece):
+        return f".zero {chunk.size}"
+    statement = chunk.statement
+    printable = sum(32 <= byte < 127 for byte in piece)
+    if (
+        printable >= 2
+        and printable * 2 >= len(piece)
+        and (statement.directive is None or statement.directive.size in (0, 1))
+    ):
+        shown = "".join(
+            chr(byte) if 32 <= byte < 127 and byte not in (34, 92) else f"\\x{byte:02x}" for byte in piece[:60]
+        )
+        return f'.ascii "{shown}"' + (" ..." if len(piece) > 60 else "")
+    size = statement.directive.size if statement.directive is not None and statement.directive.kind == "data" else 1
+    word = {1: ".byte", 2: ".word", 4: ".long", 8: ".quad"}.get(size, ".byte")
+    size = size if word != ".byte" else 1
+    values = [
+        int.from_bytes(piece[index : index + size], "little") for index in range(0, min(len(piece), 16 * size), size)
+    ]
+    return f"{word} {', '.join(f'{value:#x}' for value in values)}" + (" ..." if len(piece) > 16 * size else "")

@@ -1,0 +1,389 @@
+"""What names mean: labels, constants and names from elsewhere, while reading and in a layout.
+
+While reading only what is final has a value: constants, and distances inside one rigid run. In a layout everything has.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_right
+
+from execmem_kernel.assembly import externs
+from execmem_kernel.assembly.chunks import Chunk, Definition, Label, Section, Sections
+from execmem_kernel.assembly.diagnostics import Span
+from execmem_kernel.assembly.expressions import (
+    Complaint,
+    Dialect,
+    Expression,
+    Here,
+    Number,
+    Symbol,
+    Value,
+    evaluate,
+    is_local_reference,
+    number,
+)
+from execmem_kernel.assembly.findings import Findings
+from execmem_kernel.assembly.forms import is_mnemonic, known_registers
+from execmem_kernel.assembly.lines import Line
+from execmem_kernel.assembly.source import SIZES, Name
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NUMBERED = re.compile(r"(st|k|r|xmm|ymm|zmm|mm)\(?[0-9]{1,3}\)?")
+_RANGES = {
+    "st": "st(0) to st(7)", "k": "k0 to k7", "r": "r8 to r15", "mm": "mm0 to mm7",
+    "xmm": "xmm0 to xmm31", "ymm": "ymm0 to ymm31", "zmm": "zmm0 to zmm31",
+}  # fmt: skip
+_FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
+
+
+class _Unsettled(Exception):
+    """A value hangs on something that is not known while reading."""
+
+
+class Names:
+    """The names of one source."""
+
+    def __init__(
+        self, sections: Sections, findings: Findings, dialect: Dialect, address: int, *, compiled: bool
+    ) -> None:
+        self._sections = sections
+        self._findings = findings
+        self._dialect = dialect
+        self._address = address
+        self._compiled = compiled
+        """Whether a compiler wrote the source: it declares nothing."""
+        self.gnu = False
+        """Whether any of it is GNU's."""
+        self.labels: dict[str, Label] = {}
+        self.dotted: dict[str, list[Label]] = {}
+        self.numeric: dict[str, list[Label]] = {}
+        self.constants: dict[str, list[Definition]] = {}
+        self.externs: dict[str, int] = {}
+        self.globals: dict[str, tuple[Line, int, int]] = {}
+        """What `global` named, and where."""
+        self.used_externs: set[str] = set()
+        self.used: set[str] = set()
+        self.here: Chunk | Label | None = None
+        """Where the expression stands that is being worked out."""
+        self.offset = 0
+        """How far behind the start of `here`."""
+        self._depth = 0
+
+    def define(self, name: Name, line: Line) -> None:
+        """Make a label of the place reached."""
+        label = self._sections.place(name.name, line, name.start, name.end)
+        text = name.name
+        if text.isdigit() or text == "@@":
+            self.numeric.setdefault(text.lstrip("0") or "0", []).append(label)
+            return
+        if text[0] == "." and not text.startswith("..") and self._sections.parent:
+            same = self.dotted.setdefault(text, [])
+            for other in same:
+                if other.parent == self._sections.parent or self._dialect == "gnu":
+                    self._doubled(label, other)
+                    return
+            same.append(label)
+            return
+        other_label = self.labels.get(text)
+        if other_label is not None:
+            self._doubled(label, other_label)
+            return
+        if text in self.constants:
+            self._doubled(label, self.constants[text][0].place)
+            return
+        self.labels[text] = label
+        if text[0] != "." and not text.startswith("@"):
+            self._sections.parent = text
+
+    def _doubled(self, label: Label, first: Label) -> None:
+        line = first.line
+        related = ((Span(line.number, first.start + 1, first.end + 1), line.source, "defined here first"),)
+        self._findings.report(
+            "error",
+            label.line,
+            "ASM041",
+            f"The label `{label.name}` is defined twice.",
+            label.start,
+            label.end,
+            "give one of the two another name",
+            related=related,
+        )
+
+    def define_constant(self, name: str, value: Expression, line: Line, start: int, end: int, *, again: bool) -> None:
+        """Give a name a value; `again` allows to change it later (`.set`, `%assign`)."""
+        if name in self.labels:
+            place = self._sections.place(name, line, start, end)
+            self._doubled(place, self.labels[name])
+            return
+        name = self._full_name(name, self._sections.parent)
+        known = self.constants.get(name)
+        place = self._sections.place(name, line, start, end)
+        settled = self.settled(value, place)
+        if known is not None:
+            if not again:
+                if settled == known[-1].value and isinstance(settled, Number):
+                    return
+                self._doubled(place, known[0].place)
+                return
+            known.append(Definition(settled, place))
+        else:
+            self.constants[name] = [Definition(settled, place)]
+
+    def declare_extern(self, name: str) -> None:
+        """Give a name from elsewhere an address of its own, in memory that no program has."""
+        if name not in self.externs:
+            self.externs[name] = externs.place(name, len(self.externs), self._address)
+
+    def is_defined(self, name: str) -> bool:
+        """Whether a name has a meaning by now."""
+        return name in self.labels or name in self.constants
+
+    def _full_name(self, name: str, parent: str) -> str:
+        """What a constant is kept under: NASM's `.x equ 8` belongs to the label before it, like a label `.x`."""
+        return f"{parent}{name}" if name[0] == "." and name[:2] != ".." and self._dialect == "nasm" else name
+
+    def settled(self, value: Expression, place: Label) -> Expression:
+        """The value as a number, where it is one already."""
+        if isinstance(value, Number):
+            return value
+        held, self.here = self.here, place
+        try:
+            result = evaluate(value, self._look_up_settled)
+        except _Unsettled:
+            return value
+        finally:
+            self.here = held
+        return value if result.terms else Number(result.number)
+
+    def known_value(self, value: Expression, line: Line) -> int:
+        """What an expression is worth at the time of reading: for counts and conditions.
+
+        Raises:
+            Complaint: It depends on something that comes later.
+        """
+        if isinstance(value, Number):
+            return value.value
+        place = self._sections.place("", line, 0, 0)
+        settled = self.settled(value, place)
+        if isinstance(settled, Number):
+            return settled.value
+        raise Complaint("ASM036", "This must be a number that is known here already.", 0, len(line.text))
+
+    def _look_up_settled(self, tree: Expression) -> Value:
+        """Addresses are not known while reading; only differences inside one rigid run are."""
+        if isinstance(tree, Symbol):
+            parent = self.here.parent if self.here is not None else ""
+            constants = self.constants.get(self._full_name(tree.name, parent))
+            if constants is not None:
+                last = constants[-1].value
+                if isinstance(last, Number):
+                    return Value(last.number if isinstance(last, Value) else last.value)
+                raise _Unsettled
+            label = self._find_label(tree.name, self.here)
+            if label is None:
+                raise _Unsettled
+            self.used.add(label.name)
+            return self._rigid(label)
+        if isinstance(tree, Here):
+            assert self.here is not None
+            if isinstance(self.here, Label):
+                return self._rigid(self.here)
+        raise _Unsettled
+
+    def _rigid(self, label: Label) -> Value:
+        """Where a label lies in its run, counted from an unknown start."""
+        size = 0
+        chunks = label.section.chunks
+        index = label.index - 1
+        while (
+            index >= 0
+            and chunks[index].run == label.run
+            and chunks[index].kind in ("data", "space")
+            and chunks[index].amount is None
+        ):
+            size += chunks[index].size
+            index -= 1
+        return Value(size, ((label.run, 1),))
+
+    def _find_label(self, name: str, here: Chunk | Label | None) -> Label | None:
+        if name[0].isdigit() and is_local_reference(name):
+            return self._find_numeric(name, here)
+        if name in ("@b", "@f", "@B", "@F"):
+            return self._find_numeric("@@" + name[1].lower(), here)
+        label = self.labels.get(name)
+        if label is not None:
+            return label
+        same = self.dotted.get(name)
+        if same is not None:
+            parent = here.parent if here is not None else ""
+            for label in same:
+                if label.parent == parent:
+                    return label
+            if len(same) == 1 and self._dialect != "nasm":
+                return same[0]
+        if "." in name[1:]:
+            parent, _, local = name.partition(".")
+            for label in self.dotted.get("." + local, ()):
+                if label.parent == parent:
+                    return label
+        return None
+
+    def _find_numeric(self, name: str, here: Chunk | Label | None) -> Label | None:
+        labels = self.numeric.get(name[:-1].lstrip("0") or "0")
+        if labels is None:
+            return None
+        order = here.order if here is not None else 0
+        index = bisect_right(labels, order, key=lambda label: label.order)
+        if name[-1] == "b":
+            return labels[index - 1] if index else None
+        return labels[index] if index < len(labels) else None
+
+    def worth(self, tree: Expression) -> Value:
+        """What an expression is worth in the present layout, `here`."""
+        value = evaluate(tree, self.look_up)
+        if len(value.terms) > 1:
+            assert self.here is not None
+            self._check_sections(value, self.here.section)
+        return value
+
+    def _check_sections(self, value: Value, home: Section | None) -> None:
+        """Refuse the distance between two sections: how far apart they lie is nobody's number.
+
+        Only a place in the very section where the value stands may be subtracted from one elsewhere, as the tables
+        of distances do that compilers make.
+        """
+        counts: dict[Section | None, int] = {}
+        for run, count in value.terms:
+            section = self._sections.owners.get(run)
+            counts[section] = counts.get(section, 0) + count
+        if any(count < 0 and section is not home for section, count in counts.items()):
+            raise Complaint(
+                "ASM034", "This is the distance between places in two different sections.", 0, 0,
+                "count a length right behind what it measures, in the same section: `size equ $ - text`",
+            )  # fmt: skip
+
+    def look_up(self, tree: Expression) -> Value:
+        """What a name is worth in the present layout."""
+        here = self.here
+        if isinstance(tree, Symbol):
+            return self._symbol(tree)
+        if isinstance(tree, Here):
+            assert here is not None
+            return Value(here.address + self.offset, ((here.run, 1),))
+        assert here is not None
+        section = here.section
+        self._sections.owners[-1 - id(section)] = section
+        return Value(section.address, ((-1 - id(section), 1),))
+
+    def _symbol(self, tree: Symbol) -> Value:
+        name = self._full_name(tree.name, self.here.parent if self.here is not None else "")
+        constants = self.constants.get(name)
+        if constants is not None:
+            self.used.add(name)
+            order = self.here.order if self.here is not None else 0
+            chosen = constants[0]
+            for constant in constants:
+                if constant.place.order <= order:
+                    chosen = constant
+            if isinstance(chosen.value, Number):
+                return Value(chosen.value.value)
+            if self._depth > 50:
+                raise Complaint("ASM042", f"`{name}` is defined by way of itself.", tree.start, tree.end)
+            held, self.here = self.here, chosen.place
+            self._depth += 1
+            try:
+                worth = evaluate(chosen.value, self.look_up)
+                if worth.terms and worth.weight != 1:
+                    self._check_sections(worth, None)
+                return worth
+            except Complaint as complaint:
+                raise Complaint(complaint.code, complaint.message, tree.start, tree.end, complaint.hint) from None
+            finally:
+                self.here = held
+                self._depth -= 1
+        name = tree.name
+        label = self._find_label(name, self.here)
+        if label is not None:
+            self.used.add(label.name)
+            return Value(label.address, ((label.run, 1),))
+        if "@" in name[1:] and not name.startswith("..@"):
+            return self._relocated(tree)
+        if name not in self.externs and (
+            (self._compiled and _PLAIN_NAME.match(name)) or (self.gnu and name in externs.FAMILIAR)
+        ):
+            self.declare_extern(name)  # compilers declare nothing, and GNU as asks for nothing
+        if name[0].isdigit():
+            value = number(name, self._dialect)
+            if value is not None:
+                return Value(value)
+            raise Complaint(
+                "ASM043",
+                f"There is no label `{name[:-1]}:` {'before' if name[-1] == 'b' else 'after'} this line.",
+                tree.start,
+                tree.end,
+            )
+        if name in self.externs:
+            self.used_externs.add(name)
+            return Value(self.externs[name], ((-2, 1),))
+        raise self.unknown(tree)
+
+    def _relocated(self, tree: Symbol) -> Value:
+        """`puts@PLT`: a call of something that a linker would bring."""
+        name, _, kind = tree.name.partition("@")
+        if kind.upper() != "PLT":
+            raise Complaint(
+                "ASM045",
+                f"`@{kind}` asks for a table that a linker makes; a cell has none.",
+                tree.start,
+                tree.end,
+                f"write `{name}` alone",
+            )
+        if self._find_label(name, self.here) is None:
+            self.declare_extern(name)
+        return self._symbol(Symbol(name, tree.start, tree.end))
+
+    def unknown(self, tree: Symbol) -> Complaint:
+        """The complaint about a name that nothing defines."""
+        return Complaint("ASM040", f"Nothing here is named `{tree.name}`.", tree.start, tree.end, self._hint_for(tree))
+
+    def _hint_for(self, tree: Symbol) -> str:
+        """What was probably meant by a name that nothing defines."""
+        name, lowered = tree.name, tree.name.lower()
+        here = self.here.line.text if self.here is not None else ""
+        if self.gnu and ";" in here[: tree.start] and not here.lstrip().startswith(name):
+            return "in GNU syntax `;` separates statements; a comment begins with `#`"
+        if name in self.dotted:
+            return f"each belongs to the label before it: write `{self.dotted[name][0].parent}{name}`"
+        if (numbered := _NUMBERED.fullmatch(lowered)) is not None:
+            return f"the registers are {_RANGES[numbered[1]]}"
+        if lowered == "ptr":
+            return "behind `ptr` stands an address: qword ptr [rax]"
+        near = difflib.get_close_matches(name, [*self.labels, *self.constants, *self.dotted], n=2, cutoff=0.6)
+        if not near and (self.gnu or self.externs):
+            near = difflib.get_close_matches(name, externs.FAMILIAR, n=2, cutoff=0.75)
+        near = near or difflib.get_close_matches(lowered, SIZES, n=1, cutoff=0.75)
+        if near:
+            return f"did you mean {' or '.join(f'`{other}`' for other in near)}?"
+        if is_mnemonic(name):
+            return "an instruction stands on a line of its own"
+        if re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
+            return f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
+        # Letters exchanged are the commonest slip.
+        exchanged = [register for register in _FAMILIAR_REGISTERS if sorted(register) == sorted(lowered)]
+        registers = exchanged or difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6)
+        if registers:
+            return f"if a register is meant: {' or '.join(registers[:2])}?"
+        if name[0] == ".":
+            return f"define it with `{name}:`"
+        return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
+
+    def addresses(self) -> dict[str, int]:
+        """Every label by the name that reaches it from everywhere."""
+        labels = {name: label.address for name, label in self.labels.items() if label.section.segment != "note"}
+        for name, same in self.dotted.items():
+            for label in same:
+                full = name if len(same) == 1 and self._dialect != "nasm" else f"{label.parent}{name}"
+                labels[full] = label.address
+        return labels

@@ -1,0 +1,63 @@
+"""The values behind a directive: its arguments, each an expression or a number that is known already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Parser, Token
+from execmem_kernel.assembly.lines import Line
+from execmem_kernel.assembly.names import Names
+from execmem_kernel.assembly.source import Statement
+
+
+def arguments_of(statement: Statement) -> list[list[Token]]:
+    """What follows the directive, split at its commas."""
+    if not statement.tokens:
+        return []
+    arguments: list[list[Token]] = [[]]
+    depth = 0
+    for token in statement.tokens:
+        if token.text in ("(", "[") and token.kind == "op":
+            depth += 1
+        elif token.text in (")", "]") and token.kind == "op":
+            depth -= 1
+        if token.text == "," and depth <= 0 and token.kind == "op":
+            arguments.append([])
+        else:
+            arguments[-1].append(token)
+    return arguments
+
+
+class Values:
+    """Reads values by the rules of the moment."""
+
+    def __init__(self, names: Names, rules: Dialect) -> None:
+        self._names = names
+        self.rules: Dialect = rules
+        """Whose: GNU's wherever the syntax is AT&T's."""
+
+    def expression(self, tokens: Sequence[Token], statement: Statement) -> Expression:
+        """The one expression that these tokens make."""
+        if not tokens:
+            end = statement.tokens[-1].end if statement.tokens else statement.end
+            raise Complaint("ASM010", f"`{statement.name}` needs a value here.", statement.start, end)
+        parser = Parser(tokens, self.rules)
+        tree = parser.expression()
+        if parser.position < len(tokens):
+            token = tokens[parser.position]
+            raise Complaint(
+                "ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, "values are separated by commas"
+            )
+        return tree
+
+    def number(self, tokens: Sequence[Token], statement: Statement, line: Line) -> int:
+        """A number that is known at the time of reading."""
+        tree = self.expression(tokens, statement)
+        try:
+            return self._names.known_value(tree, line)
+        except Complaint as complaint:
+            if complaint.code == "ASM036":
+                raise Complaint(
+                    complaint.code, complaint.message, tokens[0].start, tokens[-1].end, complaint.hint
+                ) from None
+            raise
