@@ -469,7 +469,28 @@ def _explain(text: str) -> Report:
 
     if not text:
         raise errors.MagicError('%execmem explain needs an instruction: %execmem explain "lea rax, [rdi+rsi*4]"')
+    if re.fullmatch(r"(?i)asm[0-9]+", text):
+        return _explain_code(text.upper())
     return Report((Sentence(explain(text)),))
+
+
+def _explain_code(code: str) -> Report:
+    """What a code of the assembler's means, with the example that it is documented by and what is said of that."""
+    from execmem_kernel.assembly.assembler import assemble
+    from execmem_kernel.assembly.diagnostics import documented_codes
+    from execmem_kernel.views.cell import code_report
+
+    codes = documented_codes()
+    if code not in codes:
+        raise errors.MagicError(f"%execmem explain: there is no {code}; codes go from {min(codes)} to {max(codes)}")
+    meaning, example = codes[code]
+    findings: tuple[Any, ...] = ()
+    if example:
+        try:
+            findings = assemble(example).warnings
+        except errors.AssemblyError as error:
+            findings = error.diagnostics
+    return code_report(code, meaning, example, next((one for one in findings if one.code == code), None))
 
 
 def _regions(_text: str) -> Report:
@@ -492,7 +513,10 @@ def _cleanup(_text: str) -> Report:
 
 
 COMMANDS: dict[str, tuple[Callable[[str], Report], str]] = {
-    "explain": (_explain, 'say in one sentence what an instruction does: explain "lea rax, [rdi+rsi*4]"'),
+    "explain": (
+        _explain,
+        'say what an instruction does: explain "lea rax, [rdi+rsi*4]"; or what a code means: explain ASM107',
+    ),
     "regions": (_regions, "list the executable memory that is owned now, and by whom"),
     "audit": (_audit, "compare it with the kernel's own map, and name what nobody owns"),
     "cleanup": (_cleanup, "release everything that nobody is running in"),

@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from execmem_kernel import errors, magics
+from execmem_kernel.assembly.diagnostics import documented_codes
 
 ADD = "lea rax, [rdi + rsi]\nret"
 NULL_READ = "xor eax, eax\nmov rax, [rax]\nret"
@@ -381,6 +382,25 @@ def test_every_example_in_the_help_is_understood(line: str) -> None:
 
 
 # ---- %execmem ------------------------------------------------------------------------------------------------------
+
+
+def test_execmem_explains_what_a_code_means_by_an_example(notebook: Notebook) -> None:
+    shown = notebook.cell("%execmem explain asm107")
+    assert shown.startswith("ASM107: The sizes of the operands disagree.")
+    assert "for example" in shown
+    assert "mov rax, ebx" in shown
+    assert "^^^" in shown
+
+
+@pytest.mark.parametrize("code", sorted(documented_codes()))
+def test_every_code_can_be_looked_up_in_a_notebook(notebook: Notebook, code: str) -> None:
+    shown = notebook.cell(f"%execmem explain {code}")
+    assert shown.startswith(f"{code}: {documented_codes()[code][0]}")
+    assert all(len(line) < 250 for line in shown.split("\n"))
+
+
+def test_a_code_that_does_not_exist_is_told_with_those_that_do(notebook: Notebook) -> None:
+    assert "codes go from ASM001 to ASM199" in notebook.fails("%execmem explain ASM999", errors.MagicError)
 
 
 def test_execmem_explains_an_instruction(notebook: Notebook) -> None:

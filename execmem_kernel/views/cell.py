@@ -30,6 +30,8 @@ SCRATCH = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 """Registers that a called function need not preserve, but for rax. Source: System V ABI, AMD64, figure 3.4."""
 LONG = 36
 """Characters that a cell of a table may have before it is allowed to wrap."""
+LINE_SHOWN = 100
+"""Characters shown of a line in the example of a code; the lines that are too long on purpose go on for ever."""
 BYTES_SHOWN = 11
 """Bytes shown of one row of a listing; longer than this are few instructions and much data."""
 
@@ -188,11 +190,28 @@ def diagnostics_report(diagnostics: Sequence[Diagnostic]) -> Report:
         Sentence(f"nothing was run; {counted(errors, 'error')} in the source", lead="not assembled", tone="bad")
     ]
     for finding in diagnostics:
-        first, *rest = str(finding).split("\n")
-        lead, _, message = first.partition(": ")
-        tone: Tone = "bad" if finding.severity == "error" else "warning"
-        parts.append(Sentence(plain(message), lead=lead, tone=tone))
-        parts.append(Verbatim("\n".join(plain(line) for line in rest)))
+        parts += _finding(finding)
+    return Report(tuple(parts))
+
+
+def _finding(finding: Diagnostic) -> tuple[Part, Part]:
+    """What is wrong in a sentence, and the line with its carets beneath."""
+    first, *rest = str(finding).split("\n")
+    lead, _, message = first.partition(": ")
+    tone: Tone = "bad" if finding.severity == "error" else "warning"
+    return Sentence(plain(message), lead=lead, tone=tone), Verbatim("\n".join(plain(line) for line in rest))
+
+
+def code_report(code: str, meaning: str, example: str, finding: Diagnostic | None) -> Report:
+    """What a code of a diagnostic means, a source that has it, and what is said of that source."""
+    parts: list[Part] = [Sentence(meaning, lead=code)]
+    if finding is not None:
+        shown = [line if len(line) <= LINE_SHOWN else f"{line[:LINE_SHOWN]} ..." for line in example.split("\n")]
+        parts.append(Verbatim("\n".join(plain(line) for line in shown), "for example"))
+        sentence, source = _finding(finding)
+        parts.append(sentence)
+        if all(len(line) <= LINE_SHOWN for line in example.split("\n")):
+            parts.append(source)
     return Report(tuple(parts))
 
 
