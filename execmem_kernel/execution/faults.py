@@ -21,7 +21,7 @@ from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.execution import flow, layout, syscalls, vectors
 from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe, describe_place
-from execmem_kernel.execution.stepping import TRAP_FLAG, effective_address
+from execmem_kernel.execution.recorder import TRAP_FLAG, effective_address
 from execmem_kernel.execution.tracing import Step, Trace, whole_register
 
 KERNEL_HALF = 0xFFFF_8000_0000_0000

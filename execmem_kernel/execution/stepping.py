@@ -1,4 +1,4 @@
-"""One instruction at a time: what is recorded before and after each, and what a tracer must hide from the program.
+"""One instruction at a time: a run that is watched in single steps, and what must be hidden from the program then.
 
 Single-stepping shows through in a few places (the trap flag that `pushfq` and `syscall` save, `rep` stopping at every
 round); each is undone here, so that a traced run ends as an untraced one does.
@@ -7,170 +7,162 @@ round); each is undone here, so that a traced run ends as an untraced one does.
 from __future__ import annotations
 
 import contextlib
-from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+import os
+import signal
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from execmem_kernel import linux
-from execmem_kernel.assembly.disassembler import MemoryAccess, disassemble
-from execmem_kernel.execution import vectors
-from execmem_kernel.execution.engine import PARTS
-from execmem_kernel.execution.tracing import STATE, Access, Place, Trace, place_of
+from execmem_kernel.execution import layout
+from execmem_kernel.execution.engine import PARTS, Limits, Returned
+from execmem_kernel.execution.recorder import TRAP_FLAG, Decoded, Recorder, effective_address
+from execmem_kernel.execution.tracing import Trace
 
 if TYPE_CHECKING:
-    from execmem_kernel.assembly.program import Program
-    from execmem_kernel.execution.supervisor import Guest
+    from execmem_kernel.execution.supervisor import Ending, Guest, Run
 
-MASK = 2**64 - 1
-TRAP_FLAG, DIRECTION_FLAG, RESUME_FLAG = 1 << 8, 1 << 10, 1 << 16
-_AT = {name: linux.USER_REGISTERS.index(name) for name in linux.USER_REGISTERS}
-_POSITIONS = tuple(_AT[name] for name in STATE)
-_RIP, _RSP, _RCX, _RDI, _RSI, _FLAGS = (_AT[name] for name in ("rip", "rsp", "rcx", "rdi", "rsi", "rflags"))
+SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
+TRAPPED = signal.SIGTRAP << 8 | 0x7F
+"""The wait status of a plain SIGTRAP stop."""
 _CODE_SELECTOR = 0x33
-_LONGEST = 4096
-"""Bytes recorded of one access; a `rep` may touch more."""
-_ROOM = 16 * 1024 * 1024
-"""Bytes of memory recorded in one trace."""
+_RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What stepping over one instruction takes; made once for each address, because code cannot change."""
+class Walk:
+    """A run's steps, from the first to the last that is recorded or counted."""
 
-    place: Place
-    accesses: tuple[MemoryAccess, ...]
-    repeats: bool
-    pushes_flags: bool
-    flags_taken_at: int | None
-    """For `popfq` and `iretq`: how far above rsp the flags lie that they take."""
-    traps: bool
-    """Whether it may stop the program with SIGTRAP by itself."""
-    touches_vectors: bool
-    loads_stack_segment: bool = False
+    def __init__(self, run: Run) -> None:
+        self.trace: Trace | None = None
+        self.own_trap = False
+        """Whether the program has set the trap flag itself."""
+        self.flags_loaded = False
+        """Whether the program has loaded its flags while it was stepped."""
+        self._run = run
+        self._guest = run.guest
+        self._child = run.guest.child
 
+    def to_the_end(self) -> Ending | None:
+        """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
+        limits = self._run.call.limits
+        recorder = Recorder(self._run.call.program, self._guest)
+        values = self._values()
+        recorder.begin(values)
+        kept = limits.trace_steps if self._run.call.trace else 0
+        taken = 0
+        ending = None
+        try:
+            while True:
+                if limits.steps is not None and taken >= limits.steps:
+                    self._run.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
+                    ending = self._run.limit_reached("steps")
+                    return ending
+                recording = taken < kept and not recorder.full
+                if not recording and limits.steps is None:
+                    self._stop_stepping()
+                    return None
+                decoded = recorder.decode(values[_RIP])
+                touched = recorder.before(decoded, values) if recording else []
+                ending = self._one_step(decoded, values)
+                if ending is not None:
+                    return ending
+                values = self._values()
+                self.flags_loaded |= decoded.flags_taken_at is not None
+                if decoded.pushes_flags and not self.own_trap:
+                    _hide_trap_flag(self._guest, values[_RSP])
+                if recording:
+                    recorder.after(decoded, touched, values)
+                taken += 1
+                if values[_RIP] == layout.RETURN:
+                    self._run.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
+                    ending = Returned, {}
+                    return ending
+        finally:
+            self.trace = recorder.trace(complete=ending is not None)
 
-def effective_address(access: MemoryAccess, registers: Mapping[str, int]) -> int:
-    """Where a memory operand lies, for these registers (`fs_base` and `gs_base` among them)."""
-    address = access.displacement
-    for name, scale in ((access.base, 1), (access.index, access.scale)):
-        if name is None:
-            continue
-        whole, shift, bits = PARTS.get(name, (name, 0, 64))
-        address += ((registers.get(whole, 0) >> shift) & ((1 << bits) - 1)) * scale
-    if any(name is not None and name in PARTS for name in (access.base, access.index)):
-        address &= 0xFFFFFFFF
-    if access.segment in ("fs", "gs"):
-        address += registers.get(f"{access.segment}_base", 0)
-    return address & MASK
+    def _one_step(self, decoded: Decoded, values: tuple[int, ...]) -> Ending | None:
+        """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
+        own_trap = self.own_trap
+        if decoded.flags_taken_at is not None:
+            # From here on the kernel can no longer tell the program's trap flag from the tracer's, so this does.
+            taken = self._guest.read(values[_RSP] + decoded.flags_taken_at + 1, 1)
+            self.own_trap = bool(taken and taken[0] & 1)
+        if self._run.library is not None and self._run.library.within(values[_RIP]) and not own_trap:
+            back = int.from_bytes(self._guest.read(values[_RSP], 8), "little")
+            with _breakpoint_at(self._child, back) as at_once, alarm(self._child, self._run.call.limits):
+                if at_once:
+                    self._stop_stepping()
+                    return self._until(back, values[_RSP])
+        if decoded.repeats and values[_RCX] > 1 and not own_trap:
+            after = decoded.place.address + len(decoded.place.code)
+            with _breakpoint_at(self._child, after) as at_once:
+                if at_once:
+                    self._stop_stepping()
+                    self._child.resume(linux.PTRACE_CONT)
+                    return self._after_step(self._run.wait(), expected=True)
+            while True:
+                self._child.resume(linux.PTRACE_SINGLESTEP)
+                ending = self._after_step(self._run.wait(), expected=True)
+                if ending is not None or self._child.register_values()[_RIP] != values[_RIP]:
+                    return ending
+        if decoded.loads_stack_segment and not own_trap and _keeps_stack_segment(self._guest, decoded, values):
+            # After such a load no stop is made: the next instruction would be carried out in the same step.
+            registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
+            self._child.set_registers({**registers, "rip": values[_RIP] + len(decoded.place.code)})
+            return None
+        self._child.resume(linux.PTRACE_SINGLESTEP)
+        return self._after_step(self._run.wait(), expected=not decoded.traps and not own_trap)
 
+    def _stop_stepping(self) -> None:
+        """Take the tracer's trap flag away, before the program runs at full speed.
 
-class Recorder:
-    """Records the steps of one run."""
+        The kernel does so itself, but not for a program that has loaded its flags: there it takes it for the program's.
+        """
+        if self.flags_loaded and not self.own_trap:
+            self._child.set_registers(dict(zip(linux.USER_REGISTERS, self._values(), strict=True)))
+            self.flags_loaded = False
 
-    def __init__(self, program: Program, guest: Guest) -> None:
-        self.count = 0
-        self._program = program
-        self._guest = guest
-        self._decoded: dict[int, Decoded] = {}
-        self._functions = {address: name for name, address in program.externs.items()}
-        self._names = {**program.labels, **program.externs}
-        self._states = array("Q")
-        self._accesses: dict[int, tuple[Access, ...]] = {}
-        self._vectors: dict[int, Mapping[str, bytes]] = {}
-        self._last_vectors: dict[str, bytes] | None = None
-        self._room = _ROOM
+    def _until(self, back: int, stack: int) -> Ending | None:
+        """Let a function of the C library run until it returns, as one step; what it calls back runs along."""
+        while True:
+            self._child.resume(linux.PTRACE_CONT)
+            status = self._run.wait()
+            values = self._child.register_values()
+            if status == TRAPPED and values[_RIP] == back and values[_RSP] <= stack:
+                continue  # a call of the same line, further down in a recursion
+            ending = self._after_step(status, expected=values[_RIP] == back)
+            if ending is not None or values[_RIP] == back:
+                return ending
 
-    @property
-    def full(self) -> bool:
-        """Whether no more memory contents will be recorded."""
-        return self._room <= 0
+    def _after_step(self, status: int, expected: bool) -> Ending | None:
+        """What the stop after a step means: that it is done (None), or that the program ended."""
+        if status == TRAPPED and expected:
+            return None
+        self._run.raw = dict(zip(linux.USER_REGISTERS, self._values(), strict=True))
+        if status >> 8 == SECCOMP_STOP:
+            if not self.own_trap:
+                self._run.raw["r11"] &= ~TRAP_FLAG  # where `syscall` saves the flags, the tracer's among them
+                self._child.set_registers(self._run.raw)
+            return self._run.system_call(to_exit=True)
+        return self._run.signalled(os.WSTOPSIG(status))
 
-    def trace(self, complete: bool) -> Trace:
-        """What has been recorded so far, as a value."""
-        places = MappingProxyType(
-            {address: decoded.place for address, decoded in self._decoded.items() if decoded.place.code}
-        )
-        return Trace(self._states, MappingProxyType(self._accesses), MappingProxyType(self._vectors), places, complete)
-
-    def decode(self, address: int) -> Decoded:
-        """The instruction at an address."""
-        found = self._decoded.get(address)
-        if found is None:
-            code = self._guest.read(address, 15)
-            instruction = disassemble(code, address, self._names)[0] if code else None
-            if address in self._functions:
-                place = Place(address, code[:5], self._functions[address], None, "")
-                found = Decoded(place, (), False, False, None, False, True)
-            elif instruction is None:
-                found = Decoded(Place(address, b"", "", None, ""), (), False, False, None, False, False)
-            else:
-                text = instruction.text
-                found = Decoded(
-                    place_of(self._program, instruction),
-                    tuple(one for one in instruction.memory if one.size or "string" in instruction.groups),
-                    "string" in instruction.groups and text.startswith("rep"),
-                    instruction.mnemonic.startswith("pushf"),
-                    0 if instruction.mnemonic.startswith("popf") else 16 if instruction.mnemonic == "iretq" else None,
-                    instruction.mnemonic.startswith("int") or instruction.code[:1] == b"\xf1",
-                    any(_is_vector(name) for name in instruction.registers_written),
-                    instruction.text.startswith("mov ss, "),
-                )
-            self._decoded[address] = found
-        return found
-
-    def begin(self, values: tuple[int, ...]) -> None:
-        """Take the state before the first step."""
-        self._states.extend(_state(values))
-
-    def before(self, decoded: Decoded, values: tuple[int, ...]) -> list[tuple[MemoryAccess, int, bytes]]:
-        """What a step is about to touch, with the bytes that are there now."""
-        if decoded.touches_vectors and self._last_vectors is None:
-            self._last_vectors = vectors.read(self._guest.child.extended_state())
-        if not decoded.accesses:
-            return []
-        registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
-        touched = []
-        for access in decoded.accesses:
-            size = access.size
-            address = effective_address(access, registers)
-            if decoded.repeats:
-                size = _element(decoded.place.text)
-                address, size = _extent(address, size, registers["rcx"], registers["rflags"])
-            touched.append((access, address, self._guest.read(address, min(size, _LONGEST))))
-        return touched
-
-    def after(self, decoded: Decoded, touched: list[tuple[MemoryAccess, int, bytes]], values: tuple[int, ...]) -> None:
-        """Take a step that is done: the state after it and what it wrote."""
-        self._states.extend(_state(values))
-        if touched:
-            found = []
-            for access, address, old in touched:
-                if access.access != "write":
-                    found.append(Access(address, old))
-                if access.access != "read":
-                    found.append(Access(address, self._guest.read(address, len(old)), old))
-                self._room -= 2 * len(old)
-            self._accesses[self.count] = tuple(found)
-        if decoded.touches_vectors:
-            now = vectors.read(self._guest.child.extended_state())
-            last = self._last_vectors or {}
-            changed = {name: data for name, data in now.items() if last.get(name) != data}
-            if changed:
-                self._vectors[self.count] = MappingProxyType(changed)
-            self._last_vectors = now
-        self.count += 1
+    def _values(self) -> tuple[int, ...]:
+        """The registers, without the trap flag that single-stepping sets."""
+        values = self._child.register_values()
+        flags = values[_FLAGS]
+        if not flags & TRAP_FLAG or self.own_trap:
+            return values
+        return (*values[:_FLAGS], flags & ~TRAP_FLAG, *values[_FLAGS + 1 :])
 
 
-def hide_trap_flag(guest: Guest, rsp: int) -> None:
+def _hide_trap_flag(guest: Guest, rsp: int) -> None:
     """Take the tracer's trap flag out of the flags that `pushfq` has just pushed."""
     byte = guest.read(rsp + 1, 1)
     if byte and byte[0] & 1:
         guest.poke(rsp + 1, bytes([byte[0] & ~1]))
 
 
-def keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...]) -> bool:
+def _keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...]) -> bool:
     """Whether a `mov ss, ...` would load what is there already, in 64-bit mode: the only load that does not fault."""
     registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
     if registers["cs"] != _CODE_SELECTOR:
@@ -185,7 +177,7 @@ def keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...])
 
 
 @contextlib.contextmanager
-def breakpoint_at(child: linux.Child, address: int) -> Iterator[bool]:
+def _breakpoint_at(child: linux.Child, address: int) -> Iterator[bool]:
     """A breakpoint behind a `rep`, so that its rounds are one step; False where the host has no debug registers."""
     try:
         child.set_breakpoint(address)
@@ -197,23 +189,21 @@ def breakpoint_at(child: linux.Child, address: int) -> Iterator[bool]:
         child.set_breakpoint(None)
 
 
-def _state(values: tuple[int, ...]) -> list[int]:
-    """The recorded registers; the flags without what a breakpoint of the tracer's leaves in them."""
-    state = [values[position] for position in _POSITIONS]
-    state[-1] &= ~RESUME_FLAG
-    return state
+@contextlib.contextmanager
+def alarm(child: linux.Child, limits: Limits) -> Iterator[None]:
+    """A clock outside the program's process, for runs that were stepped first: its own has not been set."""
+    number = signal.SIGPROF if limits.cpu_s < limits.wall_s else signal.SIGALRM
 
+    def ring() -> None:
+        if not child.ended:
+            child.send(number)
 
-def _is_vector(name: str) -> bool:
-    return name[1:3] == "mm" or (name[0] == "k" and name[1:].isdigit())
-
-
-def _element(text: str) -> int:
-    """Bytes that one round of a string instruction touches, from its mnemonic: "rep stosd ..." -> 4."""
-    return {"b": 1, "w": 2, "d": 4, "q": 8}.get(text.split()[1][-1], 1)
-
-
-def _extent(address: int, size: int, count: int, flags: int) -> tuple[int, int]:
-    """Where `count` rounds of a string instruction start, and how many bytes they touch, whichever way they go."""
-    total = size * min(count, _LONGEST // size)
-    return (address - total + size if flags & DIRECTION_FLAG and total else address), total
+    timer = threading.Timer(min(limits.cpu_s, limits.wall_s), ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        # It must not ring for whoever gets the number next; the child has not been waited for, so it has it still.
+        timer.cancel()
+        timer.join()

@@ -14,7 +14,6 @@ import os
 import random
 import re
 import signal
-import threading
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +27,6 @@ from execmem_kernel.execution.engine import (
     Call,
     Exited,
     Faulted,
-    Limits,
     Outcome,
     Registers,
     Returned,
@@ -37,6 +35,7 @@ from execmem_kernel.execution.engine import (
     Warned,
     describe_place,
 )
+from execmem_kernel.execution.recorder import RESUME_FLAG
 from execmem_kernel.execution.tracing import Trace
 
 MASK = 2**64 - 1
@@ -44,8 +43,6 @@ _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, sig
 CLOCKS = {signal.SIGALRM: "wall", signal.SIGPROF: "cpu", signal.SIGXCPU: "cpu"}
 _BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | set(CLOCKS)} - {9, 19, 32, 33}
 """Signals from elsewhere (a stop button, a closing terminal) are for the notebook: a program does not see them."""
-_SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
-_TRAPPED = signal.SIGTRAP << 8 | 0x7F  # the wait status of a plain SIGTRAP stop
 FRESH = MappingProxyType(
     dict.fromkeys(linux.USER_REGISTERS, 0)
     | {"rsp": layout.STACK_AT_ENTRY, "rflags": 0x202, "cs": 0x33, "ss": 0x2B}
@@ -53,7 +50,6 @@ FRESH = MappingProxyType(
 )
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
 _VECTOR, _MASK_REGISTER = re.compile(r"([xyz])mm\d{1,2}"), re.compile(r"k\d{1,2}")
-_RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
 
 
 def maps_of(pid: int) -> list[tuple[int, int, str]]:
@@ -115,7 +111,9 @@ class Guest:
         while os.WIFSTOPPED(status) and os.WSTOPSIG(status) in CLOCKS:
             self.child.resume(linux.PTRACE_CONT)
             status = stop_button.waiting(self.child.wait)
-        if os.WIFSTOPPED(status) and (status != _TRAPPED or self.child.signal_information()[1] != faults.BY_KERNEL):
+        if os.WIFSTOPPED(status) and (
+            status != stepping.TRAPPED or self.child.signal_information()[1] != faults.BY_KERNEL
+        ):
             raise WorkerLostError(f"the runner was stopped before the program began (wait status {status:#x})")
         if not os.WIFSTOPPED(status):
             step = image.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
@@ -309,7 +307,8 @@ def left_behind(call: Call, buffer: str) -> bytes | None:
         return None if run.log else guest.read(place.start, place.size)
 
 
-_Ending = tuple[type[Outcome], dict[str, Any]]
+Ending = tuple[type[Outcome], dict[str, Any]]
+"""What a run has come to: the kind of outcome, and what is said in it."""
 _REPLAYED = 5_000
 """Steps of a replay: a fifth of a second; what a program does later stays unexplained."""
 _LOGGED = 1_000
@@ -329,10 +328,6 @@ class Run:
         self.trace: Trace | None = None
         self.before: Registers | None = None
         self.raw: dict[str, int] = {}
-        self.own_trap = False
-        """Whether the program has set the trap flag itself."""
-        self.flags_loaded = False
-        """Whether the program has loaded its flags while it was stepped."""
         self.extended = b""
 
     def outcome(self) -> Outcome:
@@ -365,10 +360,10 @@ class Run:
             warnings += abi.check(found)
         return dataclasses.replace(outcome, warnings=warnings) if warnings else outcome
 
-    def to_the_end(self) -> _Ending:
+    def to_the_end(self) -> Ending:
         """Start it, set its registers, and let it go until it ends."""
-        stepping = self.call.trace or self.call.limits.steps is not None
-        self.guest.start(self.plan, self.call, timed=not stepping)
+        stepped = self.call.trace or self.call.limits.steps is not None
+        self.guest.start(self.plan, self.call, timed=not stepped)
         child = self.guest.child
         raw = dict(FRESH) | self._poison()
         raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
@@ -389,153 +384,42 @@ class Run:
             child.set_extended_state(self.extended)
         self.raw = raw
         self.before = self._registers()
-        ending = self._stepped() if stepping else None
+        ending = None
+        if stepped:
+            walk = stepping.Walk(self)
+            ending = walk.to_the_end()
+            self.trace = walk.trace
         if ending is None:
-            with _alarm(child, self.call.limits) if stepping else contextlib.nullcontext():
+            with stepping.alarm(child, self.call.limits) if stepped else contextlib.nullcontext():
                 ending = self._free()
         if not child.ended:
             self.extended = child.extended_state()
         return ending
 
-    def _flushed(self, library: libc.Library) -> _Ending:
+    def _flushed(self, library: libc.Library) -> Ending:
         """Write what the C library still holds back; the program has returned, its registers have been read."""
         # A run at full speed has clocks of its own, and they go on.
-        stepping = self.call.trace or self.call.limits.steps is not None
-        with _alarm(self.guest.child, self.call.limits) if stepping else contextlib.nullcontext():
+        stepped = self.call.trace or self.call.limits.steps is not None
+        with stepping.alarm(self.guest.child, self.call.limits) if stepped else contextlib.nullcontext():
             exhausted = library.flush(self.guest, self.desk, self.raw)
-        return (Returned, {}) if exhausted is None else self._limit(exhausted.limit)
+        return (Returned, {}) if exhausted is None else self.limit_reached(exhausted.limit)
 
-    def _free(self) -> _Ending:
+    def _free(self) -> Ending:
         """At full speed, from stop to stop."""
         child = self.guest.child
         while True:
             child.resume(linux.PTRACE_CONT)
-            status = self._wait()
+            status = self.wait()
             self.raw = child.registers()
-            ending = self._system_call() if status >> 8 == _SECCOMP_STOP else self._signal(os.WSTOPSIG(status))
+            ending = self.system_call() if status >> 8 == stepping.SECCOMP_STOP else self.signalled(os.WSTOPSIG(status))
             if ending is not None:
                 return ending
 
-    def _wait(self) -> int:
+    def wait(self) -> int:
         status = stop_button.waiting(self.guest.child.wait)
         if not os.WIFSTOPPED(status):
             raise lost(status)
         return status
-
-    def _stepped(self) -> _Ending | None:
-        """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
-        limits = self.call.limits
-        recorder = stepping.Recorder(self.call.program, self.guest)
-        values = self._values()
-        recorder.begin(values)
-        kept = limits.trace_steps if self.call.trace else 0
-        taken = 0
-        ending = None
-        try:
-            while True:
-                if limits.steps is not None and taken >= limits.steps:
-                    self.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
-                    ending = self._limit("steps")
-                    return ending
-                recording = taken < kept and not recorder.full
-                if not recording and limits.steps is None:
-                    self._stop_stepping()
-                    return None
-                decoded = recorder.decode(values[_RIP])
-                touched = recorder.before(decoded, values) if recording else []
-                ending = self._one_step(decoded, values)
-                if ending is not None:
-                    return ending
-                values = self._values()
-                self.flags_loaded |= decoded.flags_taken_at is not None
-                if decoded.pushes_flags and not self.own_trap:
-                    stepping.hide_trap_flag(self.guest, values[_RSP])
-                if recording:
-                    recorder.after(decoded, touched, values)
-                taken += 1
-                if values[_RIP] == layout.RETURN:
-                    self.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
-                    ending = Returned, {}
-                    return ending
-        finally:
-            self.trace = recorder.trace(complete=ending is not None)
-
-    def _one_step(self, decoded: stepping.Decoded, values: tuple[int, ...]) -> _Ending | None:
-        """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
-        child = self.guest.child
-        own_trap = self.own_trap
-        if decoded.flags_taken_at is not None:
-            # From here on the kernel can no longer tell the program's trap flag from the tracer's, so this does.
-            taken = self.guest.read(values[_RSP] + decoded.flags_taken_at + 1, 1)
-            self.own_trap = bool(taken and taken[0] & 1)
-        if self.library is not None and self.library.within(values[_RIP]) and not own_trap:
-            back = int.from_bytes(self.guest.read(values[_RSP], 8), "little")
-            with stepping.breakpoint_at(child, back) as at_once, _alarm(child, self.call.limits):
-                if at_once:
-                    self._stop_stepping()
-                    return self._until(back, values[_RSP])
-        if decoded.repeats and values[_RCX] > 1 and not own_trap:
-            after = decoded.place.address + len(decoded.place.code)
-            with stepping.breakpoint_at(child, after) as at_once:
-                if at_once:
-                    self._stop_stepping()
-                    child.resume(linux.PTRACE_CONT)
-                    return self._after_step(self._wait(), expected=True)
-            while True:
-                child.resume(linux.PTRACE_SINGLESTEP)
-                ending = self._after_step(self._wait(), expected=True)
-                if ending is not None or child.register_values()[_RIP] != values[_RIP]:
-                    return ending
-        if decoded.loads_stack_segment and not own_trap and stepping.keeps_stack_segment(self.guest, decoded, values):
-            # After such a load no stop is made: the next instruction would be carried out in the same step.
-            registers = dict(zip(linux.USER_REGISTERS, values, strict=True))
-            child.set_registers({**registers, "rip": values[_RIP] + len(decoded.place.code)})
-            return None
-        child.resume(linux.PTRACE_SINGLESTEP)
-        return self._after_step(self._wait(), expected=not decoded.traps and not own_trap)
-
-    def _stop_stepping(self) -> None:
-        """Take the tracer's trap flag away, before the program runs at full speed.
-
-        The kernel does so itself, but not for a program that has loaded its flags: there it takes it for the program's.
-        """
-        if self.flags_loaded and not self.own_trap:
-            self.guest.child.set_registers(dict(zip(linux.USER_REGISTERS, self._values(), strict=True)))
-            self.flags_loaded = False
-
-    def _until(self, back: int, stack: int) -> _Ending | None:
-        """Let a function of the C library run until it returns, as one step; what it calls back runs along."""
-        child = self.guest.child
-        while True:
-            child.resume(linux.PTRACE_CONT)
-            status = self._wait()
-            values = child.register_values()
-            if status == _TRAPPED and values[_RIP] == back and values[_RSP] <= stack:
-                continue  # a call of the same line, further down in a recursion
-            ending = self._after_step(status, expected=values[_RIP] == back)
-            if ending is not None or values[_RIP] == back:
-                return ending
-
-    def _after_step(self, status: int, expected: bool) -> _Ending | None:
-        """What the stop after a step means: that it is done (None), or that the program ended."""
-        child = self.guest.child
-        if status == _TRAPPED and expected:
-            return None
-        self.raw = dict(zip(linux.USER_REGISTERS, self._values(), strict=True))
-        if status >> 8 == _SECCOMP_STOP:
-            if not self.own_trap:
-                self.raw["r11"] &= ~stepping.TRAP_FLAG  # where `syscall` saves the flags, the tracer's among them
-                child.set_registers(self.raw)
-            return self._system_call(to_exit=True)
-        return self._signal(os.WSTOPSIG(status))
-
-    def _values(self) -> tuple[int, ...]:
-        """The registers, without the trap flag that single-stepping sets."""
-        values = self.guest.child.register_values()
-        flags = values[_FLAGS]
-        if not flags & stepping.TRAP_FLAG or self.own_trap:
-            return values
-        return (*values[:_FLAGS], flags & ~stepping.TRAP_FLAG, *values[_FLAGS + 1 :])
 
     def _poison(self) -> dict[str, int]:
         """Numbers for the registers that nobody has set."""
@@ -569,7 +453,7 @@ class Run:
     def _registers(self) -> Registers:
         values = {name: self.raw[name] for name in GENERAL}
         values["rip"] = self.raw["rip"]
-        values["rflags"] = self.raw["rflags"] & ~stepping.RESUME_FLAG
+        values["rflags"] = self.raw["rflags"] & ~RESUME_FLAG
         return Registers(MappingProxyType(values), vectors.Lazy(self.extended))
 
     def _history(self) -> Trace | None:
@@ -579,12 +463,12 @@ class Run:
             trace, end = replay(self.call, _REPLAYED)
         return trace if trace is not None and trace.complete and end == self.raw["rip"] else None
 
-    def _signal(self, number: int) -> _Ending | None:
+    def signalled(self, number: int) -> Ending | None:
         raw = self.raw
         if number == signal.SIGSEGV and raw["rip"] == layout.RETURN:
             return Returned, {}
         if number in CLOCKS:
-            return self._limit(CLOCKS[signal.Signals(number)])
+            return self.limit_reached(CLOCKS[signal.Signals(number)])
         if number not in _SYNCHRONOUS:
             return None
         return Faulted, {"stopped_by": self.guest.child.signal_information()}
@@ -621,7 +505,7 @@ class Run:
             "cause": found.cause,
         }
 
-    def _limit(self, limit: str) -> _Ending:
+    def limit_reached(self, limit: str) -> Ending:
         """The ending that a limit makes; for time, with the loop that the program was in."""
         rip = self.raw["rip"]
         if self.library is not None and self.library.within(rip):
@@ -633,7 +517,7 @@ class Run:
         cause = faults.limit_reached(limit, self.call.limits)
         return TimedOut, {"limit": limit, "row": self.call.program.row_at(rip - 2), "cause": cause}
 
-    def _system_call(self, to_exit: bool = False) -> _Ending | None:
+    def system_call(self, to_exit: bool = False) -> Ending | None:
         """Answer a system call; `to_exit` goes on to the stop at its end, which is where a step ends."""
         raw, child = self.raw, self.guest.child
         number = raw["orig_rax"]
@@ -660,7 +544,7 @@ class Run:
             child.set_registers(raw)
             if to_exit:
                 child.resume(linux.PTRACE_SYSCALL)
-                self._wait()
+                self.wait()
         if len(self.log) < _LOGGED and not (self.library and self.library.keeps_to_itself(name, raw["rip"], verdict)):
             shown = "" if result is None else f" = {syscalls.result_text(number, result, self._describe)}"
             self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, syscalls.Refused)))
@@ -670,7 +554,7 @@ class Run:
                 cause = self.library.exited(self.guest, raw, verdict.status)
             return Exited, {"status": verdict.status, "row": row, "cause": cause}
         if isinstance(verdict, syscalls.Exhausted):
-            return self._limit(verdict.limit)
+            return self.limit_reached(verdict.limit)
         if isinstance(verdict, syscalls.Raised):
             return Faulted, {"signal": verdict.signal, "row": row, "cause": verdict.cause}
         if isinstance(verdict, syscalls.Refused):
@@ -703,23 +587,3 @@ class Run:
                         )
                     )
         return tuple(found)
-
-
-@contextlib.contextmanager
-def _alarm(child: linux.Child, limits: Limits) -> Iterator[None]:
-    """A clock outside the program's process, for runs that were stepped first: its own has not been set."""
-    number = signal.SIGPROF if limits.cpu_s < limits.wall_s else signal.SIGALRM
-
-    def ring() -> None:
-        if not child.ended:
-            child.send(number)
-
-    timer = threading.Timer(min(limits.cpu_s, limits.wall_s), ring)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        # It must not ring for whoever gets the number next; the child has not been waited for, so it has it still.
-        timer.cancel()
-        timer.join()

@@ -162,7 +162,7 @@ class _Testimony(supervisor.Run):
         stdout, stderr = self.guest.launch(self.call)
         limit = self._collect({stdout: self.desk.stdout, stderr: self.desk.stderr})
         status = self.guest.child.wait() if limit is None else 0
-        kind, details = self._told(status) if limit is None else self._limit(limit)
+        kind, details = self._told(status) if limit is None else self.limit_reached(limit)
         return kind, {**details, "witness": "guest"}
 
     def _prepare(self) -> None:
@@ -232,7 +232,7 @@ class _Testimony(supervisor.Run):
         if name == signal.SIGSEGV and self.raw["rip"] == layout.RETURN:
             return Returned, {}
         if name in supervisor.CLOCKS:
-            return self._limit(supervisor.CLOCKS[name])
+            return self.limit_reached(supervisor.CLOCKS[name])
         if name == signal.SIGSYS:
             if address >= layout.USER_END:  # the kernel has returned from its own page already
                 self.raw.update(rip=address, rsp=self.raw["rsp"] - 8)
