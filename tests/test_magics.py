@@ -384,6 +384,50 @@ def test_every_example_in_the_help_is_understood(line: str) -> None:
 # ---- %execmem ------------------------------------------------------------------------------------------------------
 
 
+def test_what_a_program_did_to_its_own_data_is_shown_by_label(notebook: Notebook) -> None:
+    source = """%%asm --name sorted
+section .data
+numbers: dd 3, 1
+ratio:   dq 0.5
+word:    db "hello", 0
+         align 8
+kept:    dq 7
+section .bss
+where:   resq 2
+section .text
+         mov  eax, [rel numbers]
+         xchg eax, [rel numbers + 4]
+         mov  [rel numbers], eax
+         fld1
+         fstp qword [rel ratio]
+         mov  byte [rel word], "J"
+         lea  rax, [rel word + 1]
+         mov  [rel where + 8], rax
+         ret"""
+    shown = notebook.cell(source)
+    table = [
+        line.split() for line in shown.partition("memory changed:\n")[2].split("\nregisters changed")[0].split("\n")
+    ]
+    assert table == [
+        ["where", "before", "after", "as", "text"],
+        ["numbers", "3,", "1", "1,", "3"],
+        ["ratio", "0.5", "1"],
+        ["word", "68", "65", "6c", "6c", "6f", "00", "4a", "65", "6c", "6c", "6f", "00", "Jello."],
+        ["where", "0,", "0", "0,", "data+0x11"],
+    ]
+    outcome = notebook["sorted"]
+    assert outcome.read("numbers", 8) == bytes([1, 0, 0, 0, 3, 0, 0, 0])
+    assert outcome.segments["data"][24:] == bytes([7, 0, 0, 0, 0, 0, 0, 0])
+    with pytest.raises(ValueError, match="no label 'ratoi'"):
+        outcome.read("ratoi", 8)
+    with pytest.raises(ValueError, match="not all in the program's data"):
+        outcome.read("kept", 9)
+
+
+def test_data_that_a_program_leaves_alone_is_not_shown(notebook: Notebook) -> None:
+    assert "memory changed" not in notebook.cell("%%asm\nmov eax, [rel x]\nret\nsection .data\nx: dd 5")
+
+
 def test_execmem_explains_what_a_code_means_by_an_example(notebook: Notebook) -> None:
     shown = notebook.cell("%execmem explain asm107")
     assert shown.startswith("ASM107: The sizes of the operands disagree.")

@@ -214,6 +214,8 @@ class Outcome:
     stdout: bytes = b""
     stderr: bytes = b""
     buffers: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    segments: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """What the program's writable segments hold at the end: "data" and "bss", where it has them."""
     system_calls: tuple[SystemCall, ...] = ()
     warnings: tuple[Warned, ...] = ()
     trace: Trace | None = None
@@ -251,6 +253,28 @@ class Outcome:
             for name in GENERAL
             if name != "rsp" and self.before[name] != self.registers[name]
         }
+
+    def read(self, where: str | int, size: int) -> bytes:
+        """The bytes that lie at a label, or at an address, at the end of the run.
+
+        Args:
+            where: A label of the program's data, a buffer's name, or an address in either.
+            size: How many bytes.
+
+        Raises:
+            ValueError: There is no such label, or not all of it is memory that the program can write.
+        """
+        names = {**{name: self.places[name][0] for name in self.buffers if name in self.places}, **self.program.labels}
+        if isinstance(where, str) and where not in names:
+            raise ValueError(f"the program has no label {where!r}")
+        address = names[where] if isinstance(where, str) else where
+        starts: dict[str, int] = {one.name: one.address for one in self.program.segments}
+        held = [(starts[name], data) for name, data in self.segments.items()]
+        held += [(self.places[name][0], data) for name, data in self.buffers.items() if name in self.places]
+        for start, data in held:
+            if start <= address and address + size <= start + len(data):
+                return data[address - start : address - start + size]
+        raise ValueError(f"{where!r} and the {size} bytes from there are not all in the program's data or a buffer")
 
     @property
     def headline(self) -> str:

@@ -338,6 +338,11 @@ class Run:
         assert self.before is not None
         registers = self._registers()
         buffers = {name: self.guest.read(place.start, place.size) for name, place in self.plan.buffers.items()}
+        segments: dict[str, bytes] = {
+            segment.name: self.guest.read(segment.address, segment.size)
+            for segment in self.call.program.segments
+            if segment.protection == "rw-"
+        }
         if self.library is not None and kind is Returned:
             kind, details = self._flushed(self.library)
         outcome = kind(
@@ -347,6 +352,7 @@ class Run:
             stdout=bytes(self.desk.stdout),
             stderr=bytes(self.desk.stderr),
             buffers=MappingProxyType(buffers),
+            segments=MappingProxyType(segments),
             system_calls=tuple(self.log),
             trace=self.trace if self.call.trace else None,
             places=self.plan.places,

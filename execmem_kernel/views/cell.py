@@ -12,14 +12,23 @@ from __future__ import annotations
 import re
 import struct
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal, TypeGuard
 
 from execmem_kernel.assembly.diagnostics import Diagnostic
-from execmem_kernel.assembly.program import ListingRow, Program
-from execmem_kernel.execution.engine import GENERAL, Exited, Faulted, LifeEvent, Outcome, Returned, TimedOut
+from execmem_kernel.assembly.program import ListingRow, Program, Segment
+from execmem_kernel.execution.engine import (
+    GENERAL,
+    Exited,
+    Faulted,
+    LifeEvent,
+    Outcome,
+    Returned,
+    TimedOut,
+    describe_place,
+)
 from execmem_kernel.execution.flags import STATUS, undefined_flags
 from execmem_kernel.execution.tracing import Trace
 
@@ -142,6 +151,7 @@ def outcome_report(
     ]
     parts += [_printed(outcome, name) for name in ("stdout", "stderr") if getattr(outcome, name)]
     parts += _buffers(outcome, buffers or {})
+    parts += _segments(outcome)
     parts += _registers(outcome, show)
     if outcome.system_calls:
         rows = tuple(
@@ -359,6 +369,96 @@ def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
         note = _more(len(offsets) - len(rows), f"outcome.buffers[{name!r}]")
         parts.append(Table(f"buffer {name} changed", rows, ("offset", "before", "after", "as text"), note=note))
     return parts
+
+
+_ITEM = re.compile(
+    r"(?<![\w.])(?:\.(?P<gnu>word|short|2byte|long|int|4byte|quad|8byte|float|single|double)|(?:d|res)(?P<nasm>[wdq]))\b",
+    re.I,
+)
+"""The word of a data line that says what its items are."""
+_CODES = {
+    "word": "h", "short": "h", "2byte": "h", "long": "i", "int": "i", "4byte": "i", "quad": "q", "8byte": "q",
+    "float": "f", "single": "f", "double": "d", "w": "h", "d": "i", "q": "q",
+}  # fmt: skip
+"""That word -> the struct code of its items; numbers are shown with their sign, as most are meant."""
+_FRACTION = re.compile(r"[0-9]\.[0-9]?")
+
+
+def _segments(outcome: Outcome) -> list[Part]:
+    """The program's own data that it changed, by label: items as numbers where the source says what they are."""
+    if _stopped_by_chance(outcome):
+        return []
+    rows: list[tuple[str, str, str, str]] = []
+    for segment in outcome.program.segments:
+        if segment.name in outcome.segments:
+            new = outcome.segments[segment.name]
+            old = segment.data.ljust(len(new), b"\0")
+            if new != old:
+                pieces = _pieces(outcome.program, segment)
+                rows += [row for piece in pieces for row in _changes(outcome, old, new, *piece)]
+    if not rows:
+        return []
+    note = _more(len(rows) - LISTING_ROWS, "outcome.segments")
+    headings = ("where", "before", "after", "as text")
+    if not any(text for *_, text in rows):
+        return [Table("memory changed", tuple(row[:3] for row in rows[:LISTING_ROWS]), headings[:3], note=note)]
+    return [Table("memory changed", tuple(rows[:LISTING_ROWS]), headings, note=note)]
+
+
+def _pieces(program: Program, segment: Segment) -> Iterator[tuple[str, int, int, str]]:
+    """What a segment consists of: label (and how far behind it), start and end in the segment, code of the items."""
+    named = {address: name for name, address in program.labels.items() if segment.address <= address < segment.end}
+    label: str = segment.name
+    since, first, code = segment.address, segment.address, ""
+    for row in (*(row for row in program.listing if row.segment == segment.name), None):
+        at = segment.end if row is None else row.address
+        kind = "" if row is None else "pad" if row.kind == "padding" else _item_code(row.source)
+        if row is None or at in named or kind != code:
+            if first < at:
+                where = f"{label}+{first - since:#x}" if first > since else label
+                yield where, first - segment.address, at - segment.address, code.removeprefix("pad")
+            first, code = at, kind
+        if at in named:
+            label, since = named[at], at
+
+
+def _item_code(source: str) -> str:
+    """What the items of a data line are, as a struct code; empty where they are bytes."""
+    found = _ITEM.search(source)
+    if found is None:
+        return ""
+    code = _CODES[(found["gnu"] or found["nasm"]).lower()]
+    return {"i": "f", "q": "d"}.get(code, code) if found["nasm"] and _FRACTION.search(source, found.end()) else code
+
+
+def _changes(
+    outcome: Outcome, old: bytes, new: bytes, where: str, start: int, end: int, code: str
+) -> Iterator[tuple[str, str, str, str]]:
+    """The rows of one piece that changed."""
+    size = struct.calcsize(code) if code else 1
+    step = 32 if size > 2 else 16
+    label, _, offset = where.partition("+")
+    for at in range(start, end, step):
+        before, after = old[at : min(at + step, end)], new[at : min(at + step, end)]
+        if before == after:
+            continue
+        name = where if at == start else f"{label}+{int(offset or '0', 16) + at - start:#x}"
+        if code and len(after) % size == 0:
+            yield name, _items(outcome, before, code), _items(outcome, after, code), ""
+        else:
+            yield name, before.hex(" "), after.hex(" "), _ascii(after)
+
+
+def _items(outcome: Outcome, data: bytes, code: str) -> str:
+    """Items as numbers; a pointer by the place it points into, and what is too large for a count in hex."""
+    values = struct.unpack(f"<{len(data) // struct.calcsize(code)}{code}", data)
+    return ", ".join(
+        f"{value:g}"
+        if isinstance(value, float)
+        else (describe_place(value, outcome.places) if code == "q" else "")
+        or (str(value) if abs(value) < 1 << 47 else f"{value % (1 << 64):#x}")
+        for value in values
+    )
 
 
 def _listing(program: Program, stopped: ListingRow | None, *, folded: bool) -> Table:
