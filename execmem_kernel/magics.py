@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from execmem_kernel.assembly.program import Program
-    from execmem_kernel.execution.engine import Outcome
+    from execmem_kernel.execution.engine import Limits, Outcome
     from execmem_kernel.views.cell import Report
 
 Raised = TypeVar("Raised", bound=BaseException)
@@ -41,6 +41,12 @@ EXPECTATIONS = (
     "return", "exit", "timeout", "limit", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGABRT",
 )  # fmt: skip
 
+LIMITS = {
+    "cpu": "cpu_s", "steps": "steps", "output": "output_size", "memory": "memory_size", "calls": "system_calls",
+    "trace": "trace_steps",
+}  # fmt: skip
+"""Name of a limit on the option line -> field of `Limits`; the clock on the wall has an option of its own."""
+
 EXAMPLES = (
     ("rdi=40 rsi=2", "start with two numbers in registers; 0x28, 0b1010 and -1 are numbers too"),
     (
@@ -50,6 +56,7 @@ EXAMPLES = (
     ("--name answer", "keep what happened in the variable answer: answer.registers['rax'], answer.stdout"),
     ("--expect SIGSEGV", "this program is meant to crash: the cell stays green if it does"),
     ("--timeout 0.5", "stop it after half a second"),
+    ("--limit steps=1000,output=4K", "stop it after a thousand instructions, or when it has printed 4096 bytes"),
     ("--show rbx,xmm0", "show these registers even if they did not change"),
     ("--poison --seed 7", "registers hold numbers that nobody chose: does it rely on one that it never set?"),
     ("--syntax att", "the other spelling: movl $42, %eax"),
@@ -84,6 +91,7 @@ def _parser() -> _Parser:
     add("registers", nargs="*", metavar="REGISTER=VALUE", help="a number, or the name of a Python variable")
     add("--name", metavar="NAME", help="store the outcome in this variable")
     add("--timeout", metavar="S", type=_seconds, help="seconds it may run (default 2)")
+    add("--limit", metavar="LIMITS", default={}, type=_limits, help=f"other limits: {', '.join(LIMITS)}; 64K is 65536")
     add("--expect", metavar="END", type=_expectation, help=f"how it must end: {', '.join(EXPECTATIONS)}")
     add("--keep-going", action="store_true", help="show what went wrong, but do not fail the cell")
     add("--show", metavar="REGISTERS", default=(), type=_names, help="registers to show, with commas between")
@@ -123,6 +131,31 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 3600")
     return seconds
+
+
+def _limits(text: str) -> dict[str, float]:
+    """What `steps=1000,output=4K` means: fields of `Limits` to numbers."""
+    chosen: dict[str, float] = {}
+    for word in text.split(","):
+        name, _, amount = word.strip().partition("=")
+        found = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?)([KM]?)", amount)
+        if name not in LIMITS:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(LIMITS)}")
+        if found is None or ("." in amount and name != "cpu"):
+            raise argparse.ArgumentTypeError(f"{name} takes a number, as in {name}=64K, not {amount!r}")
+        number = float(found[1]) if "." in amount else int(found[1])
+        chosen[LIMITS[name]] = number * {"": 1, "K": 1024, "M": 1024 * 1024}[found[2]]
+    return chosen
+
+
+def _asked(chosen: argparse.Namespace) -> Limits:
+    """The limits of a cell: the usual ones, but for those on its option line."""
+    from execmem_kernel.execution.engine import Limits
+
+    try:
+        return Limits(**chosen.limit)
+    except (TypeError, ValueError) as error:
+        raise errors.MagicError(f"--limit: {error}") from None
 
 
 def _expectation(text: str) -> str:
@@ -318,6 +351,10 @@ class Session:
             raise errors.MagicError(f"--name {chosen.name}: that cannot be the name of a variable")
         if chosen.iterations is not None and not chosen.bench:
             raise errors.MagicError("--iterations needs --bench")
+        if chosen.limit and (chosen.bench or chosen.native):
+            raise errors.MagicError(
+                f"--limit goes with a program that runs apart, not with --{'bench' if chosen.bench else 'native'}"
+            )
         if chosen.function is not None:
             self._define(chosen, cell)
         elif chosen.native:
@@ -350,7 +387,14 @@ class Session:
         if chosen.registers:
             raise errors.MagicError(f"{chosen.registers[0]}: with --function, arguments are given when it is called")
         program = self._assemble(chosen, source)
-        made = function(program, chosen.function, native=chosen.native, timeout_s=chosen.timeout, syntax=chosen.syntax)
+        made = function(
+            program,
+            chosen.function,
+            native=chosen.native,
+            timeout_s=chosen.timeout,
+            limits=_asked(chosen),
+            syntax=chosen.syntax,
+        )
         name = chosen.name or made.__name__
         self.shell.user_ns[name] = made
         engine = made.__self__.engine if chosen.native and hasattr(made, "__self__") else made.engine
@@ -383,6 +427,7 @@ class Session:
         try:
             outcome = run(
                 program,
+                limits=_asked(chosen),
                 registers=registers,
                 buffers=buffers,
                 entry=chosen.entry,

@@ -371,6 +371,38 @@ def test_a_cell_that_calls_the_c_library_shows_what_it_printed(notebook: Noteboo
     assert "hello" in shown
 
 
+@pytest.mark.parametrize(
+    ("limit", "body", "said"),
+    [
+        ("steps=1000", "again: jmp again", "line 1: took more than 1,000 steps"),
+        (
+            "output=1K",
+            "again: mov eax,1\nmov edi,1\nlea rsi,[rip+again]\nmov edx,100\nsyscall\njmp again",
+            "line 5: wrote more than 1,024 bytes",
+        ),
+        ("calls=10,cpu=0.5", "again: mov eax,39\nsyscall\njmp again", "line 2: made more than 10 system calls"),
+        ("memory=1M", "again: mov eax,9\nxor edi,edi\nmov esi,0x80000\nmov edx,3\nmov r10d,0x22\nmov r8,-1\n"
+         "xor r9d,r9d\nsyscall\njmp again", "line 8: asked for more than 1,048,576 bytes of memory"),
+    ],
+)  # fmt: skip
+def test_a_limit_can_be_set_on_the_option_line(notebook: Notebook, limit: str, body: str, said: str) -> None:
+    assert said in notebook.fails(f"%%asm --limit {limit}\n{body}", errors.LimitExceeded)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--limit step=5", "'step' is not one of cpu, steps, output, memory, calls, trace"),
+        ("--limit steps=many", "steps takes a number, as in steps=64K, not 'many'"),
+        ("--limit steps=1.5", "steps takes a number"),
+        ("--limit cpu=0", "--limit: the limit cpu_s is 0"),
+        ("--limit steps=5 --bench", "not with --bench"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_told_so(notebook: Notebook, line: str, said: str) -> None:
+    assert said in notebook.fails(f"%%asm {line}\nret", errors.MagicError)
+
+
 def test_iterations_are_for_bench_only(notebook: Notebook) -> None:
     assert "--bench" in notebook.fails("%%asm --iterations 100\nret", errors.MagicError)
     assert "at least 1" in notebook.fails("%%asm --bench --iterations 0\nret", errors.MagicError)
