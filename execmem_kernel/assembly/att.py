@@ -102,6 +102,14 @@ def _operand(parser: Parser, name: str) -> Piece:
     first = tokens[parser.position]
     indirect = first.text == "*"
     if indirect:
+        if not is_branch(name):
+            raise Complaint(
+                "ASM011",
+                "`*` cannot stand here.",
+                first.start,
+                first.end,
+                "it stands before the target of jmp and call only; for memory write (%rax)",
+            )
         parser.position += 1
     if parser.peek() == "$":
         parser.position += 1

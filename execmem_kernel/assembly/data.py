@@ -65,7 +65,7 @@ class DataDirectives:
         if len(tokens) == 1:
             token = tokens[0]
             if token.kind == "string":
-                data = string_bytes(token, escapes=not nasm)
+                data = string_bytes(token, "" if nasm else "gnu")
                 if nasm:
                     chunk.data += data + bytes(-len(data) % size)
                     return
@@ -154,7 +154,7 @@ class DataDirectives:
                     "use .byte for numbers",
                 )
             for token in tokens:
-                data += string_bytes(token, escapes=True)
+                data += string_bytes(token, "gnu")
             data += bytes(statement.directive.size)
         self._sections.add_data(statement, line, bytes(data))
 

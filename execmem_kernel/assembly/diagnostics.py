@@ -47,18 +47,19 @@ class Diagnostic:
 
     def __str__(self) -> str:
         """The message as text: what, where, the line, carets under the guilty piece, a hint."""
-        number = str(self.span.line)
-        gutter = " " * len(number)
-        line = self.source_line.expandtabs(1)
-        carets = " " * (self.span.column - 1) + "^" * max(1, self.span.end_column - self.span.column)
+        places = [self.span.line, *(span.line for span, _, _ in self.related)]
+        width = max(len(str(line)) for line in places)
+        gutter = " " * width
         text = [
-            f"{self.severity}[{self.code}] line {number}, column {self.span.column}: {self.message}",
+            f"{self.severity}[{self.code}] line {self.span.line}, column {self.span.column}: {self.message}",
             f"{gutter} |",
-            f"{number} | {line}",
-            f"{gutter} | {carets}",
+            *_snippet(self.span, self.source_line, "^", "", width),
         ]
         for span, source_line, caption in self.related:
-            text.append(f"{gutter} = line {span.line}: {source_line.strip()}  <- {caption}")
+            if span.column < span.end_column:
+                text += [f"{gutter} |", *_snippet(span, source_line, "-", f" {caption}", width)]
+            else:
+                text.append(f"{gutter} = {caption}: {source_line.strip()}")
         if self.hint:
             text.append(f"{gutter} = hint: {self.hint}")
         for form in self.forms:
@@ -71,6 +72,12 @@ class Diagnostic:
         return f"<p><strong>{html.escape(first)}</strong></p><pre>{html.escape(chr(10).join(rest))}</pre>"
 
 
+def _snippet(span: Span, source_line: str, mark: str, caption: str, width: int) -> list[str]:
+    """A source line with its number, and marks under a piece of it."""
+    marks = " " * (span.column - 1) + mark * max(1, span.end_column - span.column)
+    return [f"{span.line:>{width}} | {source_line.expandtabs(1)}", f"{' ' * width} | {marks}{caption}"]
+
+
 CODES = MappingProxyType(
     {
         "ASM001": ("An invisible control character stands in the text.", "mov eax, 1\x01"),
@@ -78,7 +85,10 @@ CODES = MappingProxyType(
         "ASM003": ("A line begins with something that is neither a label, an instruction nor a directive.", "5"),
         "ASM004": ("A character that is not ASCII stands outside of comments and quotes.", "größe: ret"),
         "ASM006": ("A quote or a comment is never closed.", '.ascii "hello'),
-        "ASM007": ("A backslash is followed by something that is no escape sequence.", '.ascii "\\z"'),
+        "ASM007": (
+            "A backslash is followed by something that is no escape sequence.",
+            "section .data\ndb `\\z`\nsection .text\nret",
+        ),
         "ASM008": ("A text is too long, or too short, to be a number.", "mov rax, 'much too long'"),
         "ASM009": ("A number is not written as any number is.", "mov eax, 12abc"),
         "ASM010": ("Something is missing.", "mov eax,"),
@@ -109,6 +119,7 @@ CODES = MappingProxyType(
         "ASM035": ("A bare label could be its address or what is stored there.", "mov rax, x\nret\nx: .quad 1"),
         "ASM036": ("A number must be known here already, and is not.", ".align x\nx: ret"),
         "ASM037": ("A size depends on itself and never settles.", "a: .zero b-a+1\nb: ret"),
+        "ASM038": ("Text behind // is a divisor to one assembler and a comment to another.", "mov eax, 10 // 3\nret"),
         "ASM040": ("A name is used that nothing defines.", "jmp nowhere"),
         "ASM041": ("A name is defined twice.", "a: nop\na: ret"),
         "ASM042": ("A constant is defined by way of itself.", ".set a, b\n.set b, a\nmov eax, a"),
@@ -143,6 +154,7 @@ CODES = MappingProxyType(
         "ASM085": ("A number means one thing to GNU as and another to NASM.", "mov eax, 010\nret"),
         "ASM086": ("The source itself asks to warn.", '.warning "slow"\nret'),
         "ASM087": ("A backslash in plain quotes is a plain backslash to NASM.", 'mov eax, 5\nret\nx db "hi\\n"'),
+        "ASM088": ("A backslash stands before a letter that it does not change.", '.ascii "\\e[0m"'),
     }
 )
 """Code of the reader -> what it means, and a source that triggers it. The encoder's are in refusals.py."""

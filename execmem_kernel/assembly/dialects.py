@@ -30,6 +30,25 @@ _ESCAPE = re.compile(r"\\[ntr0]")
 _OCTAL = re.compile(r"(?<![\w.])0[0-7]*[1-7][0-7]+(?![\w.])")
 
 
+_TEXT_DIRECTIVE = re.compile(r"(?:^|[ \t:;])\.(?:ascii|asciz|string8?)\b", re.IGNORECASE)
+_ODD_IN_TEXT = re.compile(r"\\(?:([ac-eg-mo-qsuwyzAC-WYZ])|.)")
+_ODD_CHARACTER = re.compile(r"'\\(?:([ac-eg-mo-qsu-zA-Z0-9])|.)'")
+_INSTEAD = {"e": r"escape is \033 or 27", "a": r"the bell is \007 or 7", "0": "the number is written 0"}
+
+
+def _odd_escape(text: str, dialect: Dialect) -> tuple[int, str] | None:
+    """Where a backslash stands in front of a letter that it does not change, to GNU as, and the letter."""
+    if _TEXT_DIRECTIVE.search(text) is not None:
+        for quoted in QUOTED_OR_COMMENT.finditer(text):
+            if quoted[0][0] == '"':
+                for found in _ODD_IN_TEXT.finditer(quoted[0]):
+                    if found[1] is not None:
+                        return quoted.start() + found.start(), found[1]
+    elif dialect == "gnu" and (found_ := _ODD_CHARACTER.search(text)) is not None and found_[1] is not None:
+        return found_.start() + 1, found_[1]
+    return None
+
+
 def dialect_of(source: str) -> Dialect:
     """Whose rules the source declares by the directives it uses."""
     nasm = _NASM_PREPROCESSOR.search(source) is not None or _NASM_WORD.search(source) is not None
@@ -49,7 +68,19 @@ def warn_of_meanings(line: Line, dialect: Dialect, findings: Findings) -> None:
     text = line.text
     if line.moved:
         return
-    if dialect == "nasm" and "\\" in text:
+    if dialect != "nasm" and "\\" in text:
+        found_ = _odd_escape(text, dialect)
+        if found_ is not None:
+            start, letter = found_
+            findings.warn(
+                line,
+                "ASM088",
+                f"GNU as knows no `\\{letter}` here: it is a plain `{letter}`.",
+                start,
+                start + 2,
+                _INSTEAD.get(letter, f"leave out the backslash if `{letter}` is meant"),
+            )
+    elif dialect == "nasm" and "\\" in text:
         for found in QUOTED_OR_COMMENT.finditer(text):
             if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
                 start = found.start() + escape.start()

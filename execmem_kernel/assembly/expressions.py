@@ -59,7 +59,7 @@ _TOKEN = re.compile(
     | (?P<comment>;.*|\#.*|//.*)
     | (?P<string>"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `(?:[^`\\]|\\.)*`)
     | (?P<brace>\{[ \t]*%?[A-Za-z0-9_-]+[ \t]*\})
-    | (?P<op><<|>>|<=|>=|==|!=|<>|&&|\|\||\$\$|[-+*/%&|^~!()\[\],:=<>$\\{}])
+    | (?P<op><<|>>|<=|>=|==|!=|<>|&&|\|\||\$\$|%%|[-+*/%&|^~!()\[\],:=<>$\\{}])
     | (?P<character>'(?:\\.|[^'\\]))
     | (?P<bad>\S)
     )""",
@@ -69,14 +69,24 @@ _RAW_STRING = re.compile(r"\"[^\"]*\"|'[^']*'|`(?:[^`\\]|\\.)*`")
 _RAW_WORDS = frozenset(("db", "dw", "dd", "dq", "dt", "do", "ddq", "dy", "dz"))
 
 
-def tokenize(text: str, *, nasm: bool = False) -> list[Token]:
+_DIVISOR = re.compile(
+    r"//[ \t]*[-+~!( \t]*[\w.$?@]+"
+    r"(?:[ \t)]*(?:<<|>>|//|%%|[-+*/%&|^])[-+~!( \t]*[\w.$?@]+)*+[ \t)]*(?:[,;\]#]|$)"
+)
+"""What stands behind `//` where it may be a division: one expression up to the end of the operand."""
+_ONLY_NUMBERS = re.compile(r"//[-+*/%&|^~() \t]*[0-9][\w]*(?:[-+*/%&|^~() \t]+[0-9][\w]*)*[) \t]*\Z")
+
+
+def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
     """The tokens of one line, comments left out.
 
-    A backslash in plain quotes is a backslash, as NASM has it, after a NASM data word and wherever `nasm` is set.
+    A backslash in plain quotes is a backslash, as NASM has it, after a NASM data word and wherever NASM is declared.
+    `//` begins a comment, but to NASM it divides: there it does where an operand can go on, and where nobody has
+    declared anything and a lone number follows it is refused.
     """
     tokens: list[Token] = []
     position, size = 0, len(text)
-    raw = nasm
+    raw = nasm = dialect == "nasm"
     match_token = _TOKEN.match
     while position < size:
         found = match_token(text, position)
@@ -85,6 +95,19 @@ def tokenize(text: str, *, nasm: bool = False) -> list[Token]:
         kind = found.lastgroup
         begin, position = found.span(kind)  # type: ignore[arg-type]
         if kind == "comment":
+            if text[begin] == "/" and dialect != "gnu" and _may_divide(tokens):
+                if nasm and _DIVISOR.match(text, begin) is not None:
+                    position = begin + 2
+                    tokens.append(Token("op", "//", begin, position))
+                    continue
+                if not nasm and _ONLY_NUMBERS.match(text, begin) is not None:
+                    raise Complaint(
+                        "ASM038",
+                        "To NASM `//` divides, to GNU as it begins a comment.",
+                        begin,
+                        begin + 2,
+                        "write `/` to divide, or begin the comment with `#` or `;`",
+                    )
             break
         if kind == "open":
             raise Complaint("ASM006", "This comment is never closed.", begin, begin + 2, "end it with */")
@@ -120,57 +143,83 @@ def tokenize(text: str, *, nasm: bool = False) -> list[Token]:
     return tokens
 
 
-_ESCAPES = {
-    "n": 10,
-    "t": 9,
-    "r": 13,
-    "b": 8,
-    "f": 12,
-    "v": 11,
-    "a": 7,
-    "e": 27,
-    "0": 0,
-    "\\": 92,
-    "'": 39,
-    '"': 34,
-    "`": 96,
-    "?": 63,
+def _may_divide(tokens: Sequence[Token]) -> bool:
+    """Whether an expression can go on behind these tokens: they end in a number, a name or a parenthesis."""
+    if not tokens:
+        return False
+    last = tokens[-1]
+    if last.kind == "name":
+        return len(tokens) > 1 and canonical_register(last.text) is None
+    return last.kind == "number" or last.text in (")", "$", "$$")
+
+
+_NASM_ESCAPES = {
+    "n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "a": 7, "e": 27, "\\": 92, "'": 39, '"': 34, "`": 96, "?": 63,
+}  # fmt: skip
+_GNU_ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "\\": 92, '"': 34}
+_ESCAPE = {
+    "nasm": re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL),
+    "gnu": re.compile(r"\\(?:[xX]([0-9a-fA-F]+)|([0-9]{1,3})|()()(.))", re.DOTALL),
 }
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]+)|([0-7]{1,3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+Escapes = Literal["nasm", "gnu", ""]
+"""Whose escape sequences a quoted text has: NASM's backquotes know C's, GNU's texts fewer; "" is none."""
 
 
-def string_bytes(token: Token, *, escapes: bool) -> bytes:
-    """The bytes of a quoted text: UTF-8, escapes as in C where asked for (always in backquotes)."""
+def string_bytes(token: Token, escapes: Escapes) -> bytes:
+    """The bytes of a quoted text: UTF-8, escapes where asked for (always NASM's in backquotes)."""
     body = token.text[1:-1]
-    if "\\" not in body or not (escapes or token.text[0] == "`"):
+    if token.text[0] == "`":
+        escapes = "nasm"
+    if "\\" not in body or not escapes:
         return body.encode("utf-8", "surrogatepass")
+    known = _NASM_ESCAPES if escapes == "nasm" else _GNU_ESCAPES
     parts: list[bytes] = []
     position = 0
-    for found in _ESCAPE.finditer(body):
+    for found in _ESCAPE[escapes].finditer(body):
         parts.append(body[position : found.start()].encode("utf-8", "surrogatepass"))
         position = found.end()
         hexadecimal, octal, short, long, letter = found.groups()
         if hexadecimal is not None:
             parts.append(bytes([int(hexadecimal, 16) & 255]))
         elif octal is not None:
-            parts.append(bytes([int(octal, 8) & 255]))
-        elif short is not None or long is not None:
+            # GNU as counts 8 and 9 as digits here. Source: next_char_of_string in gas/read.c.
+            value = 0
+            for digit in octal:
+                value = value * 8 + int(digit)
+            parts.append(bytes([value & 255]))
+        elif short or long:
             point = int(short or long, 16)
             if point > 0x10FFFF:
                 raise Complaint("ASM007", "There is no such Unicode character.", token.start, token.end)
             parts.append(chr(point).encode("utf-8", "surrogatepass"))
-        elif letter in _ESCAPES:
-            parts.append(bytes([_ESCAPES[letter]]))
-        else:
+        elif letter in known:
+            parts.append(bytes([known[letter]]))
+        elif escapes == "nasm" and letter.isalnum():
+            start = token.start + 1 + found.start()
             raise Complaint(
                 "ASM007",
-                f"\\{letter} is no escape sequence.",
-                token.start,
-                token.end,
-                r"known: \n \t \r \b \f \v \a \e \0 \\ \" \' \xHH \OOO",
+                f"`\\{letter}` is no escape sequence.",
+                start,
+                start + 2,
+                r"known: \n \t \r \b \f \v \a \e \0 \\ \" \' \` \xHH \OOO",
             )
+        else:
+            parts.append(letter.encode("utf-8", "surrogatepass"))
     parts.append(body[position:].encode("utf-8", "surrogatepass"))
     return b"".join(parts)
+
+
+def character_value(token: Token, dialect: Dialect) -> int:
+    """A quoted text as a number: its first character in the lowest byte, escapes as the dialect has them."""
+    body = token.text[1:-1]
+    if dialect == "gnu" and token.text[0] == "'" and len(body) == 2 and body[0] == "\\":
+        # Source: process_escape in gas/app.c; what it does not know stands for itself, a 0 too.
+        return {"b": 8, "f": 12, "n": 10, "r": 13, "t": 9}.get(body[1], ord(body[1]))
+    data = string_bytes(token, "" if dialect == "nasm" else "nasm")
+    if not 1 <= len(data) <= 8:
+        what = "An empty text" if not data else "A text of more than 8 bytes"
+        raise Complaint("ASM008", f"{what} is not a number.", token.start, token.end, "use .ascii or db for text")
+    return int.from_bytes(data, "little")
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
@@ -277,11 +326,18 @@ class Binary:
 
 Expression = Number | Symbol | Here | SectionStart | RegisterLeaf | Bracket | Unary | Binary
 
-# C's precedence (NASM's too), and GNU as' own: Source: the manual of GNU as, "Infix Operators".
+# C's precedence, NASM's and GNU as' own. Sources: the manual of GNU as, "Infix Operators"; NASM's, "Expressions".
 _C_RANKS = {
     "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6, "<>": 6, "<": 7, ">": 7, "<=": 7, ">=": 7,
     "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10,
 }  # fmt: skip
+_NASM_RANKS = {
+    "||": 1, "&&": 2, "==": 3, "=": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "|": 4, "^": 5, "&": 6,
+    "<<": 7, ">>": 7, "+": 8, "-": 8, "*": 9, "/": 9, "%": 9, "//": 9, "%%": 9,
+}  # fmt: skip
+_NASM_OPERATORS = {"/": "u/", "%": "u%", "//": "/", "%%": "%", "=": "=="}
+"""NASM's division is unsigned unless doubled; a comparison is 1 where GNU as has -1."""
+_COMPARISONS = frozenset(("==", "!=", "<>", "<", ">", "<=", ">="))
 _GNU_RANKS = {
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "+": 4, "-": 4,
     "|": 5, "^": 5, "&": 5, "!": 5, "*": 6, "/": 6, "%": 6, "<<": 6, ">>": 6,
@@ -336,7 +392,7 @@ class Parser:
         begin = self.position
         self._memory = memory
         self._mixed.clear()
-        self._ranks = _GNU_RANKS if self.dialect == "gnu" else _C_RANKS
+        self._ranks = {"gnu": _GNU_RANKS, "nasm": _NASM_RANKS}.get(self.dialect, _C_RANKS)
         tree = self._binary(1)
         if len(self._mixed) > 1 and self.dialect not in ("gnu", "nasm") and not self._mixed <= {"+", "-", "*"}:
             finish = self.position
@@ -384,7 +440,13 @@ class Parser:
             self._mixed.add(operator)
             self.position += 1
             right = self._binary(rank + 1)
-            left = _join(operator, left, right, token.start, token.end, nasm=self.dialect == "nasm")
+            if self.dialect == "nasm":
+                operator = _NASM_OPERATORS.get(operator, operator)
+                left = _join(operator, left, right, token.start, token.end)
+                if operator in _COMPARISONS:
+                    left = _negate("-", left)
+            else:
+                left = _join(operator, left, right, token.start, token.end)
             self._count(left, token)
         self._depth -= 1
         return left
@@ -445,7 +507,9 @@ class Parser:
                 )
             return Symbol(text, token.start, token.end)
         if kind == "string":
-            return Number(character_value(token, escapes=self.dialect != "nasm"))
+            if self.dialect == "gnu" and text[0] == '"':
+                return Symbol(text[1:-1], token.start, token.end)  # to GNU as a name in quotes is a name
+            return Number(character_value(token, self.dialect))
         if text == "(":
             inner = self._binary(1)
             self._close(token, ")")
@@ -467,6 +531,14 @@ class Parser:
             return Here()
         if text == "$$":
             return SectionStart()
+        if text == "%%":
+            raise Complaint(
+                "ASM011",
+                "`%%` cannot stand here.",
+                token.start,
+                token.end,
+                "a register has one `%` in AT&T syntax and none in Intel syntax" if self.peek_kind() == "name" else "",
+            )
         if text == "%":
             raise Complaint(
                 "ASM020",
@@ -533,15 +605,6 @@ class Parser:
         return end
 
 
-def character_value(token: Token, *, escapes: bool = True) -> int:
-    """A quoted text as a number: its first character in the lowest byte."""
-    data = string_bytes(token, escapes=escapes)
-    if not 1 <= len(data) <= 8:
-        what = "An empty text" if not data else "A text of more than 8 bytes"
-        raise Complaint("ASM008", f"{what} is not a number.", token.start, token.end, "use .ascii or db for text")
-    return int.from_bytes(data, "little")
-
-
 def _bad_number(token: Token) -> Complaint:
     text = token.text
     hint = ""
@@ -570,11 +633,9 @@ def _bad_number(token: Token) -> Complaint:
     return Complaint("ASM009", f"`{text}` is not a number.", token.start, token.end, hint)
 
 
-def _join(
-    operator: str, left: Expression, right: Expression, start: int, end: int, *, nasm: bool = False
-) -> Expression:
+def _join(operator: str, left: Expression, right: Expression, start: int, end: int) -> Expression:
     if type(left) is Number and type(right) is Number:
-        return Number(_apply(operator, left.value, right.value, start, end, nasm=nasm))
+        return Number(_apply(operator, left.value, right.value, start, end))
     return Binary(operator, left, right, start, end)
 
 
@@ -597,8 +658,8 @@ def _apply_unary(operator: str, value: int) -> int:
 _MASK = (1 << 64) - 1
 
 
-def _apply(operator: str, left: int, right: int, start: int, end: int, *, nasm: bool = False) -> int:
-    true = 1 if nasm else -1
+def _apply(operator: str, left: int, right: int, start: int, end: int) -> int:
+    true = -1
     match operator:
         case "+":
             value = left + right
@@ -606,11 +667,19 @@ def _apply(operator: str, left: int, right: int, start: int, end: int, *, nasm: 
             value = left - right
         case "*":
             value = left * right
-        case "/" | "%":
+        case "/" | "%" | "u/" | "u%":
             if right == 0:
                 raise Complaint("ASM019", "This divides by zero.", start, end)
-            if nasm and (left < 0 or right < 0):
-                raise Complaint("ASM019", "NASM divides without sign here, which is hardly what is meant.", start, end)
+            if operator[0] == "u" and (left < 0 or right < 0):
+                signed = "//" if operator == "u/" else "%%"
+                raise Complaint(
+                    "ASM019",
+                    f"To NASM `{operator[1]}` has no sign: a negative number would be a huge one.",
+                    start,
+                    end,
+                    f"write `{signed}`, which has",
+                )
+            operator = operator[-1]
             quotient = abs(left) // abs(right)
             if (left < 0) != (right < 0):
                 quotient = -quotient
@@ -687,7 +756,7 @@ def evaluate(tree: Expression, lookup: Lookup) -> Value:
         if left.weight or right.weight:
             raise Complaint(
                 "ASM034",
-                f"An address cannot be used with `{tree.operator}`.",
+                f"An address cannot be used with `{tree.operator.removeprefix('u')}`.",
                 tree.start,
                 tree.end,
                 "only + and - make sense with one label; a difference of two labels is a plain number",

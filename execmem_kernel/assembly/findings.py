@@ -7,10 +7,16 @@ from typing import Literal
 
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 from execmem_kernel.assembly.expressions import Complaint
-from execmem_kernel.assembly.lines import Line
+from execmem_kernel.assembly.lines import Line, Place
 
 ERROR_LIMIT = 20
 _WORD = re.compile(r"[\w.$@?~#]+")
+
+
+def span_of(place: Place) -> Span:
+    """Where a place is, 1-based, one column wide at least and within its line."""
+    end = min(place.end, len(place.source)) if place.start < len(place.source) else place.end
+    return Span(place.number, place.start + 1, max(place.start + 1, end) + 1)
 
 
 class TooManyErrors(Exception):
@@ -25,7 +31,7 @@ class Findings:
         self.echoes: list[tuple[Line, Complaint]] = []
         """Complaints about names that a wrong line would have defined."""
         self._diagnostics: list[Diagnostic] = []
-        self._said: set[tuple[int, str, str]] = set()
+        self._said: set[tuple[int, int, str]] = set()
         self._broken: set[str] = set()
         """First words of lines that are wrong: who misses what they would have named is not told so again."""
 
@@ -46,19 +52,17 @@ class Findings:
         Raises:
             TooManyErrors: It was the twentieth error.
         """
-        text = line.source
+        trace = line.trace(start, end)
+        number, text, start, end = trace.place
         if line.moved:
-            # The text that is wrong came out of a macro: the caret goes under the call, beside it what the line became.
-            start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-            number, expanded = line.expansion[-1] if line.expansion else (line.number, line.text)
-            if severity == "error" and number != line.number:
-                if (number, code, message) in self._said:
-                    return  # the same slip in a macro's body, met in another call
-                self._said.add((number, code, message))
-            related = (*related, (Span(number, 1, 1), expanded, "what the line became"))
-        end = min(end, len(text)) if start < len(text) else end
-        span = Span(line.number, start + 1, max(start + 1, end) + 1)
-        self._diagnostics.append(Diagnostic(severity, code, message, span, text, hint, forms, related))
+            if (number, start, message) in self._said:
+                return  # the same slip in a macro's body, met in another call
+            self._said.add((number, start, message))
+            places = dict.fromkeys(place for place in trace.related if place[0] != trace.place)
+            related = (*related, *((span_of(place), place.source, caption) for place, caption in places))
+            if line.text != text:
+                related = (*related, (Span(number, 1, 1), line.text, "what the line became"))
+        self._diagnostics.append(Diagnostic(severity, code, message, span_of(trace.place), text, hint, forms, related))
         if severity == "error":
             self.error_count += 1
             if self.error_count >= ERROR_LIMIT:

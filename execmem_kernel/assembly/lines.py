@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from execmem_kernel.assembly.expressions import Complaint
 
@@ -21,19 +23,115 @@ def continued(lines: list[Line]) -> list[Line]:
     while index < len(lines):
         line, text = lines[index], lines[index].text
         index += 1
+        parts = [(0, line)]
         while text.endswith("\\") and index < len(lines) and len(text) <= LENGTH_LIMIT:
+            parts.append((len(text) - 1, lines[index]))
             text = text[:-1] + lines[index].text
             index += 1
         if text is not line.text:
-            line = Line(line.number, line.source, text, ((line.number, text),), moved=True)
+            line = Line(line.number, line.source, text, ((line.number, text),), moved=True, origin=Joined(tuple(parts)))
         joined.append(line)
     return joined
+
+
+class Place(NamedTuple):
+    """Columns of a source line, 0-based, end exclusive: text that somebody wrote."""
+
+    number: int
+    source: str
+    start: int
+    end: int
+
+
+class Trace(NamedTuple):
+    """Where a piece of a line was written, and the places it came through, each with a caption."""
+
+    place: Place
+    related: tuple[tuple[Place, str], ...] = ()
+
+
+class Origin(Protocol):
+    """How a line was made of others."""
+
+    def trace(self, start: int, end: int) -> Trace: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A line that goes on behind a backslash: its parts, each with the column where it begins."""
+
+    parts: tuple[tuple[int, Line], ...]
+
+    def trace(self, start: int, end: int) -> Trace:
+        offset, line = next(part for part in reversed(self.parts) if part[0] <= start)
+        return line.trace(start - offset, min(end - offset, len(line.text)))
+
+
+class Cut(NamedTuple):
+    """A piece of a line that was replaced: its columns before and after, and the line that says by what."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+    definition: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A line of a macro's body, or of the source, with pieces of it replaced."""
+
+    text: str
+    """What the line became."""
+    inner: Line
+    cuts: Sequence[Cut]
+    call: Line | None = None
+    """The line that asked for it."""
+    name: tuple[int, int] = (0, 0)
+    """Where in that line the macro's name stands."""
+    caption: str = "in this call"
+
+    def trace(self, start: int, end: int) -> Trace:
+        within = next((cut for cut in self.cuts if cut.new_start <= start and end <= cut.new_end and start < end), None)
+        here = self.inner.trace(*self._before(start, end))
+        if self.call is None:
+            if within is None or within.definition is None:
+                return here
+            line = within.definition
+            begin = len(line.text) - len(line.text.lstrip())
+            return Trace(here.place, (*here.related, (line.trace(begin, line.text_end).place, "defined here")))
+        if within is not None:
+            # What is wrong was written in the call: there it has to be put right.
+            written = self.text[within.new_start : within.new_end]
+            found = self.call.text.find(written, self.name[1]) if written else -1
+            if found >= 0:
+                offset = found - within.new_start
+                call = self.call.trace(start + offset, end + offset)
+                return Trace(call.place, ((here.place, "it is used here"), *call.related))
+        call = self.call.trace(self.name[0], len(self.call.text.rstrip()))
+        return Trace(here.place, (*here.related, (call.place, self.caption), *call.related))
+
+    def _before(self, start: int, end: int) -> tuple[int, int]:
+        """The columns that a piece had before anything was replaced."""
+        first = last = 0
+        for cut in self.cuts:
+            if cut.new_end <= start:
+                first = cut.end - cut.new_end
+            if cut.new_end <= end:
+                last = cut.end - cut.new_end
+        start_, end_ = start + first, end + last
+        for cut in self.cuts:
+            if cut.new_start <= start < cut.new_end:
+                start_ = cut.start
+            if cut.new_start < end <= cut.new_end:
+                end_ = cut.end
+        return start_, max(end_, start_)
 
 
 class Line:
     """One line to be read: where it stands in the source, and what macros made of it."""
 
-    __slots__ = ("expansion", "moved", "number", "source", "text")
+    __slots__ = ("expansion", "moved", "number", "origin", "source", "text")
 
     def __init__(
         self,
@@ -42,6 +140,7 @@ class Line:
         text: str | None = None,
         expansion: tuple[tuple[int, str], ...] = (),
         moved: bool = False,
+        origin: Origin | None = None,
     ) -> None:
         self.number = number
         self.source = source
@@ -49,9 +148,21 @@ class Line:
         self.expansion = expansion
         self.moved = moved
         """Whether columns of `text` are not columns of `source`."""
+        self.origin = origin
+        """What such columns are columns of."""
+
+    def trace(self, start: int, end: int) -> Trace:
+        """Where a piece of `text` was written, and how it came here."""
+        if self.origin is None:
+            return Trace(Place(self.number, self.source, start, end))
+        return self.origin.trace(start, end)
 
     def again(self) -> Line:
         """The line to read once more, as when it is repeated."""
+        return self
+
+    def written(self) -> Line:
+        """The line as it stands in the source, where a macro's arguments have been filled in since."""
         return self
 
     @property

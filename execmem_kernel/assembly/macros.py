@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from execmem_kernel.assembly.expressions import Complaint, Expression, Parser, tokenize
-from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Line
+from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Cut, Filled, Line, Trace
 
 _DEPTH_LIMIT = 100
 
@@ -58,6 +58,8 @@ class _Define:
 
     parameters: list[str] | None
     text: str
+    line: Line
+    """Where it is defined."""
     any_case: bool = False
 
 
@@ -183,7 +185,7 @@ class LineReader:
         if ";" in line.text:
             texts = self._host.pieces(line.text, self._macros)
             if len(texts) > 1:
-                pieces = [Line(line.number, line.source, text, line.expansion, line.moved) for text in texts]
+                pieces = [_with_text(line, text) for text in texts]
                 self._push(_Frame("pieces", lambda _: pieces), line)
                 return None
         found = _FIRST_WORD.match(line.text)
@@ -211,11 +213,9 @@ class LineReader:
             self.line = line
         macros = self._macros.get(found[1]) or self._macros.get(word)
         if macros is not None:
-            label = line.text[: found.start(1)].strip()
+            label = line.text[: found.start(1)].rstrip()
             self._call(macros, line, rest, found)
-            if label:
-                return Line(line.number, line.source, label, line.expansion, line.moved)
-            return None
+            return _with_text(line, label) if label else None
         return line
 
     def _active(self) -> bool:
@@ -295,9 +295,7 @@ class LineReader:
         if not text:
             raise Complaint("ASM010", "A number is missing here.", start, end)
         try:
-            tokens = tokenize(text, nasm=word[0] == "%")
-            # In %if a single = compares.
-            tokens = [token._replace(text="==") if token.text == "=" else token for token in tokens]
+            tokens = tokenize(text, "nasm" if word[0] == "%" else "gnu")
             parser = Parser(tokens, "gnu" if word[0] == "." else "nasm")
             tree = parser.expression()
             if parser.position < len(tokens):
@@ -308,13 +306,18 @@ class LineReader:
 
     # ---- repetition --------------------------------------------------------------------------------------------------
 
-    def _body(self, line: Line, openings: frozenset[str], closings: frozenset[str]) -> list[Line]:
-        """The lines up to the matching end, which must come in the same frame."""
+    def _body(self, line: Line, openings: frozenset[str], closings: frozenset[str], *, raw: bool = False) -> list[Line]:
+        """The lines up to the matching end, which must come in the same frame.
+
+        With `raw` as they were written: what is `%1` in a macro that another one defines is its own argument.
+        """
         frame = self._frames[-1]
         body: list[Line] = []
         depth = 1
         while frame.index < len(frame.lines):
             inner = frame.lines[frame.index]
+            if raw:
+                inner = inner.written()
             frame.index += 1
             found = _FIRST_WORD.match(inner.text)
             word = found[1].replace(" ", "").replace("\t", "").lower() if found is not None else ""
@@ -394,9 +397,11 @@ class LineReader:
         values_text = values_text.strip()
         values = list(values_text) if word == ".irpc" else _split_arguments(values_text, line) or [""]
 
+        calls = self._calls
+
         def make(index: int) -> list[Line]:
-            table = {name: _unquoted(values[index])}
-            return [_replaced(inner, _gnu_text(inner.text, table, self._calls)) for inner in body]
+            fill = _gnu_filler({name: _unquoted(values[index])}, calls)
+            return [_replaced(inner, fill, line) for inner in body]
 
         self._push(_Frame("repeat", make, len(values)), line)
 
@@ -432,7 +437,9 @@ class LineReader:
         self._macros[macro.name.lower()] = [macro]
 
     def _do_nasm_macro(self, line: Line, word: str, rest: str) -> None:
-        body = self._body(line, frozenset(("%macro", "%imacro", "%rmacro")), frozenset(("%endmacro", "%endm")))
+        body = self._body(
+            line, frozenset(("%macro", "%imacro", "%rmacro")), frozenset(("%endmacro", "%endm")), raw=True
+        )
         found = re.match(r"\s*([\w.$@?]+)(?:\s+(\d+)(?:-(\d+|\*))?(\+?))?\s*(.*)", _without_comment(rest))
         if found is None:
             raise Complaint(
@@ -487,10 +494,11 @@ class LineReader:
                 spaced = _split_blanks(arguments[0])
                 if 1 < len(spaced) <= len(macro.parameters) and not re.search(r"[-+*/()\[\]]", arguments[0]):
                     arguments = spaced
-            table = self._gnu_arguments(macro, arguments, start, end)
+            fill = _gnu_filler(self._gnu_arguments(macro, arguments, start, end), number)
+            name = found.span(1)
 
             def make(_: int) -> list[Line]:
-                return [self._called(line, inner, _gnu_text(inner.text, table, number)) for inner in macro.body]
+                return [_called(line, name, inner, fill) for inner in macro.body]
 
             self._push(_Frame("macro", make), line)
             return
@@ -524,11 +532,8 @@ class LineReader:
         )
         chosen = macro
         # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
-        frame.make = lambda _: [_Pending(line, inner, frame, number) for inner in chosen.body]
+        frame.make = lambda _: [_Pending(line, found.span(1), inner, frame, number) for inner in chosen.body]
         self._push(frame, line)
-
-    def _called(self, call: Line, inner: Line, text: str) -> Line:
-        return Line(call.number, call.source, text, (*call.expansion, (inner.number, text)), True)
 
     def _gnu_arguments(self, macro: _Macro, arguments: list[str], start: int, end: int) -> dict[str, str]:
         table = {name: default or "" for name, default, _ in macro.parameters}
@@ -573,7 +578,7 @@ class LineReader:
             text = self._define_text(text)
         parameters = [name.strip() for name in found[3].split(",") if name.strip()] if found[2] else None
         any_case = word.startswith("%i")
-        self._defines[found[1].lower() if any_case else found[1]] = _Define(parameters, text, any_case)
+        self._defines[found[1].lower() if any_case else found[1]] = _Define(parameters, text, line, any_case)
 
     def _do_undef(self, line: Line, word: str, rest: str) -> None:
         self._defines.pop(_without_comment(rest).strip(), None)
@@ -589,14 +594,14 @@ class LineReader:
                 "for example: %assign count 3",
             )
         value = self._value(line, word, found[2])
-        self._defines[found[1]] = _Define(None, str(value) if value >= 0 else f"({value})")
+        self._defines[found[1]] = _Define(None, str(value) if value >= 0 else f"({value})", line)
 
     def _do_strlen(self, line: Line, word: str, rest: str) -> None:
         found = re.match(r"\s*([A-Za-z_.$?@][\w.$?@]*)\s+(.*)$", _without_comment(rest).rstrip())
         text = self._define_text(found[2].strip()) if found is not None else ""
         if found is None or len(text) < 2 or text[0] not in "\"'`" or text[-1] != text[0]:
             raise Complaint("ASM051", f"`{word}` needs a name and a text in quotes.", 0, len(line.text.rstrip()))
-        self._defines[found[1]] = _Define(None, str(len(text[1:-1].encode())))
+        self._defines[found[1]] = _Define(None, str(len(text[1:-1].encode())), line)
 
     def _do_message(self, line: Line, word: str, rest: str) -> None:
         text = rest.strip().strip("\"'")
@@ -614,16 +619,22 @@ class LineReader:
         )
 
     def _substituted(self, line: Line) -> Line:
-        text = self._define_text(line.text)
+        cuts: list[Cut] = []
+        filled = self._filled(line.text, frozenset(), 0, cuts)
+        text = _PASTED.sub("", filled)
         if text == line.text:
             return line
-        return Line(line.number, line.source, text, line.expansion or ((line.number, text),), True)
+        if text != filled:
+            begin = len(text) - len(text.lstrip())
+            cuts = [Cut(begin, len(line.text.rstrip()), begin, len(text))]
+        origin = Filled(text, line, cuts)
+        return Line(line.number, line.source, text, line.expansion or ((line.number, text),), True, origin)
 
     def _define_text(self, text: str) -> str:
         """The text with single-line macros filled in; a macro is not filled in again inside itself."""
-        return re.sub(r"\s*%\+\s*", "", self._filled(text, frozenset(), 0))
+        return _PASTED.sub("", self._filled(text, frozenset(), 0))
 
-    def _filled(self, text: str, hidden: frozenset[str], depth: int) -> str:
+    def _filled(self, text: str, hidden: frozenset[str], depth: int, cuts: list[Cut] | None = None) -> str:
         parts: list[str] = []
         position = 0
         size = 0
@@ -659,6 +670,9 @@ class LineReader:
             parts += (text[position : found.start()], body)
             position = end
             size += len(body)
+            if cuts is not None:
+                begin = found.start() + (cuts[-1].new_end - cuts[-1].end if cuts else 0)
+                cuts.append(Cut(found.start(), end, begin, begin + len(body), define.line))
             if size > LENGTH_LIMIT:
                 raise Complaint(
                     "ASM064",
@@ -672,32 +686,92 @@ class LineReader:
         return "".join(parts)
 
 
+_Fill = Callable[["re.Match[str]"], str]
+
+
 class _Pending(Line):
     """A line of a NASM macro's body whose arguments are filled in when it is read."""
 
-    __slots__ = ("_call", "_frame", "_inner", "_number", "_text")
+    __slots__ = ("_call", "_fill", "_frame", "_inner", "_name", "_number", "_text")
 
-    def __init__(self, call: Line, inner: Line, frame: _Frame, number: int) -> None:
+    def __init__(self, call: Line, name: tuple[int, int], inner: Line, frame: _Frame, number: int) -> None:
         super().__init__(call.number, call.source, "", call.expansion, True)
         self._call = call
+        self._name = name
         self._inner = inner
         self._frame = frame
         self._number = number
         self._text: str | None = None
+        self._fill: _Fill | None = None
+
+    def written(self) -> Line:
+        return self._inner.written()
 
     def again(self) -> Line:
-        return _Pending(self._call, self._inner, self._frame, self._number)
+        return _Pending(self._call, self._name, self._inner, self._frame, self._number)
+
+    def trace(self, start: int, end: int) -> Trace:
+        text, inner = self.text, self._inner
+        cuts = _cuts(inner.text, _NASM_PARAMETER, self._fill) if self._fill is not None else []
+        return Filled(text, inner, cuts, self._call, self._name).trace(start, end)
 
     @property
     def text(self) -> str:
         if self._text is None:
-            self._text = _nasm_text(self._inner.text, self._frame.arguments, self._number, self._frame.most)
+            self._text = self._inner.text
+            if "%" in self._text:
+                self._fill = _nasm_filler(tuple(self._frame.arguments), self._number, self._frame.most)
+                self._text = _NASM_PARAMETER.sub(self._fill, self._text)
             self.expansion = (*self.expansion, (self._inner.number, self._text))
         return self._text
 
     @text.setter
     def text(self, value: str) -> None:
         """Made on reading."""
+
+
+class _Parameters:
+    """The origin of a line of a GNU macro, or of what `.irp` repeats; what was replaced is found when asked for."""
+
+    __slots__ = ("_call", "_caption", "_fill", "_inner", "_name", "_text")
+
+    def __init__(
+        self, text: str, inner: Line, fill: _Fill, call: Line, name: tuple[int, int], caption: str = "in this call"
+    ) -> None:
+        self._text = text
+        self._inner = inner
+        self._fill = fill
+        self._call = call
+        self._name = name
+        self._caption = caption
+
+    def trace(self, start: int, end: int) -> Trace:
+        cuts = _cuts(self._inner.text, _GNU_PARAMETER, self._fill)
+        return Filled(self._text, self._inner, cuts, self._call, self._name, self._caption).trace(start, end)
+
+
+def _cuts(text: str, pattern: re.Pattern[str], fill: _Fill) -> list[Cut]:
+    """What filling in replaces."""
+    cuts: list[Cut] = []
+    shift = 0
+    for found in pattern.finditer(text):
+        new = fill(found)
+        if new != found[0]:
+            begin = found.start() + shift
+            cuts.append(Cut(found.start(), found.end(), begin, begin + len(new)))
+            shift += len(new) - len(found[0])
+    return cuts
+
+
+def _with_text(line: Line, text: str) -> Line:
+    """A part of a line, its columns kept."""
+    return Line(line.number, line.source, text, line.expansion, line.moved, line if line.moved else None)
+
+
+def _called(call: Line, name: tuple[int, int], inner: Line, fill: _Fill) -> Line:
+    text = _gnu_text(inner.text, fill)
+    expansion = (*call.expansion, (inner.number, text))
+    return Line(call.number, call.source, text, expansion, True, _Parameters(text, inner, fill, call, name))
 
 
 # ---- text ------------------------------------------------------------------------------------------------------------
@@ -775,25 +849,25 @@ def _braces_off(text: str) -> str:
     )
 
 
-def _replaced(line: Line, text: str) -> Line:
-    if text == line.text:
-        return line
-    return Line(
-        line.number,
-        line.source,
-        text,
-        (*line.expansion[:-1], (line.expansion[-1][0] if line.expansion else line.number, text)),
-        True,
-    )
+def _replaced(inner: Line, fill: _Fill, opening: Line) -> Line:
+    text = _gnu_text(inner.text, fill)
+    if text == inner.text:
+        return inner
+    expansion = (*inner.expansion[:-1], (inner.expansion[-1][0] if inner.expansion else inner.number, text))
+    begin = len(opening.text) - len(opening.text.lstrip())
+    origin = _Parameters(text, inner, fill, opening, (begin, begin), "repeated from here")
+    return Line(inner.number, inner.source, text, expansion, True, origin)
 
 
+_PASTED = re.compile(r"\s*%\+\s*")
 _GNU_PARAMETER = re.compile(r"\\(?:(\(\))|(@)|([A-Za-z_.$][\w.$]*))")
 
 
-def _gnu_text(text: str, table: dict[str, str], number: int) -> str:
-    if "\\" not in text:
-        return text
+def _gnu_text(text: str, fill: _Fill) -> str:
+    return _GNU_PARAMETER.sub(fill, text) if "\\" in text else text
 
+
+def _gnu_filler(table: dict[str, str], number: int) -> _Fill:
     def fill(found: re.Match[str]) -> str:
         if found[1]:
             return ""
@@ -808,16 +882,14 @@ def _gnu_text(text: str, table: dict[str, str], number: int) -> str:
             name = name[:cut] if cut > 0 else ""
         return found[0]
 
-    return _GNU_PARAMETER.sub(fill, text)
+    return fill
 
 
 _NASM_PARAMETER = re.compile(r"%(?:\{([^}]*)\}|(%)([A-Za-z_.$?@][\w.$?@]*)|([0-9]+)|\+([0-9]+))")
 
 
-def _nasm_text(text: str, arguments: list[str], number: int, most: int) -> str:
-    """The text with arguments filled in: blank where one was left out, an error where the macro never has it."""
-    if "%" not in text:
-        return text
+def _nasm_filler(arguments: tuple[str, ...], number: int, most: int) -> _Fill:
+    """Arguments filled in: blank where one was left out, an error where the macro never has it."""
 
     def fill(found: re.Match[str]) -> str:
         if found[2]:
@@ -834,7 +906,7 @@ def _nasm_text(text: str, arguments: list[str], number: int, most: int) -> str:
             return str(len(arguments))
         return arguments[index - 1] if index <= len(arguments) else "" if index <= most else f"%{{{index}}}"
 
-    return _NASM_PARAMETER.sub(fill, text)
+    return fill
 
 
 _REPEATS = frozenset((".rept", ".rep", ".irp", ".irpc", "%rep"))

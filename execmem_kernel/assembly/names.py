@@ -24,7 +24,7 @@ from execmem_kernel.assembly.expressions import (
     is_local_reference,
     number,
 )
-from execmem_kernel.assembly.findings import Findings
+from execmem_kernel.assembly.findings import Findings, span_of
 from execmem_kernel.assembly.forms import is_mnemonic, known_registers
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.source import SIZES, Name
@@ -35,6 +35,8 @@ _RANGES = {
     "st": "st(0) to st(7)", "k": "k0 to k7", "r": "r8 to r15", "mm": "mm0 to mm7",
     "xmm": "xmm0 to xmm31", "ymm": "ymm0 to ymm31", "zmm": "zmm0 to zmm31",
 }  # fmt: skip
+_OF_A_MACRO = re.compile(r"(\.\.@[0-9]+\.)(.+)")
+"""What a NASM macro's own label is called after it has been made unique."""
 _FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
 
 
@@ -98,8 +100,14 @@ class Names:
             self._sections.parent = text
 
     def _doubled(self, label: Label, first: Label) -> None:
-        line = first.line
-        related = ((Span(line.number, first.start + 1, first.end + 1), line.source, "defined here first"),)
+        place = first.line.trace(first.start, first.end).place
+        related: tuple[tuple[Span, str, str], ...] = ((span_of(place), place.source, "defined here first"),)
+        hint = "give one of the two another name"
+        if label.line.trace(label.start, label.end).place == place:
+            related = ()
+            hint = "it stands in something repeated: write a numeric label, `1:`, and jump to `1b` or `1f`"
+            if label.line.moved:
+                hint = f"write `%%{label.name}` in a NASM macro, `{label.name}\\@` in a GNU macro: new in every call"
         self._findings.report(
             "error",
             label.line,
@@ -107,7 +115,7 @@ class Names:
             f"The label `{label.name}` is defined twice.",
             label.start,
             label.end,
-            "give one of the two another name",
+            hint,
             related=related,
         )
 
@@ -346,12 +354,21 @@ class Names:
 
     def unknown(self, tree: Symbol) -> Complaint:
         """The complaint about a name that nothing defines."""
-        return Complaint("ASM040", f"Nothing here is named `{tree.name}`.", tree.start, tree.end, self._hint_for(tree))
+        name = _OF_A_MACRO.sub(r"%%\2", tree.name)
+        return Complaint("ASM040", f"Nothing here is named `{name}`.", tree.start, tree.end, self._hint_for(tree))
 
     def _hint_for(self, tree: Symbol) -> str:
         """What was probably meant by a name that nothing defines."""
         name, lowered = tree.name, tree.name.lower()
+        if (local := _OF_A_MACRO.fullmatch(name)) is not None:
+            same = [other[len(local[1]) :] for other in self.labels if other.startswith(local[1])]
+            near = difflib.get_close_matches(local[2], same, n=1, cutoff=0.6)
+            return f"did you mean `%%{near[0]}`?" if near else f"define it in the macro with `%%{local[2]}:`"
         here = self.here.line.text if self.here is not None else ""
+        if here[tree.start : tree.start + 1] == '"':
+            return f"to GNU as a text in double quotes is a name; a character is '{name}'" if len(name) == 1 else ""
+        if "//" in here[: tree.start] and self._dialect == "nasm":
+            return "to NASM `//` divides; a comment begins with `;`"
         if self.gnu and ";" in here[: tree.start] and not here.lstrip().startswith(name):
             return "in GNU syntax `;` separates statements; a comment begins with `#`"
         if name in self.dotted:

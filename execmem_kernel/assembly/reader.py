@@ -26,6 +26,7 @@ from execmem_kernel.assembly.source import (
     hides_instruction,
     read_line,
     separated,
+    with_prefixes,
 )
 from execmem_kernel.assembly.values import Values, arguments_of
 
@@ -77,6 +78,8 @@ class Reader:
         self._ended = False
         self._deceptive: set[int] = set()
         """Numbers of the lines whose characters deceive: they are not read."""
+        self._lone: tuple[Line, tuple[str, ...], Complaint] | None = None
+        """Prefixes alone on their line, which belong to the instruction on the next."""
         self._named: set[str] | None = None
         """Every word that stands on a line with others; made when first asked for."""
 
@@ -107,6 +110,7 @@ class Reader:
             if self._deceptive and upcoming.number in self._deceptive:
                 continue
             self._read_line(upcoming)
+        self._put_back_prefixes()
 
     def _read_line(self, line: Line) -> None:
         dialect = self._values.rules
@@ -124,11 +128,21 @@ class Reader:
                 start + 1,
                 "put each instruction on a line of its own",
             )
-        if dialect != "gnu":
-            warn_of_meanings(line, dialect, self._findings)
+        warn_of_meanings(line, dialect, self._findings)
         for text in texts:
             statement = read_line(text, self._syntax, dialect)
+            if self._lone is not None and (statement.name or statement.labels or statement.complaint is not None):
+                joined = with_prefixes(self._lone[1], statement)
+                if joined is None:
+                    self._put_back_prefixes()
+                else:
+                    statement, self._lone = joined, None
             complaint = statement.complaint
+            if complaint is not None and statement.prefixes and not statement.name:
+                for name in statement.labels:
+                    self._names.define(name, line)
+                self._lone = (line, statement.prefixes, complaint)
+                continue
             if not statement.name and statement.labels and self._is_slip(statement.labels[-1], line):
                 name = statement.labels[-1]
                 refusal = refusals.unknown(name.name)
@@ -145,6 +159,13 @@ class Reader:
             except Complaint as found:
                 complaint = found
             self._findings.note_broken(line)
+            self._findings.complain(line, complaint)
+
+    def _put_back_prefixes(self) -> None:
+        """Complain about a prefix alone on its line that no instruction follows."""
+        if self._lone is not None:
+            line, _, complaint = self._lone
+            self._lone = None
             self._findings.complain(line, complaint)
 
     def _is_slip(self, name: Name, line: Line) -> bool:
@@ -295,7 +316,7 @@ class Reader:
                     "for example .text, .data, .rodata or .bss",
                 )
             first = statement.tokens[0]
-            name = string_bytes(first, escapes=False).decode() if first.kind == "string" else first.text
+            name = string_bytes(first, "").decode() if first.kind == "string" else first.text
             end = first.end
             for index, token in enumerate(statement.tokens[1:], 1):
                 if token.start != end or token.text == ",":

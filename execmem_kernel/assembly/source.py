@@ -177,7 +177,7 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
     labels: list[Name] = []
     tokens: list[Token] = []
     try:
-        tokens = tokenize(text, nasm=dialect == "nasm")
+        tokens = tokenize(text, dialect)
         if not tokens:
             return EMPTY
         return _statement(tokens, labels, syntax, dialect)
@@ -454,13 +454,14 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             break
         position += 1
     if position == len(tokens):
-        raise Complaint(
+        complaint = Complaint(
             "ASM032",
             f"The prefix `{tokens[-1].text}` has no instruction.",
             first.start,
             tokens[-1].end,
             "put the instruction on the same line",
         )
+        return Statement(tuple(labels), prefixes=tuple(prefixes), complaint=complaint)
     token = tokens[position]
     name = token.text.lower()
     if token.kind != "name":
@@ -531,6 +532,14 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     # Frozen from here on; only its maker adds what needs the whole of it.
     object.__setattr__(statement, "ready", _ready(statement))
     return statement
+
+
+def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement | None:
+    """The instruction with prefixes that stood on a line of their own before it; None for what is no instruction."""
+    if not statement.name or statement.directive is not None or statement.labels or statement.complaint is not None:
+        return None
+    joined = replace(statement, prefixes=(*prefixes, *statement.prefixes), ready=None)
+    return replace(joined, ready=_ready(joined))
 
 
 def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
@@ -784,7 +793,8 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
         return Piece(tree.register, start, end)
     if has_bracket(tree) or segment is not None or reach:
         if far:
-            size = 6 if size in (None, 4) else 10 if size == 8 else size
+            # NASM's far pointer has a 64-bit offset where nothing else is said, GNU as' a 32-bit one.
+            size = {None: 10 if dialect == "nasm" else 6, 4: 6, 8: 10}.get(size, size)
         return Piece(_address(tree, size, segment, reach, start, end), start, end)
     if has_register(tree):
         raise Complaint(
@@ -1007,7 +1017,7 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
         if isinstance(value, Register):
             operands.append(value)
         elif isinstance(value, Address):
-            operands.append(_memory(value, piece, worth))
+            operands.append(_memory(statement.name, value, piece, worth))
         else:
             operands.append(_constant(statement, value, piece, worth, dialect))
     match operands:
@@ -1040,7 +1050,7 @@ def _weight(value: Value, piece: Piece) -> int:
     return value.weight
 
 
-def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
+def _memory(name: str, address: Address, piece: Piece, worth: Lookup) -> Memory:
     factors: list[int] = []
     for term in address.terms:
         factor = worth(term.factor)
@@ -1059,7 +1069,8 @@ def _memory(address: Address, piece: Piece, worth: Lookup) -> Memory:
         return Memory(base, None, 1, value.number, size, segment, None, False, broadcast, bool(value.terms))
     if base is None and index is None:
         # A bare label means rip-relative in every dialect: nearer to what compilers write, and right at any address.
-        relative = (weight == 1 and address.reach != "abs") or address.reach == "rel"
+        # Only movabs, which has no such form, means the address itself.
+        relative = (weight == 1 and address.reach != "abs" and name != "movabs") or address.reach == "rel"
         if relative and segment is None:
             return Memory(Register("rip"), None, 1, 0, size, None, value.number, False, broadcast)
         return Memory(None, None, 1, value.number, size, segment, None, True, broadcast, bool(value.terms))
@@ -1070,10 +1081,12 @@ def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Loo
     value = worth(constant.value)
     weight = _weight(value, piece)
     if constant.pointer:
-        if weight:
+        if weight and statement.name != "movabs":
             return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
         return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
     name = statement.name
+    if weight and name == "movabs" and dialect == "gnu" and not constant.offset:
+        return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
     if is_branch(name) and not constant.offset and len(statement.operands) == 1:
         return Target(value.number, constant.form)
     if weight == 0 or constant.offset or dialect == "nasm":
@@ -1139,7 +1152,8 @@ def expression_text(tree: Expression) -> str:
     if isinstance(tree, Number):
         return str(tree.value)
     if isinstance(tree, Binary):
-        return f"{expression_text(tree.left)} {tree.operator} {expression_text(tree.right)}"
+        operator = tree.operator.removeprefix("u")
+        return f"{expression_text(tree.left)} {operator} {expression_text(tree.right)}"
     if isinstance(tree, Unary):
         return f"{tree.operator}{expression_text(tree.operand)}"
     return getattr(tree, "name", "$")

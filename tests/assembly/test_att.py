@@ -120,3 +120,10 @@ def test_what_has_no_meaning_is_refused(source: str, code: str) -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble(source, syntax="att")
     assert caught.value.diagnostics[0].code == code
+
+
+def test_a_star_stands_only_before_the_target_of_a_jump() -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble("movl $2, *%esi", syntax="att")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.column) == ("ASM011", 10)

@@ -109,4 +109,30 @@ def test_escapes_are_those_of_c_where_the_assembler_has_them() -> None:
     assert assemble(r'db "a\n"').code == rb"a\n"
     assert assemble(r"db `a\n\x41`").code == b"a\nA"
     assert assemble('.ascii "naïve €"').code == "naïve €".encode()
-    assert refused(r'.ascii "\z"') == "ASM007"
+    assert refused(r"db `\z`") == "ASM007"
+
+
+def test_escapes_of_gnu_as_are_its_own() -> None:
+    program = assemble(r'.ascii "\e|\08|\189|\z|\xg|\x1234|\a\v"')
+    assert program.code == b"e|\x08|\x89|z|xg|4|a\x0b"
+    assert [warning.code for warning in program.warnings] == ["ASM088"]
+    program = assemble(".intel_syntax noprefix\n" + r".byte '\0', '\e', '\n', '\\', '\''")
+    assert program.code == b"0e\n\\'"
+    assert assemble(r".byte '\0', '\e', '\n'").code == b"\0\x1b\n"  # nobody declared: as in C
+    assert assemble(r"db `\x41B\08\777\e\?`").code == b"AB\x008\xff\x1b?"
+
+
+def test_nasm_divides_and_compares_in_its_own_way() -> None:
+    source = "a equ 7\nb equ -2\nsection .data\ndd a // b, a // 2, -7 %% 3, a < b, a > b, a = 7, 1 | 2 == 3, a / 2\n"
+    values = [-3 & 0xFFFFFFFF, 3, -1 & 0xFFFFFFFF, 0, 1, 1, 1, 3]
+    data = assemble(source).segments[1].data
+    assert [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)] == values
+    assert refused("section .data\ndd -7 / 2") == "ASM019"
+
+
+def test_two_slashes_are_what_the_source_declares() -> None:
+    assert assemble("section .text\nmov eax, 10 // 3\nret").code.hex() == "b803000000c3"
+    assert assemble("section .text\nmov eax, ebx // a comment\nret // done").code.hex() == "89d8c3"
+    assert assemble(".intel_syntax noprefix\nmov eax, 10 // 3\nret").code.hex() == "b80a000000c3"
+    assert assemble("mov eax, 10 // 3 times\nret // 5").code.hex() == "b80a000000c3"
+    assert refused("mov eax, 10 // 3\nret") == "ASM038"

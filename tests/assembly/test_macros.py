@@ -86,10 +86,95 @@ def test_what_goes_wrong_in_a_macro_is_told(source: str, code: str) -> None:
     assert refused(source) == code
 
 
-def test_an_error_inside_a_macro_points_at_the_call_and_shows_what_the_line_became() -> None:
+def told(source: str) -> list[list[str]]:
+    """For each error: the marked pieces of source, `line:text`, the guilty one first."""
     with pytest.raises(AssemblyError) as caught:
-        assemble(".macro bad reg\n  nop\n  mov \\reg, 5.5\n.endm\nret\n  bad rax")
+        assemble(source)
+    places = []
+    for found in caught.value.diagnostics:
+        rows = [(found.span, found.source_line), *((span, line) for span, line, _ in found.related)]
+        places.append(
+            [
+                f"{span.line}:{line[span.column - 1 : span.end_column - 1]}"
+                for span, line in rows
+                if span.column < span.end_column
+            ]
+        )
+    return places
+
+
+NASM = "section .text\n"
+GNU = ".intel_syntax noprefix\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "places"),
+    [
+        # What is wrong in the body is marked there, with the call.
+        ("%macro m 1\n mvo eax, %1\n%endmacro\n" + NASM + " m 5", ["2:mvo", "5:m 5"]),
+        ("%macro m 1\n mov %1, [rsp*2]\n%endmacro\n" + NASM + " m rax", ["2:rsp", "5:m rax"]),
+        (".macro m a\n mov rax, \\a, 5\n.endm\n" + GNU + " m rbx", ["2:mov rax, \\a, 5", "5:m rbx"]),
+        # What is wrong in an argument is marked in the call, with the place that uses it.
+        ("%macro m 1\n mov eax, %1\n%endmacro\n" + NASM + "x: m rbx", ["5:rbx", "2:%1"]),
+        (".macro m a, b\n mov \\a, \\b\n.endm\n" + GNU + " m eax, nowhere", ["5:nowhere", "2:\\b"]),
+        (".macro m a, b\n mov \\a, \\b\n.endm\n" + GNU + " m eax, b=nowhere", ["5:nowhere", "2:\\b"]),
+        # Through several macros.
+        (
+            ".macro in a\n push \\a\n.endm\n.macro out a\n in \\a\n.endm\n" + GNU + " out eax",
+            ["8:eax", "2:\\a", "5:\\a"],
+        ),
+        (
+            "%macro in 1\n pop %1, 1\n%endmacro\n%macro out 1\n in %1\n%endmacro\n" + NASM + " out rax",
+            ["2:pop %1, 1", "5:in %1", "8:out rax"],
+        ),
+        # Repetitions.
+        ("%rep 2\n mov eax, rbx\n%endrep", ["2:rbx"]),
+        (".rept 2\n mov eax, rbx\n.endr", ["2:rbx"]),
+        (".irp r, rax, eax\n push \\r\n.endr", ["1:eax", "2:\\r"]),
+        (".irp r, rax, rbx\n pop \\r, 1\n.endr", ["2:pop \\r, 1", "1:.irp r, rax, rbx"]),
+        ("%macro m 1\n%rep 2\n push %1\n%endrep\n%endmacro\n" + NASM + " m eax", ["7:eax", "3:%1"]),
+        # Constants by %define, and lines that go on behind a backslash.
+        ("%define N 5.5\n" + NASM + " mov eax, N", ["3:N", "1:%define N 5.5"]),
+        (NASM + "mov eax, \\\n  rbx", ["3:rbx"]),
+    ],
+)
+def test_an_error_in_an_expansion_is_marked_where_somebody_wrote_it(source: str, places: list[str]) -> None:
+    assert told(source)[0] == places
+
+
+def test_an_error_in_a_macro_is_told_once_and_says_what_the_line_became() -> None:
+    source = ".macro bad reg\n  nop\n  mov \\reg, 5.5\n.endm\nret\n  bad rax\n  bad rbx"
+    with pytest.raises(AssemblyError) as caught:
+        assemble(source)
     (found,) = caught.value.diagnostics
-    assert (found.code, found.line, found.source_line) == ("ASM018", 6, "  bad rax")
-    assert found.related == ((found.related[0][0], "  mov rax, 5.5", "what the line became"),)
-    assert found.related[0][0].line == 3
+    assert (found.code, found.line, found.source_line) == ("ASM018", 3, "  mov \\reg, 5.5")
+    assert str(found).split("\n")[1:9] == [
+        "  |",
+        "3 |   mov \\reg, 5.5",
+        "  |             ^^^",
+        "  |",
+        "6 |   bad rax",
+        "  |   ------- in this call",
+        "  = what the line became: mov rax, 5.5",
+        "  = hint: put it into memory with .double or .float and load it with movsd or movss",
+    ]
+
+
+def test_a_label_that_an_expansion_doubles_is_told_how_to_make_it_new() -> None:
+    for source, words in (
+        ("%macro m 0\nx: nop\n%endmacro\n" + NASM + "m\nm", "%%x"),
+        (".macro m\nx: nop\n.endm\n" + GNU + "m\nm", "x\\@"),
+        (".rept 2\nx: nop\n.endr", "`1:`"),
+    ):
+        with pytest.raises(AssemblyError) as caught:
+            assemble(source)
+        (found,) = caught.value.diagnostics
+        assert (found.code, found.line) == ("ASM041", 2)
+        assert words in found.hint
+
+
+def test_a_macro_defined_in_a_macro_has_arguments_of_its_own() -> None:
+    source = (
+        "%macro out 1\n%macro in 1\nmov eax, %1\n%endmacro\nmov ecx, %1\nin 5\n%endmacro\nsection .text\nout 7\nret"
+    )
+    assert assemble(source).code.hex() == "b907000000" + "b805000000" + "c3"

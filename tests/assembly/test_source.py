@@ -191,3 +191,21 @@ def test_the_nearest_name_is_offered(source: str, hint: str) -> None:
     with pytest.raises(AssemblyError) as caught:
         assemble(source)
     assert hint in caught.value.diagnostics[0].hint
+
+
+def test_a_prefix_may_stand_on_a_line_of_its_own() -> None:
+    assert assemble("rep\nmovsb\nret").code.hex() == "f3a4c3"
+    assert assemble("again: lock  # atomically\n\n inc dword ptr [rdi]\njmp again").code.hex() == "f0ff07ebfb"
+    assert refused("lock\nx: ret") == "ASM032"
+    assert refused("nop\nrep") == "ASM032"
+
+
+def test_movabs_means_the_whole_address_of_a_label() -> None:
+    source = ".intel_syntax noprefix\nmovabs al, [x]\nmovabs x, rax\nmovabs rcx, offset x\nret\nx: .quad 1"
+    whole = (0x1000_0000 + 9 + 10 + 10 + 1).to_bytes(8, "little").hex()
+    assert assemble(source).code.hex() == f"a0{whole}48a3{whole}48b9{whole}c30100000000000000"
+
+
+def test_a_far_pointer_is_as_wide_as_the_assembler_that_is_declared_has_it() -> None:
+    assert assemble("section .text\njmp far [rax]").code.hex() == "48ff28"
+    assert assemble(".intel_syntax noprefix\njmp far ptr [rax]").code.hex() == "ff28"
