@@ -127,11 +127,13 @@ class Assembly:
         for chunk in code:
             if chunk.operation is None and self._build(chunk) and chunk.form is None:
                 built.append(chunk)
-        asked = [*fixed, *built]
-        answers = self._encoder.encode([chunk.operation for chunk in asked if chunk.operation is not None])
-        for chunk, answer in zip(asked, answers, strict=True):
+        # Lines that are alike were read once, so they share one operation.
+        asked = {id(chunk.operation): chunk.operation for chunk in (*fixed, *built) if chunk.operation is not None}
+        answers = dict(zip(asked, self._encoder.encode(list(asked.values())), strict=True))
+        for chunk in (*fixed, *built):
+            answer = answers[id(chunk.operation)]
             if isinstance(answer, Encoding):
-                chunk.code = answer.code
+                chunk.encoding = answer
                 chunk.size = len(answer.code)
             elif chunk.statement.ready is not None:
                 self._refuse(chunk, answer)
@@ -177,7 +179,7 @@ class Assembly:
                 chunk.refusal = answer
                 continue
             chunk.refusal = None
-            chunk.code = answer.code
+            chunk.encoding = answer
             if len(answer.code) != chunk.size:
                 chunk.size = len(answer.code)
                 grown = True

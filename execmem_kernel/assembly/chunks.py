@@ -11,7 +11,7 @@ from typing import Literal
 
 from execmem_kernel.assembly.expressions import Complaint, Expression
 from execmem_kernel.assembly.lines import Line
-from execmem_kernel.assembly.operands import Operation, Refusal
+from execmem_kernel.assembly.operands import Encoding, Operation, Refusal
 from execmem_kernel.assembly.source import Statement
 
 SIZE_LIMIT = 1 << 20
@@ -34,9 +34,9 @@ class Chunk:
     __slots__ = (
         "address",
         "amount",
-        "code",
         "count",
         "data",
+        "encoding",
         "fill",
         "fixups",
         "form",
@@ -66,7 +66,7 @@ class Chunk:
         self.address = 0
         self.size = 0
         self.count = 1
-        self.code = b""
+        self.encoding: Encoding | None = None
         self.data = _NO_DATA
         self.fixups = _NO_FIXUPS
         self.amount: Expression | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from execmem_kernel.assembly import effects, forms
 from execmem_kernel.assembly.effects import MemoryAccess
 from execmem_kernel.assembly.operands import Immediate, Memory, Register
 
-__all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back", "text_of"]
+__all__ = ["Instruction", "MemoryAccess", "Reading", "cpu_features", "disassemble", "read_back", "text_of", "texts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,26 @@ def text_of(code: bytes, name: str) -> str:
     seen = None if name in CAPSTONE_MISREADS else _text("intel", code, 0)
     mnemonic, operands = seen or effects.text_of(code, 0)
     return f"{mnemonic} {operands}" if operands else mnemonic
+
+
+_TOGETHER = 64
+"""Instructions read in one call: few enough that to begin again behind one that Capstone cannot read costs little."""
+
+
+def texts_of(codes: Sequence[bytes], names: Sequence[str]) -> list[str]:
+    """`text_of` for many instructions, one call of Capstone for all that it reads one after the other."""
+    found: list[str] = []
+    while len(found) < len(codes):
+        waiting = codes[len(found) : len(found) + _TOGETHER]
+        begun = len(found)
+        read = _engine("intel").disasm_lite(b"".join(waiting), 0)
+        for code, (_, size, mnemonic, operands) in zip(waiting, read, strict=False):
+            if size != len(code) or names[len(found)] in CAPSTONE_MISREADS:
+                break
+            found.append(f"{mnemonic} {operands}" if operands else mnemonic)
+        if len(found) < begun + len(waiting):
+            found.append(text_of(codes[len(found)], names[len(found)]))
+    return found
 
 
 _PREFIXES = frozenset(

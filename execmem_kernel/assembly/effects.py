@@ -20,6 +20,7 @@ from iced_x86 import (
     FlowControl,
     Formatter,
     FormatterSyntax,
+    Instruction,
     InstructionInfoFactory,
     MemorySizeInfo,
     MemorySizeOptions,
@@ -102,6 +103,15 @@ def _feature_names() -> Mapping[int, str]:
 
 
 @cache
+def features_of(code: forms.IcedNumber) -> tuple[str, ...]:
+    """The CPU features beyond the baseline that instructions of iced-x86's form number need."""
+    probe = Instruction()
+    probe.code = code
+    names = (_feature_names()[feature] for feature in probe.cpuid_features())
+    return tuple(name for name in names if name not in _UNREMARKABLE)
+
+
+@cache
 def _mnemonic_names() -> Mapping[int, str]:
     return {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
 
@@ -134,9 +144,6 @@ def facts_of(code: bytes, address: int) -> Facts | None:
         groups.append("string")
     if instruction.is_privileged:
         groups.append("privileged")
-    features = tuple(
-        name for feature in instruction.cpuid_features() if (name := _feature_names()[feature]) not in _UNREMARKABLE
-    )
     direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
     return Facts(
         instruction.len,
@@ -148,7 +155,7 @@ def facts_of(code: bytes, address: int) -> Facts | None:
         _flags(instruction.rflags_written | instruction.rflags_cleared | instruction.rflags_set),
         _flags(instruction.rflags_undefined),
         tuple(groups),
-        features,
+        features_of(instruction.code),
         instruction.near_branch_target if direct else None,
         instruction.ip_rel_memory_address if instruction.is_ip_rel_memory_operand else None,
     )

@@ -18,12 +18,13 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import iced_x86
 from iced_x86 import Decoder, DecoderOptions, Instruction, OpKind, RoundingControl
 from iced_x86 import Register as IcedRegister
 
-from execmem_kernel.assembly import disassembler, forms, refusals
+from execmem_kernel.assembly import disassembler, effects, forms, refusals
 from execmem_kernel.assembly.forms import Form, Slot
 from execmem_kernel.assembly.keystone_child import ChildLost, KeystoneChild
 from execmem_kernel.assembly.operands import (
@@ -37,6 +38,7 @@ from execmem_kernel.assembly.operands import (
     Register,
     Target,
 )
+from execmem_kernel.assembly.outlines import Outline, outline_of
 from execmem_kernel.errors import EncoderLostError
 
 # ---- branches --------------------------------------------------------------------------------------------------------
@@ -138,8 +140,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
                     kind = OpKind.IMMEDIATE8_2ND
                 second_immediate = True
                 instruction.set_op_kind(number, kind)
-                bits = slot.wrap or slot.width * 8
-                instruction.set_immediate_u64(number, value & ((1 << bits) - 1))
+                instruction.set_immediate_u64(number, value & slot.mask)
             case Memory():
                 _build_memory(instruction, number, slot, operand, registers)
                 if form.info.address_size == 32 and operand.base is None and operand.index is None:
@@ -237,6 +238,8 @@ def _ordered(code: bytes) -> bytes:
     count = 0
     while count < len(code) and code[count] in _PREFIX_ORDER:
         count += 1
+    if count < 2:
+        return code
     prefixes = sorted((byte for byte in code[:count]), key=lambda byte: _PREFIX_ORDER[byte])
     return bytes(prefixes) + code[count:]
 
@@ -249,23 +252,21 @@ def _relative(operation: Operation) -> Memory | None:
     return None
 
 
-def _encode_form(form: Form, operation: Operation) -> tuple[_Placed, Instruction] | None:
-    """The operation in this form, or None if iced-x86 cannot say it so."""
+def _encode(instruction: Instruction, operation: Operation) -> tuple[bytes, int] | None:
+    """The bytes and where in them the displacement lies, or None if iced-x86 cannot say it so."""
     encoder = _iced_encoder()
-    instruction = _build(form, operation)
     try:
         encoder.encode(instruction, 0)
     except ValueError:
         encoder.take_buffer()
         return None
-    offsets = encoder.get_constant_offsets()
-    code = _ordered(bytes(encoder.take_buffer()))
-    offset = offsets.displacement_offset if offsets.has_displacement else 0
     relative = _relative(operation)
-    if relative is not None:
-        # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
-        code = code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :]
-    return _Placed(code, offset), instruction
+    if relative is None:
+        return _ordered(encoder.take_buffer()), 0
+    # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
+    offset = encoder.get_constant_offsets().displacement_offset
+    code = _ordered(encoder.take_buffer())
+    return code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :], offset
 
 
 def _decoder(code: bytes) -> Decoder:
@@ -326,11 +327,8 @@ def _decoded_equals(
 # ---- the second reader -----------------------------------------------------------------------------------------------
 
 
-def _objection(code: bytes, operation: Operation, form: Form) -> str:
-    """What the disassembler reads in the bytes that the operation does not say; empty where they agree."""
-    seen = disassembler.text_of(code[1:] if form.info.fwait else code, form.mnemonic)
-    if seen == _written(operation, form):
-        return ""
+def _objection(seen: str, operation: Operation, form: Form) -> str:
+    """What the disassembler's text says that the operation does not say; empty where they agree."""
     read = disassembler.read_back(seen)
     if read is None:
         return "no single instruction"
@@ -413,69 +411,69 @@ def _same_operand(slot: Slot, form: Form, ours: Operand, theirs: Operand) -> boo
 # ---- what Keystone is asked -------------------------------------------------------------------------------------------
 
 
-def _spell(operation: Operation, form: Form) -> str | None:
-    """The operation for Keystone, or None where Keystone is known to read it wrongly or not at all."""
+def _is_for_keystone(operation: Operation, form: Form) -> bool:
+    """Whether Keystone is asked: not where it is known to read an operation wrongly or not at all."""
     memory = next((operand for operand in operation.operands if isinstance(operand, Memory)), None)
     if memory is not None:
-        if form.encoding == iced_x86.EncodingKind.EVEX and (memory.displacement or memory.movable):
-            return None  # displacements of EVEX are not divided by the operand's size
+        if form.is_evex and (memory.displacement or memory.movable):
+            return False  # displacements of EVEX are not divided by the operand's size
         if memory.base is None and memory.index is None:
-            return None  # plain addresses become rip-relative
+            return False  # plain addresses become rip-relative
         if memory.base is not None and memory.base.name == "eip":
-            return None  # read as rax
+            return False  # read as rax
         if memory.movable:
-            return None  # there is no way to ask for a wide displacement
-    if any(prefix.startswith("{") for prefix in operation.prefixes) or operation.mnemonic in _BEYOND_KEYSTONE:
-        return None
-    return _written(operation, form)
+            return False  # there is no way to ask for a wide displacement
+    braced = any(prefix.startswith("{") for prefix in operation.prefixes)
+    return not braced and form.mnemonic not in _BEYOND_KEYSTONE
 
 
 def _written(operation: Operation, form: Form) -> str:
     """The operation as text, the way Capstone would write it."""
-    words = [
-        _spell_operand(operand, slot, form)
-        for operand, slot in zip(operation.operands, forms.explicit_slots(form, operation), strict=True)
-    ]
+    words = [_spell_operand(operand, form) for operand in operation.operands]
     if operation.mask is not None:
         words[0] += f" {{{operation.mask.name}}}" + (" {z}" if operation.zeroing else "")
     if operation.rounding is not None:
         words.append(f"{{{operation.rounding}}}")
-    text = f"{operation.mnemonic} {', '.join(words)}".strip()
-    if "movabs" in operation.prefixes:
-        return text.replace("mov ", "movabs ", 1)
-    return f"{' '.join(operation.prefixes)} {text}" if operation.prefixes else text
+    text = f"{form.mnemonic} {', '.join(words)}" if words else form.mnemonic
+    if operation.prefixes:
+        if "movabs" in operation.prefixes:
+            return text.replace("mov ", "movabs ", 1)
+        return f"{' '.join(operation.prefixes)} {text}"
+    return text
 
 
 _BEYOND_KEYSTONE = frozenset(("nop", "endbr32", "endbr64", "salc", "ud0", "ud1", "int1"))
 """Refused, or encoded as something else."""
 
 
-def _spell_operand(operand: Operand, slot: Slot, form: Form) -> str:
-    match operand:
-        case Register(name):
-            return name
-        case Immediate(value):
-            return _spell_number(value)
-        case Memory():
-            size = form.broadcast_size if operand.broadcast is not None else operand.size or form.memory_size
-            word = f"{forms.SIZE_NAMES[size]} ptr " if size in forms.SIZE_NAMES else ""
-            segment = f"{operand.segment.name}:" if operand.segment is not None else ""
-            text = operand.base.name if operand.base is not None else ""
-            if operand.index is not None:
-                text += f"{' + ' if text else ''}{operand.index.name}{f'*{operand.scale}' if operand.scale > 1 or not text else ''}"
-            if operand.displacement > 0:
-                text += f" + {_spell_number(operand.displacement)}"
-            elif operand.displacement < 0:
-                text += f" - {_spell_number(-operand.displacement)}"
-            broadcast = f"{{1to{operand.broadcast}}}" if operand.broadcast is not None else ""
-            return f"{word}{segment}[{text}]{broadcast}"
-        case Target():
-            raise TypeError("branches are encoded here")
+_SIZE_WORDS = {size: f"{word} ptr " for size, word in forms.SIZE_NAMES.items()}
+
+
+def _spell_operand(operand: Operand, form: Form) -> str:
+    if isinstance(operand, Register):
+        return operand.name
+    if isinstance(operand, Immediate):
+        return _spell_number(operand.value)
+    if isinstance(operand, Target):
+        raise TypeError("branches are encoded here")
+    size = form.broadcast_size if operand.broadcast is not None else operand.size or form.memory_size
+    index, displacement = operand.index, operand.displacement
+    text = operand.base.name if operand.base is not None else ""
+    if index is not None:
+        scale = f"*{operand.scale}" if operand.scale > 1 or not text else ""
+        text += f"{' + ' if text else ''}{index.name}{scale}"
+    if displacement > 0:
+        text += f" + {_spell_number(displacement)}"
+    elif displacement < 0:
+        text += f" - {_spell_number(-displacement)}"
+    segment = f"{operand.segment.name}:" if operand.segment is not None else ""
+    broadcast = f"{{1to{operand.broadcast}}}" if operand.broadcast is not None else ""
+    return f"{_SIZE_WORDS.get(size, '')}{segment}[{text}]{broadcast}"
 
 
 def _spell_number(value: int) -> str:
     """As Capstone writes it; a digit is the same number under every radix that Keystone may have."""
-    return f"{value}" if abs(value) < 10 else f"-{-value:#x}" if value < 0 else f"{value:#x}"
+    return f"{value}" if -10 < value < 10 else f"{value:#x}"
 
 
 # ---- the encoder -----------------------------------------------------------------------------------------------------
@@ -485,21 +483,100 @@ def _spell_number(value: int) -> str:
 class _Placed:
     """An encoding without its address: a rip-relative displacement is filled in at `displacement_offset`."""
 
+    encoding: Encoding
+    displacement_offset: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """What all operations of one outline have in common."""
+
+    mnemonic: str
+    candidates: tuple[Form, ...]
+    """The forms that say them, best first."""
+    is_for_keystone: bool
+    models: tuple[Instruction, ...]
+    """One such operation in each of the forms, as iced-x86 holds it."""
+
+    def built(self, number: int, operation: Operation) -> Instruction:
+        """Another such operation in the form of that number: the same but for its registers and numbers."""
+        registers, slots = forms.iced_registers(), self.candidates[number].slots
+        instruction = self.models[number].copy()
+        for place, operand in enumerate(operation.operands):
+            if isinstance(operand, Register):
+                instruction.set_op_register(place, registers[operand.name])
+            elif isinstance(operand, Immediate):
+                instruction.set_immediate_u64(place, operand.value & slots[place].mask)
+            elif isinstance(operand, Memory):
+                base, index = operand.base, operand.index
+                if base is not None:
+                    if base.name in ("rip", "eip"):
+                        continue
+                    instruction.memory_base = registers[base.name]
+                if index is not None:
+                    instruction.memory_index = registers[index.name]
+                    instruction.memory_index_scale = operand.scale
+                instruction.memory_displacement = operand.displacement & ((1 << 64) - 1)
+        if operation.mask is not None:
+            instruction.op_mask = registers[operation.mask.name]
+        return instruction
+
+
+class _Question:
+    """An operation whose encoding is looked for."""
+
+    __slots__ = ("candidates", "is_for_keystone", "kind", "operation", "text")
+
+    def __init__(
+        self, operation: Operation, candidates: tuple[Form, ...], is_for_keystone: bool, text: str, kind: _Kind | None
+    ) -> None:
+        self.operation = operation
+        self.candidates = candidates
+        self.is_for_keystone = is_for_keystone
+        self.text = text
+        """The operation as Capstone would write it."""
+        self.kind = kind
+
+    def encodings(self) -> list[_Encoded]:
+        """It in every form in which iced-x86 can say it: the preferred encoding space first, then the fewest bytes."""
+        kind, operation = self.kind, self.operation
+        encoded: list[_Encoded] = []
+        for order, form in enumerate(self.candidates):
+            instruction = _build(form, operation) if kind is None else kind.built(order, operation)
+            made = _encode(instruction, operation)
+            if made is not None:
+                encoded.append(_Encoded(form, *made, instruction))
+        if len(encoded) > 1:
+            encoded.sort(key=lambda one: (forms.encoding_rank(one.form, operation), len(one.code)))
+        return encoded
+
+
+class _Encoded(NamedTuple):
+    """Bytes for an operation, and what they are to be."""
+
+    form: Form
     code: bytes
     displacement_offset: int
+    instruction: Instruction
+
+
+_Key = Operation | tuple[_Kind, str]
+"""What the encoding of an operation is remembered by: its kind and its text, or all of it."""
 
 
 class CheckedEncoder:
     """The `Encoder` this package uses; safe to share between threads and across a fork."""
 
     _CACHE_SIZE = 16384
+    _KINDS = 8192
     _BATCH = 1000
     _GROUP = 32
     """Instructions that go to Keystone as one line: it is ten times as fast as with one each."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._known: dict[Operation, _Placed | Refusal] = {}
+        self._known: dict[_Key, _Placed | Refusal] = {}
+        self._kinds: dict[Outline, _Kind] = {}
         self._keystone = KeystoneChild()
 
     def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
@@ -509,28 +586,66 @@ class CheckedEncoder:
             EncoderLostError: The encoder's process broke twice on the same batch.
         """
         with self._lock:
-            plans = [self._plan(operation) for operation in operations]
-            found = [self._known.get(plan) if isinstance(plan, Operation) else None for plan in plans]
-            unknown = [
-                plan for plan, known in zip(plans, found, strict=True) if known is None and isinstance(plan, Operation)
+            known = self._known
+            fresh: dict[_Key, _Question] = {}
+            keys: list[_Key | Encoding | Refusal] = []
+            for operation in operations:
+                outline = outline_of(operation)
+                kind = self._kinds.get(outline) if outline is not None else None
+                if kind is None:
+                    keys.append(self._look_at(operation, outline, fresh))
+                    continue
+                text = _written(operation, kind.candidates[0])
+                key = (kind, text)
+                keys.append(key)
+                if key not in known and key not in fresh:
+                    fresh[key] = _Question(
+                        _named(operation, kind.mnemonic), kind.candidates, kind.is_for_keystone, text, kind
+                    )
+            if fresh:
+                known |= zip(fresh, self._find_all(list(fresh.values())), strict=True)
+            answers = [
+                _place(key, known[key], operation) if isinstance(key, tuple | Operation) else key
+                for key, operation in zip(keys, operations, strict=True)
             ]
-            fresh = self._find_all(list(dict.fromkeys(unknown))) if unknown else {}
-            answers = []
-            for operation, plan, known in zip(operations, plans, found, strict=True):
-                if isinstance(plan, Operation):
-                    placed = _place(known if known is not None else fresh[plan], operation)
-                    answers.append(_in_its_words(placed, plan.mnemonic, operation.mnemonic))
-                else:
-                    answers.append(plan)
-            self._remember(fresh)
+            self._forget_the_oldest()
         return answers
 
-    def _remember(self, fresh: Mapping[Operation, _Placed | Refusal]) -> None:
-        self._known.update(fresh)
+    def _look_at(
+        self, operation: Operation, outline: Outline | None, fresh: dict[_Key, _Question]
+    ) -> _Key | Encoding | Refusal:
+        """What an operation of no known kind is remembered by, or its answer where that needs no encoder."""
+        canonical = forms.canonical(operation)
+        if canonical is None:
+            return refusals.unknown(operation.mnemonic)
+        if canonical.mnemonic != operation.mnemonic:
+            refusal = refusals.misspelt(operation)
+            if refusal is not None:
+                return refusal
+        if canonical.operands and isinstance(canonical.operands[-1], Target):
+            answer = _branch(replace(canonical, address=operation.address), canonical.operands[-1])
+            return _in_its_words(answer, canonical.mnemonic, operation.mnemonic)
+        plan = _without_target(canonical)
+        if plan not in self._known and plan not in fresh:
+            candidates = forms.select(plan)
+            refusal = refusals.refuse(plan, candidates)
+            if refusal is not None:
+                self._known[plan] = refusal
+                return plan
+            is_for_keystone = _is_for_keystone(plan, candidates[0])
+            fresh[plan] = _Question(plan, candidates, is_for_keystone, _written(plan, candidates[0]), None)
+            if outline is not None and _is_exemplary(operation, canonical, candidates):
+                if len(self._kinds) >= self._KINDS:
+                    self._kinds.clear()
+                models = tuple(_build(form, plan) for form in candidates)
+                self._kinds[outline] = _Kind(plan.mnemonic, candidates, is_for_keystone, models)
+        return plan
+
+    def _forget_the_oldest(self) -> None:
         if len(self._known) > self._CACHE_SIZE:
             # The older half goes at once: to keep the order of use would cost every lookup.
-            for operation in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
-                del self._known[operation]
+            for key in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
+                del self._known[key]
 
     def prepare(self) -> None:
         """Start the child process, so that it is ready by the time the first source has been read."""
@@ -547,69 +662,46 @@ class CheckedEncoder:
         self._lock = threading.RLock()
         self._keystone.forget()
 
-    def _plan(self, operation: Operation) -> Operation | Encoding | Refusal:
-        """The operation without its address, or its answer where that needs no search."""
-        canonical = forms.canonical(operation)
-        if canonical is None:
-            return refusals.unknown(operation.mnemonic)
-        if canonical.mnemonic != operation.mnemonic:
-            refusal = refusals.misspelt(operation)
-            if refusal is not None:
-                return refusal
-        if canonical.operands and isinstance(canonical.operands[-1], Target):
-            return _branch(replace(canonical, address=operation.address), canonical.operands[-1])
-        for number, operand in enumerate(canonical.operands):
-            if isinstance(operand, Memory) and operand.target is not None:
-                operands = list(canonical.operands)
-                operands[number] = replace(operand, target=None, displacement=0)
-                return replace(canonical, operands=tuple(operands))
-        return canonical
-
-    def _find_all(self, operations: list[Operation]) -> dict[Operation, _Placed | Refusal]:
+    def _find_all(self, questions: list[_Question]) -> list[_Placed | Refusal]:
         """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
-        found: dict[Operation, _Placed | Refusal] = {}
-        searched: list[tuple[Operation, tuple[Form, ...], str | None]] = []
-        for operation in operations:
-            candidates = forms.select(operation)
-            refusal = refusals.refuse(operation, candidates)
-            if refusal is not None:
-                found[operation] = refusal
-            else:
-                searched.append((operation, candidates, _spell(operation, candidates[0])))
-        texts = list(dict.fromkeys(text for _, _, text in searched if text is not None))
+        texts = list(dict.fromkeys(question.text for question in questions if question.is_for_keystone))
         groups = [texts[start : start + self._GROUP] for start in range(0, len(texts), self._GROUP)]
         lines = [";".join(group) for group in groups]
         try:
             sent = self._send(lines[: self._BATCH])
             # Keystone works while iced-x86 does.
-            by_iced = [_shortest(candidates, operation) for operation, candidates, _ in searched]
+            by_iced = _shortest(questions)
             alike = {
-                text: other[1].code for (_, _, text), other in zip(searched, by_iced, strict=True) if text and other
+                question.text: other.code
+                for question, other in zip(questions, by_iced, strict=True)
+                if question.is_for_keystone and other is not None
             }
             together = self._receive(lines, sent)
             codes: dict[str, bytes | None] = {}
             for group, line in zip(groups, lines, strict=True):
-                if together[line] == b"".join(alike.get(text, b"") for text in group):
+                if together[line] == b"".join([alike.get(text, b"") for text in group]):
                     codes.update((text, alike[text]) for text in group)
             # Where a group differs, each of it has to answer for itself.
             codes |= self._receive([text for text in texts if text not in codes], False)
         except BaseException:
             self._keystone.stop()  # interrupted in between: what it has yet to say would answer the next request
             raise
-        for (operation, candidates, text), other in zip(searched, by_iced, strict=True):
-            code = codes[text] if text is not None else None
-            best = other
-            if code is not None and (other is None or code != other[1].code):
-                best = min(
-                    (one for one in (other, _believe(code, candidates, operation)) if one is not None),
-                    key=lambda one: (forms.encoding_rank(one[0], operation), len(one[1].code), one[0].rank),
+        chosen: list[_Encoded | None] = []
+        for question, other in zip(questions, by_iced, strict=True):
+            code = codes[question.text] if question.is_for_keystone else None
+            if code is None or (other is not None and code == other.code):
+                chosen.append(other)
+                continue
+            operation = question.operation
+            believed = _believe(code, question.candidates, operation)
+            chosen.append(
+                min(
+                    (one for one in (other, believed) if one is not None),
+                    key=lambda one: (forms.encoding_rank(one.form, operation), len(one.code), one.form.rank),
                     default=None,
                 )
-            if best is None or _objection(best[1].code, operation, best[0]):
-                found[operation] = _refuse_unencodable(operation)
-            else:
-                found[operation] = best[1]
-        return found
+            )
+        return _read_by_capstone(questions, chosen)
 
     def _send(self, batch: list[str]) -> bool:
         """Send a batch to the child; False when there is none to take it."""
@@ -661,26 +753,92 @@ _LOSSES_ALLOWED = 4
 """Children lost in one request before it is given up: one, its replacement, and as much again for a second culprit."""
 
 
-def _shortest(candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:
-    """The best form that iced-x86 can encode: the preferred encoding space, then the fewest bytes, then the preferred opcode."""
-    encoded = []
-    for order, form in enumerate(candidates):
-        made = _encode_form(form, operation)
-        if made is not None:
-            encoded.append((forms.encoding_rank(form, operation), len(made[0].code), order, form, *made))
-    encoded.sort(key=lambda one: one[:3])
-    for _, _, _, form, placed, instruction in encoded:
-        if _decodes_to(placed.code, form, instruction, operation):
-            return form, placed
-    return None
+def _without_target(operation: Operation) -> Operation:
+    """The operation with nothing in it that depends on where it lies."""
+    for number, operand in enumerate(operation.operands):
+        if isinstance(operand, Memory) and operand.target is not None:
+            operands = list(operation.operands)
+            operands[number] = replace(operand, target=None, displacement=0)
+            return replace(operation, operands=tuple(operands))
+    return operation
 
 
-def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> tuple[Form, _Placed] | None:
+def _is_exemplary(operation: Operation, canonical: Operation, candidates: Sequence[Form]) -> bool:
+    """Whether what was found out about the operation holds for all of its outline.
+
+    Not where its operands were put into other words, and not where it matters that two registers are the same.
+    """
+    return (
+        operation.operands == canonical.operands
+        and operation.prefixes == canonical.prefixes
+        and all(len(form.slots) == len(operation.operands) for form in candidates)
+        and not any(slot.memory == "implied" for form in forms.forms_of(canonical.mnemonic) for slot in form.slots)
+        and not any(form.info.requires_unique_reg_nums for form in candidates)
+    )
+
+
+def _shortest(questions: Sequence[_Question]) -> list[_Encoded | None]:
+    """For each the best encoding that iced-x86 makes and its decoder reads back as what was meant."""
+    encodings = [question.encodings() for question in questions]
+    # All the best ones are read in one go: a decoder is costly to begin with.
+    decoder = _decoder(b"".join([found[0].code for found in encodings if found]))
+    start = 0
+    best: list[_Encoded | None] = []
+    for question, found in zip(questions, encodings, strict=True):
+        if not found:
+            best.append(None)
+            continue
+        first = found[0]
+        size = len(first.code)
+        read = decoder.decode()
+        start += size
+        if read.len != size:
+            decoder.position = start
+        elif _is_same(read, first.instruction):
+            best.append(first)
+            continue
+        best.append(
+            next((one for one in found if _decodes_to(one.code, one.form, one.instruction, question.operation)), None)
+        )
+    return best
+
+
+def _is_same(read: Instruction, meant: Instruction) -> bool:
+    """Whether two instructions are the same in everything that they say; False also where it takes a closer look."""
+    if meant.memory_displ_size:
+        read.memory_displ_size = meant.memory_displ_size  # how many bytes the displacement takes says nothing
+    return read == meant
+
+
+def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded | None]) -> list[_Placed | Refusal]:
+    """The encodings in which Capstone, too, reads what was meant; a refusal for each of the others."""
+    there = [one for one in chosen if one is not None]
+    # What follows fwait is an instruction of its own.
+    codes = [one.code[1:] if one.form.info.fwait else one.code for one in there]
+    texts = iter(disassembler.texts_of(codes, [one.form.mnemonic for one in there]))
+    found: list[_Placed | Refusal] = []
+    for question, one in zip(questions, chosen, strict=True):
+        if one is None:
+            found.append(_refuse_unencodable(question.operation))
+            continue
+        seen, form = next(texts), one.form
+        meant = question.text if form is question.candidates[0] else _written(question.operation, form)
+        if seen != meant and _objection(seen, question.operation, form):
+            found.append(_refuse_unencodable(question.operation))
+            continue
+        text = seen.replace("fn", "f", 1) if form.info.fwait else seen
+        found.append(_Placed(Encoding(one.code, text, effects.features_of(form.code)), one.displacement_offset))
+    return found
+
+
+def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> _Encoded | None:
     """Keystone's bytes, if they are one of the forms that say the operation."""
     read = _decoder(code).decode()
     for form in candidates:
-        if form.code == read.code and _decodes_to(code, form, _build(form, operation), operation):
-            return form, _Placed(code, _decoder(code).get_constant_offsets(read).displacement_offset)
+        if form.code == read.code:
+            meant = _build(form, operation)
+            if _decodes_to(code, form, meant, operation):
+                return _Encoded(form, code, _decoder(code).get_constant_offsets(read).displacement_offset, meant)
     return None
 
 
@@ -699,20 +857,29 @@ def _refuse_unencodable(operation: Operation) -> Refusal:
     return Refusal("ASM199", f"The assembler has no checked encoding for this `{operation.mnemonic}`.", -1)
 
 
-def _place(found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:
+def _named(operation: Operation, mnemonic: str) -> Operation:
+    """The operation under the instruction's one name here."""
+    return operation if operation.mnemonic == mnemonic else replace(operation, mnemonic=mnemonic)
+
+
+def _place(key: _Key, found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:
     """The encoding at the operation's own address."""
-    if isinstance(found, Refusal):
-        return found
-    target = next((o.target for o in operation.operands if isinstance(o, Memory) and o.target is not None), None)
-    if target is None:
-        return Encoding(found.code)
-    distance = target - (operation.address + len(found.code))
-    if not -(1 << 31) <= distance < 1 << 31:
-        return Refusal(
+    if isinstance(found, _Placed):
+        for operand in operation.operands:
+            if isinstance(operand, Memory) and operand.target is not None:
+                break
+        else:
+            return found.encoding
+        encoding, start = found.encoding, found.displacement_offset
+        code = encoding.code
+        distance = operand.target - (operation.address + len(code))
+        if -(1 << 31) <= distance < 1 << 31:
+            code = code[:start] + distance.to_bytes(4, "little", signed=True) + code[start + 4 :]
+            return Encoding(code, encoding.text, encoding.features)
+        found = Refusal(
             "ASM117", "The address is more than 2 GiB away, further than rip-relative addressing reaches.", None
         )
-    start = found.displacement_offset
-    return Encoding(found.code[:start] + distance.to_bytes(4, "little", signed=True) + found.code[start + 4 :])
+    return _in_its_words(found, key.mnemonic if isinstance(key, Operation) else key[0].mnemonic, operation.mnemonic)
 
 
 _shared: CheckedEncoder | None = None

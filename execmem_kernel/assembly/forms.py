@@ -406,6 +406,11 @@ class Slot:
     def immediate(self) -> bool:
         return self.width > 0
 
+    @property
+    def mask(self) -> int:
+        """The bits of the operation that an immediate fills."""
+        return (1 << (self.wrap or self.width * 8)) - 1
+
     def fits(self, value: int) -> bool:
         """Whether the immediate can be written in this slot without changing its value."""
         if self.low <= value <= self.high:
@@ -443,13 +448,16 @@ _FIXED = {
     "RAX": "rax", "ST0": "st(0)", "STI_OPCODE": None,
 }  # fmt: skip
 
-_IMMEDIATES = {
+IMMEDIATES = {
     "IMM4_M2Z": (0, 15, 0, 1), "IMM8": (-128, 255, 0, 1), "IMM8_CONST_1": (1, 1, 0, 1), "IMM8SEX16": (-128, 127, 16, 1),
     "IMM8SEX32": (-128, 127, 32, 1), "IMM8SEX64": (-128, 127, 64, 1), "IMM16": (-(1 << 15), (1 << 16) - 1, 0, 2),
     "IMM32": (-(1 << 31), (1 << 32) - 1, 0, 4), "IMM32SEX64": (-(1 << 31), (1 << 31) - 1, 64, 4),
     "IMM64": (-(1 << 63), (1 << 64) - 1, 0, 8),
 }  # fmt: skip
 """Immediate kind -> smallest, largest, bits after which values wrap, bytes in the code."""
+
+FIXED_REGISTERS = frozenset(name for name in _FIXED.values() if name is not None)
+"""Those that an operand slot names alone."""
 
 
 @cache
@@ -462,13 +470,13 @@ def _slots() -> Mapping[int, Slot]:
     return MappingProxyType(table)
 
 
-_EXISTING_SYSTEM_REGISTERS = frozenset(("cr0", "cr2", "cr3", "cr4", "cr8", *(f"dr{number}" for number in range(8))))
+EXISTING_SYSTEM_REGISTERS = frozenset(("cr0", "cr2", "cr3", "cr4", "cr8", *(f"dr{number}" for number in range(8))))
 """The others have numbers, and using them is an invalid opcode (Intel SDM vol. 2, MOV-Move to/from Control Registers)."""
 
 
 def _slot(name: str) -> Slot:
-    if name in _IMMEDIATES:
-        low, high, wrap, width = _IMMEDIATES[name]
+    if name in IMMEDIATES:
+        low, high, wrap, width = IMMEDIATES[name]
         return Slot(name, low=low, high=high, wrap=wrap, width=width)
     if name in _FIXED:
         fixed = _FIXED[name]
@@ -489,7 +497,7 @@ def _slot(name: str) -> Slot:
     }.get(stem)  # fmt: skip
     registers = _MEMBERS[family] if family is not None else frozenset()
     if family in ("cr", "dr"):
-        registers &= _EXISTING_SYSTEM_REGISTERS
+        registers &= EXISTING_SYSTEM_REGISTERS
     return Slot(name, registers=registers, memory="any" if "_OR_MEM" in name else "")
 
 
@@ -674,7 +682,7 @@ def canonical(operation: Operation) -> Operation | None:
     if any(isinstance(operand, Memory) and operand.segment is not None for operand in operands):
         string = mnemonic[:-1] in _STRING_STEMS
         operands = tuple(_without_default_segment(operand, string) for operand in operands)
-    implied = _IMPLIED_OPERANDS.get(mnemonic)
+    implied = IMPLIED_OPERANDS.get(mnemonic)
     if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
         for tail in implied:
             if operands[len(operands) - len(tail) :] == tuple(map(Register, tail)):
@@ -771,7 +779,7 @@ def _narrowed(operand: Operand, family: str) -> Operand:
     return Register(f"{full}d" if full in EXTENDED_REGISTERS else f"e{full[1:]}")
 
 
-_IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), (("xmm0",),)),
     "monitor": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
     "monitorx": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
@@ -989,7 +997,7 @@ def operand_counts(form: Form) -> tuple[int, ...]:
 def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
     match operand:
         case Register(name):
-            return name in slot.registers and (evex or not _needs_evex(name))
+            return name in slot.registers and (evex or not needs_evex(name))
         case Memory():
             if slot.memory == "implied":
                 return (
@@ -1005,7 +1013,7 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
                     and form.memory_size == operand.broadcast * form.broadcast_size
                     and operand.size in (None, form.broadcast_size)
                 )
-            if not evex and operand.index is not None and _needs_evex(operand.index.name):
+            if not evex and operand.index is not None and needs_evex(operand.index.name):
                 return False
             return operand.size is None or form.memory_size in (0, operand.size)
         case Immediate(value, size):
@@ -1016,9 +1024,13 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
 
 EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
 """The general registers that exist only with a REX prefix."""
+REX_BYTE_REGISTERS = frozenset(("spl", "bpl", "sil", "dil"))
+"""Those that a REX prefix, whatever is in it, names in the place of ah, ch, dh and bh."""
+HIGH_BYTE_REGISTERS = frozenset(("ah", "ch", "dh", "bh"))
 
 
-def _needs_evex(name: str) -> bool:
+def needs_evex(name: str) -> bool:
+    """Whether the register is one of the vector registers 16 to 31."""
     return name[1:3] == "mm" and int(name[3:]) >= 16
 
 

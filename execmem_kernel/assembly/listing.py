@@ -11,7 +11,7 @@ from execmem_kernel.assembly.chunks import SEGMENT_ORDER, Chunk, Sections, repea
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.names import Names
-from execmem_kernel.assembly.operands import Memory, Target
+from execmem_kernel.assembly.operands import Encoding, Memory, Target
 from execmem_kernel.assembly.program import ListingRow, Program, Segment
 from execmem_kernel.assembly.source import Syntax
 
@@ -79,7 +79,8 @@ def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, bool]:
     """The bytes of a chunk, and whether they are padding."""
     match chunk.kind:
         case "code":
-            return chunk.code, False
+            assert chunk.encoding is not None
+            return chunk.encoding.code, False
         case "data":
             return bytes(chunk.data), False
         case "align":
@@ -95,11 +96,11 @@ def nops(size: int) -> bytes:
     return _NOPS[longest] * (size // longest) + _NOPS[size % longest]
 
 
-@lru_cache(maxsize=16384)
-def _read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
-    """The text of an instruction that reads the same wherever it lies, and the CPU features it needs."""
+@lru_cache(maxsize=4096)
+def _branch_read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
+    """The name of a direct branch with its displacement left out, and the CPU features it needs."""
     instruction = disassemble(code, 0)[0]
-    return instruction.text, instruction.features
+    return instruction.text.partition(" ")[0], instruction.features
 
 
 def _row(
@@ -110,10 +111,10 @@ def _row(
     kind: Literal["instruction", "data", "padding"] = "padding" if padding else "data"
     if chunk.kind == "code":
         kind = "instruction"
-        if statement.ready is not None:
-            text, needed = _read_back(piece)
-        else:
-            text, needed = _read_in_place(chunk, piece, names)
+        assert chunk.encoding is not None
+        text, needed = chunk.encoding.text, chunk.encoding.features
+        if statement.ready is None:
+            text, needed = _read_in_place(chunk, chunk.encoding, names)
         if needed:
             features.update(needed)
     else:
@@ -130,19 +131,21 @@ def _row(
     return ListingRow(kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion)
 
 
-def _read_in_place(chunk: Chunk, piece: bytes, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
-    """The text of an instruction whose meaning depends on where it lies, with the label it names."""
+def _read_in_place(chunk: Chunk, encoding: Encoding, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
+    """The text of an instruction whose meaning may depend on where it lies, with the label it names."""
     assert chunk.operation is not None
+    code = encoding.code
     for operand in chunk.operation.operands:
         if isinstance(operand, Target):
-            text, needed = _read_back(piece)
-            name = names.get(operand.address)
-            return f"{text.partition(' ')[0]} {name or hex(operand.address)}", needed
+            width = 4 if len(code) > 4 else 1
+            branch, needed = _branch_read_back(code[:-width] + bytes(width))
+            return f"{branch} {names.get(operand.address) or hex(operand.address)}", needed
         if isinstance(operand, Memory) and operand.target is not None:
             name = names.get(operand.target)
-            instruction = disassemble(piece, chunk.address, {} if name is None else {name: operand.target})[0]
-            return instruction.text, instruction.features
-    return _read_back(piece)
+            if name is not None and "[rip]" in encoding.text:
+                return encoding.text.replace("[rip]", f"[rip + {name}]"), encoding.features
+            return disassemble(code, chunk.address)[0].text, encoding.features
+    return encoding.text, encoding.features
 
 
 def _data_text(chunk: Chunk, piece: bytes) -> str:

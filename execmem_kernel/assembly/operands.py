@@ -85,9 +85,15 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The bytes of one operation, checked: they decode to what the operation says."""
+    """The bytes of one operation, checked: they decode to what the operation says.
+
+    `text` is how the disassembler reads them, with no displacement where that depends on where they lie; empty for a
+    direct branch. `features` are the CPU features they need beyond the baseline, by iced-x86's names in lower case.
+    """
 
     code: bytes
+    text: str = ""
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,13 +198,10 @@ def _bad_register(operation: Operation) -> Refusal | None:
     return None
 
 
-_NEW_BYTES = frozenset(("spl", "bpl", "sil", "dil"))
-
-
 def _high_byte_clash(operation: Operation) -> Refusal | None:
     """ah, bh, ch and dh cannot be named in an instruction that has a REX prefix (Intel SDM vol. 2, 2.2.1.2)."""
     named = [operand.name for operand in operation.operands if isinstance(operand, Register)]
-    high = next((name for name in named if name in ("ah", "bh", "ch", "dh")), None)
+    high = next((name for name in named if name in forms.HIGH_BYTE_REGISTERS), None)
     if high is None:
         return None
     for operand in operation.operands:
@@ -215,7 +212,7 @@ def _high_byte_clash(operation: Operation) -> Refusal | None:
                 if one is not None and one.name in forms.EXTENDED_REGISTERS
             ]
     for name in named:
-        if name in forms.EXTENDED_REGISTERS or name in _NEW_BYTES or register_class(name) == "r64":
+        if name in forms.EXTENDED_REGISTERS or name in forms.REX_BYTE_REGISTERS or register_class(name) == "r64":
             return Refusal(
                 "ASM110",
                 f"`{high}` cannot be used together with `{name}`: the prefix that `{name}` needs makes `{high}` mean another register.",
@@ -313,7 +310,7 @@ def _bad_decoration(operation: Operation) -> Refusal | None:
         (
             number
             for number, operand in enumerate(operation.operands)
-            if isinstance(operand, Register) and _is_high(operand.name)
+            if isinstance(operand, Register) and forms.needs_evex(operand.name)
         ),
         None,
     )
@@ -361,10 +358,6 @@ def _bad_broadcast(operation: Operation, every: Sequence[Form]) -> Refusal | Non
                     f"write {ways}",
                 )
     return None
-
-
-def _is_high(name: str) -> bool:
-    return name[1:3] == "mm" and int(name[3:]) >= 16
 
 
 def _evex_name(mnemonic: str) -> str:

@@ -1,0 +1,101 @@
+"""What decides which forms say an operation: everything but which registers of a kind, and which numbers of a range.
+
+    add rax, 0x30 and add rbx, 0x44   -->  one outline
+    add rax, 0x3000                   -->  another: the number needs a wider form
+
+What has been found out about one operation holds for every other of the same outline, so it is found out once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable
+
+from execmem_kernel.assembly import forms
+from execmem_kernel.assembly.operands import Immediate, Memory, Operation, Register
+
+Outline = tuple[Hashable, ...]
+
+_APART = frozenset(("int", "xlatb", *forms.IMPLIED_OPERANDS))
+"""Instructions of which one number, or one register, is another instruction or may be left out."""
+_NAMED = frozenset((*forms.FIXED_REGISTERS, "rip", "eip", "rsp", "esp", "k0"))
+"""Registers that some instruction, or some address, treats unlike the others of their family."""
+
+
+def _register_kinds() -> dict[str, int]:
+    """Register -> the number of its kind: what operand slots, prefixes and refusals tell apart."""
+    numbers: dict[Hashable, int] = {}
+    return {
+        name: numbers.setdefault(
+            (
+                forms.register_class(name),
+                name if name in _NAMED else "",
+                name in forms.EXTENDED_REGISTERS,
+                name in forms.REX_BYTE_REGISTERS,
+                name in forms.HIGH_BYTE_REGISTERS,
+                name in forms.EXISTING_SYSTEM_REGISTERS,
+                forms.needs_evex(name),
+            ),
+            len(numbers),
+        )
+        for name in sorted(forms.known_registers())
+    }
+
+
+_KINDS = _register_kinds()
+_STACK_POINTERS = ("rsp", "esp")
+
+
+_EDGES = sorted(
+    {
+        edge
+        for low, high, wrap, _ in forms.IMMEDIATES.values()
+        for edge in (low, high + 1, *((low + (1 << wrap), 1 << wrap) if wrap else ()))
+    }
+)
+"""The numbers at which some slot begins or ceases to take an immediate."""
+_NUMBERS = 1000
+"""Where the kinds of numbers begin, behind those of registers."""
+
+
+def outline_of(operation: Operation) -> Outline | None:
+    """The operation's outline, or None for one that has to be looked at by itself."""
+    mnemonic, mask = operation.mnemonic, operation.mask
+    if mnemonic in _APART:
+        return None
+    parts: list[Hashable] = [mnemonic]
+    for operand in operation.operands:
+        kind = type(operand)
+        if kind is Register:
+            parts.append(_KINDS[operand.name])  # type: ignore[union-attr]
+        elif kind is Immediate:
+            assert isinstance(operand, Immediate)
+            range_of = _NUMBERS + bisect_right(_EDGES, operand.value)
+            plain = operand.size is None and not operand.movable
+            parts.append(range_of if plain else (range_of, operand.size, operand.movable))
+        elif kind is Memory:
+            assert isinstance(operand, Memory)
+            base, index, displacement = operand.base, operand.index, operand.displacement
+            if operand.segment is not None or not -(1 << 31) <= displacement < 1 << 31:
+                return None
+            if index is not None and (index.name in _STACK_POINTERS or operand.scale not in (1, 2, 4, 8)):
+                return None
+            parts.append(
+                (
+                    None if base is None else _KINDS[base.name],
+                    None if index is None else _KINDS[index.name],
+                    displacement != 0,
+                    operand.size,
+                    operand.target is None,
+                    operand.absolute,
+                    operand.broadcast,
+                    operand.movable,
+                )
+            )
+        else:
+            return None
+    if operation.prefixes or mask is not None or operation.zeroing or operation.rounding is not None:
+        parts.append(
+            (operation.prefixes, None if mask is None else _KINDS[mask.name], operation.zeroing, operation.rounding)
+        )
+    return tuple(parts)

@@ -1,0 +1,74 @@
+"""Outlines: what is found out about one operation holds for every other of the same outline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from execmem_kernel.assembly import forms, refusals
+from execmem_kernel.assembly.encoder import CheckedEncoder
+from execmem_kernel.assembly.operands import Immediate, Memory, Operation, Register
+from execmem_kernel.assembly.outlines import outline_of
+from tests.assembly.encoder_fuzzer import cases, wild_cases
+
+
+def operations(count: int) -> Iterator[Operation]:
+    for case in (*cases(count, seed=41), *wild_cases(count, seed=42)):
+        yield case.operation
+
+
+def test_operations_of_one_outline_have_the_same_forms_and_are_refused_alike() -> None:
+    said: dict[object, tuple[Operation, object]] = {}
+    again = 0
+    for operation in operations(8000):
+        canonical = forms.canonical(operation)
+        outline = outline_of(operation)
+        # What the encoder asks for before it takes an operation as an example for others.
+        if outline is None or canonical is None or canonical.operands != operation.operands:
+            continue
+        found = forms.select(canonical)
+        unlike = any(form.info.requires_unique_reg_nums for form in found) or any(
+            slot.memory == "implied" for form in forms.forms_of(canonical.mnemonic) for slot in form.slots
+        )
+        if unlike:
+            continue
+        refused = refusals.refuse(canonical, found) is not None or refusals.misspelt(operation) is not None
+        answer = (
+            canonical.mnemonic,
+            canonical.prefixes,
+            refused,
+            () if refused else tuple(form.code for form in found),
+        )
+        example, expected = said.setdefault(outline, (operation, answer))
+        again += example is not operation
+        assert answer == expected, f"{operation} is not like {example}"
+    assert again > 1000, "hardly any outline was met twice"
+
+
+def test_an_outline_leaves_out_registers_and_numbers_and_nothing_else() -> None:
+    def add(register: str, number: int) -> Operation:
+        return Operation("add", (Register(register), Immediate(number)))
+
+    assert outline_of(add("rbx", 20)) == outline_of(add("rcx", 100))
+    assert outline_of(add("rbx", 5)) != outline_of(add("rbx", 1000)), "the number needs a wider form"
+    assert outline_of(add("rbx", 5)) != outline_of(add("ebx", 5))
+    assert outline_of(add("rbx", 5)) != outline_of(add("rax", 5)), "the accumulator has forms of its own"
+    assert outline_of(add("bl", 5)) != outline_of(add("bh", 5)), "bh cannot stand beside r8"
+    assert outline_of(add("rbx", 5)) != outline_of(Operation("sub", add("rbx", 5).operands))
+
+
+def test_what_a_kind_makes_is_what_each_would_make_alone() -> None:
+    batch = [operation for operation in operations(3000) if outline_of(operation) is not None]
+    encoder = CheckedEncoder()
+    try:
+        together = encoder.encode(batch)
+        encoder._known.clear()
+        by_kind = encoder.encode(batch)
+        encoder._known.clear()
+        encoder._kinds.clear()
+        encoder._KINDS = 0
+        alone = [encoder.encode([operation])[0] for operation in batch[::40]]
+    finally:
+        encoder.close()
+    assert by_kind == together
+    assert alone == together[::40]
+    assert any(isinstance(operand, Memory) for operation in batch for operand in operation.operands)
