@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -38,3 +39,9 @@ def test_every_directive_that_the_page_names_exists() -> None:
     named = set(re.findall(r"`(\.?[a-z]+[0-9]?[a-z]*)`", table)) - {"dup"}
     assert named
     assert named <= set(DIRECTIVES)
+
+
+def test_the_page_on_running_shows_what_really_happens() -> None:
+    result = doctest.testfile(str(DOCS / "running.md"), module_relative=False)
+    assert result.failed == 0
+    assert result.attempted >= 20
