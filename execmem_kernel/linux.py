@@ -11,6 +11,7 @@ import ctypes
 import errno
 import fcntl
 import functools
+import operator
 import os
 import resource
 import struct
@@ -237,7 +238,7 @@ def untrace_memory(address: int) -> None:
 
 # ---- processes: spawning, ptrace, seccomp, pidfd ---------------------------------------------------------------------
 
-PTRACE_POKEDATA, PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 5, 6, 7, 9
+PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 3, 6, 7, 9
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_SYSCALL = 12, 13, 24
 PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO = 0x4200, 0x4201, 0x4202
 PTRACE_GETREGSET, PTRACE_SETREGSET = 0x4204, 0x4205
@@ -254,6 +255,7 @@ USER_REGISTERS = (
 """The members of struct user_regs_struct (sys/user.h), in order."""
 
 _USER_REGISTERS = struct.Struct(f"{len(USER_REGISTERS)}Q")
+_in_order = operator.itemgetter(*USER_REGISTERS)
 _SPAWN_SETSIGDEF, _SPAWN_SETSIGMASK, _SPAWN_SETSID = 0x04, 0x08, 0x80
 _OPAQUE = 1024  # posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t are 80, 336 and 128 bytes in glibc
 _DEBUG_REGISTERS = 848  # offsetof(struct user, u_debugreg), sys/user.h
@@ -311,9 +313,40 @@ class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
+_Area: Any = ctypes.c_char * _XSTATE_LIMIT
+
+
 def _signal_set(numbers: Iterable[int]) -> Any:
     """A sigset_t, which is one bit per signal, from bit 0 for signal 1."""
     return ctypes.create_string_buffer(sum(1 << number - 1 for number in numbers).to_bytes(8, "little"), _OPAQUE)
+
+
+class _Actions:
+    """What a spawn does to descriptors, kept for the next one that does the same."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, descriptors: tuple[tuple[int, int], ...]) -> None:
+        self.buffer = ctypes.create_string_buffer(_OPAQUE)
+        _actions_init(self.buffer)
+        for here, there in descriptors:
+            _actions_dup2(self.buffer, here, there)
+
+    def __del__(self, destroy: Any = _actions_destroy) -> None:
+        destroy(self.buffer)
+
+
+_spawn_actions = functools.lru_cache(16)(_Actions)
+
+
+@functools.lru_cache(1)
+def _spawn_arguments(parent: int) -> Any:
+    """argv of a child: its parent's process id in eight letters from `a` to `p`, which the child can check."""
+    letters = bytes(ord("a") + (parent >> shift & 15) for shift in range(28, -4, -4))
+    return (ctypes.c_char_p * 2)(letters, None)
+
+
+_NO_ENVIRONMENT = (ctypes.c_char_p * 1)(None)
 
 
 @functools.cache
@@ -333,10 +366,11 @@ class Child:
     cannot lose it: whoever holds the `Child` can always `end` it.
     """
 
-    __slots__ = ("_pid", "_registers", "ended")
+    __slots__ = ("_pid", "_pid_at", "_registers", "ended")
 
     def __init__(self) -> None:
         self._pid = ctypes.c_int(0)
+        self._pid_at = ctypes.byref(self._pid)
         self.ended = False
         self._registers = ctypes.create_string_buffer(_USER_REGISTERS.size)
 
@@ -345,7 +379,7 @@ class Child:
         return self._pid.value
 
     def spawn(self, path: str, descriptors: Mapping[int, int], blocked: frozenset[int]) -> None:
-        """Start the program at `path` in a session of its own, with no arguments and no environment.
+        """Start the program at `path` in a session of its own, with no environment; its only argument says who we are.
 
         Args:
             path: The program's file.
@@ -355,20 +389,12 @@ class Child:
         Raises:
             OSError: It could not be started; posix_spawn's own error number.
         """
-        actions = ctypes.create_string_buffer(_OPAQUE)
-        _actions_init(actions)
-        try:
-            for here, there in descriptors.items():
-                _actions_dup2(actions, here, there)
-            arguments = (ctypes.c_char_p * 2)(b"program", None)
-            environment = (ctypes.c_char_p * 1)(None)
-            attributes = _spawn_attributes(blocked)
-            # SAFETY: all six objects live until the call is over; C writes the pid before it returns.
-            number = _posix_spawn(
-                ctypes.byref(self._pid), os.fsencode(path), actions, attributes, arguments, environment
-            )
-        finally:
-            _actions_destroy(actions)
+        actions = _spawn_actions(tuple(descriptors.items()))
+        # SAFETY: all six objects live until the call is over; C writes the pid before it returns.
+        number = _posix_spawn(
+            self._pid_at, os.fsencode(path), actions.buffer, _spawn_attributes(blocked),
+            _spawn_arguments(os.getpid()), _NO_ENVIRONMENT,
+        )  # fmt: skip
         if number:
             self._pid.value = 0
             raise OSError(number, f"posix_spawn: {os.strerror(number)}")
@@ -437,19 +463,19 @@ class Child:
 
     def set_registers(self, registers: Mapping[str, int]) -> None:
         """Set all of `USER_REGISTERS`, while it is stopped."""
-        _USER_REGISTERS.pack_into(self._registers, 0, *[registers[name] for name in USER_REGISTERS])
+        _USER_REGISTERS.pack_into(self._registers, 0, *_in_order(registers))
         self._request(PTRACE_SETREGS, None, self._registers)
 
-    def clear_word(self, address: int) -> None:
-        """Set 8 bytes of its memory to 0, read-only memory too, while it is stopped."""
-        self._request(PTRACE_POKEDATA, address, None)
+    def instruction_pointer(self) -> int:
+        """Its rip alone, while it is stopped in the half of memory that is a program's."""
+        return self._request(PTRACE_PEEKUSER, 8 * USER_REGISTERS.index("rip"), None)
 
     def extended_state(self) -> bytes:
         """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""
-        area = ctypes.create_string_buffer(_XSTATE_LIMIT)
+        area = _Area()
         vector = _Iovec(ctypes.addressof(area), _XSTATE_LIMIT)
         self._request(PTRACE_GETREGSET, NT_X86_XSTATE, ctypes.byref(vector))
-        return ctypes.string_at(area, vector.length)
+        return bytes(area[: vector.length])
 
     def set_extended_state(self, state: bytes) -> None:
         """Set what `extended_state` returns."""

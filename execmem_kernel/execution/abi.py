@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from execmem_kernel.execution import flow, layout, vectors
-from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Registers, Warned
+from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Warned
 from execmem_kernel.execution.tracing import Trace, whole_register
 
 CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
@@ -58,17 +58,17 @@ def _kept(ending: Ending) -> Iterator[Warned]:
             None,
             "go back to 64-bit code with a far return to selector 0x33 first",
         )
+    before, after = ending.before.values_, ending.after.values_
     for name in CALLEE_SAVED:
-        old, new = ending.before[name], ending.after[name]
-        if old != new:
+        if (old := before[name]) != (new := after[name]):
             yield Warned(
                 "callee-saved",
                 f"{name} is the caller's and was changed: {ending.describe(old)} -> {ending.describe(new)}",
                 _line(ending, name),
                 f"push {name} first and pop it before the ret, or use rax, rcx, rdx, rsi, rdi or r8 to r11",
             )
-    if ending.after["rsp"] != layout.STACK_AT_ENTRY + 8:
-        off = ending.after["rsp"] - layout.STACK_AT_ENTRY - 8
+    if after["rsp"] != layout.STACK_AT_ENTRY + 8:
+        off = after["rsp"] - layout.STACK_AT_ENTRY - 8
         yield Warned(
             "stack-pointer",
             f"rsp is {abs(off)} bytes {'above' if off > 0 else 'below'} where the caller left it",
@@ -78,11 +78,11 @@ def _kept(ending: Ending) -> Iterator[Warned]:
 
 
 def _state(ending: Ending) -> Iterator[Warned]:
-    flags = ending.after.flags
-    if "DF" in flags:
+    flags = ending.after["rflags"]
+    if flags >> FLAGS["DF"] & 1:
         line = _mnemonic_line(ending, "std")
         yield Warned("direction-flag", "the direction flag was left set", line, "clear it with `cld` before the ret")
-    if "AC" in flags:
+    if flags >> FLAGS["AC"] & 1:
         yield Warned("alignment-check", "the alignment-check flag was left set", None, "clear bit 18 of the flags")
     state = ending.extended
     mxcsr = struct.unpack_from("<I", state, vectors.MXCSR)[0]
@@ -140,10 +140,13 @@ def _mnemonic_line(ending: Ending, mnemonic: str) -> int | None:
 def _unset(ending: Ending) -> Iterator[Warned]:
     """Registers that are read before anything has been put in them."""
     call = ending.call
+    entry = call.program.entry if call.entry is None else call.entry
+    unset = _read_unset(call.program.code, call.program.address, entry)
+    if not unset:
+        return
     start = "any number" if call.poison is not None else "0"
     given = frozenset(whole_register(name) for name in call.registers)
-    entry = call.program.entry if call.entry is None else call.entry
-    for name, address in _read_unset(call.program.code, call.program.address, entry):
+    for name, address in unset:
         if name not in given:
             yield Warned(
                 "unset-register",

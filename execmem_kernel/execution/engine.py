@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
 
 from execmem_kernel import errors
 from execmem_kernel.assembly.program import ListingRow, Program
@@ -41,6 +41,9 @@ class Registers(Mapping[str, int]):
     """"zmm0"/"ymm0"/"xmm0" and "k1" to their bytes, widest the CPU has."""
 
     def __getitem__(self, name: str) -> int:
+        value = self.values_.get(name)
+        if value is not None:
+            return value
         name = name.lower()
         if name in self.values_:
             return self.values_[name]
@@ -281,6 +284,16 @@ class Outcome:
         """One sentence, the same in every run: `line 2: reads 8 bytes at address 0 ...`."""
         place = "" if self.line is None else f"line {self.line}: "
         return place + (self.cause.sentence if self.cause else "returned")
+
+    def _complete(self, life: tuple[LifeEvent, ...], foreseen: tuple[Warned, ...]) -> Self:
+        """Put in what is known only when the program's memory has been released, before anybody has seen this value.
+
+        A copy with the changes (`dataclasses.replace`) would be a hundredth of a whole run.
+        """
+        object.__setattr__(self, "life", life)
+        if foreseen:
+            object.__setattr__(self, "warnings", foreseen + self.warnings)
+        return self
 
     def raise_for_fault(self) -> None:
         """Raise the `ProgramFault` that this outcome stands for; a return raises nothing.

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from execmem_kernel import linux
+from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution.engine import Limits
 from execmem_kernel.execution.layout import RETURN, RUNNER, STACK_AT_ENTRY
 
@@ -45,12 +46,18 @@ STEPS = {
 
 
 @functools.cache
-def runner() -> bytes:
-    """The runner's code, assembled by our own assembler once per process."""
+def runner() -> Program:
+    """The runner, assembled by our own assembler once per process."""
     from execmem_kernel.assembly.assembler import assemble
 
-    source = resources.files("execmem_kernel.execution").joinpath("runner.s").read_text()
-    return assemble(source).code
+    return assemble(resources.files("execmem_kernel.execution").joinpath("runner.s").read_text())
+
+
+@functools.cache
+def ready_at() -> int:
+    """Where the runner stops when the program's world is built: behind its last `int3`."""
+    program = runner()
+    return RUNNER + _HEADERS.size + program.labels["ready"] - program.address
 
 
 def system_call_filter(watched: bool) -> bytes:
@@ -100,12 +107,6 @@ def _timer(seconds: float, interval: float) -> bytes:
     return struct.pack("<4q", *pair(interval), *pair(seconds))
 
 
-@functools.cache
-def supervisor_at() -> int:
-    """Where the runner finds the supervisor's process id, the first number of its table."""
-    return RUNNER + _HEADERS.size + len(runner())
-
-
 def _last_second(limits: Limits, timed: bool) -> int:
     """When a process is killed whoever still waits for it: long after every limit; a recorded step takes no 10 ms."""
     steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
@@ -116,12 +117,11 @@ def _last_second(limits: Limits, timed: bool) -> int:
 def build(
     rows: tuple[tuple[int, int, int, int, int, int], ...],
     limits: Limits,
-    supervisor: int,
     timed: bool = True,
     watched: bool = True,
 ) -> bytes:
-    """The whole executable, for the mappings to make, the limits, and the supervisor's process."""
-    code = runner()
+    """The whole executable, for the mappings to make and the limits."""
+    code = runner().code
     mapped = sum(row[1] for row in rows)
     # A program that is stepped is stopped by the supervisor; this limit is then far off.
     cpu_s = int(max(limits.cpu_s, limits.wall_s)) + (2 if timed else 3600)
@@ -135,7 +135,7 @@ def build(
         for which, soft, hard in resource
         for most in [linux.hard_limit(which)]
     ]
-    table = [supervisor, int(watched), len(rows)]
+    table = [int(watched), len(rows)]
     for row in rows:
         table += row
     table += [STACK_AT_ENTRY, RETURN, len(resource)]
@@ -165,7 +165,7 @@ _kept: tuple[bytes, linux.Descriptors, int] = (b"", linux.Descriptors(), -1)
 
 
 @contextlib.contextmanager
-def in_memory(contents: bytes) -> Iterator[str]:
+def in_memory(contents: bytes, process: str = "self") -> Iterator[str]:
     """A path in memory under which the bytes can be executed, good until the block ends."""
     global _kept
     kept = _kept
@@ -173,7 +173,21 @@ def in_memory(contents: bytes) -> Iterator[str]:
         # The old file is closed by whoever lets go of it last: another thread may be starting it now.
         kept = _kept = (b"", linux.Descriptors(), -1)
         kept = _kept = _memory_file(contents)
-    yield f"/proc/self/fd/{kept[2]}"
+    yield f"/proc/{process}/fd/{kept[2]}"
+
+
+def in_our_memory(contents: bytes) -> contextlib.AbstractContextManager[str]:
+    """The same by our own process id, where the kernel has the entries of /proc ready; some hosts refuse it."""
+    return in_memory(contents, _own_name(os.getpid()))
+
+
+@functools.lru_cache(1)
+def _own_name(number: int) -> str:
+    """What /proc calls this process: by its number only if /proc counts as we do, which it need not in a container."""
+    try:
+        return str(number) if os.readlink("/proc/self") == str(number) else "self"
+    except OSError:
+        return "self"
 
 
 def _memory_file(contents: bytes) -> tuple[bytes, linux.Descriptors, int]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol, SupportsIndex
 
@@ -68,10 +69,8 @@ class Mapping_:
         """Address, size, protection, flags, descriptor, offset: the six arguments of mmap."""
         if self.offset is None:
             flags, descriptor = MAP_PRIVATE | MAP_ANONYMOUS, 2**64 - 1
-        elif self.descriptor is None:
-            flags, descriptor = MAP_SHARED, CODE_DESCRIPTOR
         else:
-            flags, descriptor = MAP_PRIVATE, self.descriptor
+            flags, descriptor = MAP_PRIVATE, CODE_DESCRIPTOR if self.descriptor is None else self.descriptor
         flags |= MAP_FIXED_NOREPLACE
         return self.address, self.size, PROTECTIONS[self.protection], flags, descriptor, self.offset or 0
 
@@ -180,6 +179,18 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
     Raises:
         ValueError: A segment or a buffer cannot lie where it was asked to.
     """
+    if call.buffers or beside is not None:
+        return _plan(call, beside)
+    return _plain(call.program, None if call.backing is None else call.backing[1])
+
+
+@lru_cache(8)
+def _plain(program: Program, backing_at: int | None) -> Layout:
+    """The layout of a program alone: the same in each of its runs."""
+    return _plan(Call(program, backing=None if backing_at is None else (-1, backing_at, 0)), None)
+
+
+def _plan(call: Call, beside: Beside | None) -> Layout:
     program: Program = call.program
     taken = [
         (STACK_START - PAGE, STACK_END + PAGE, "stack"),

@@ -731,17 +731,21 @@ def _put_status(guest: Guest, address: int, inode: int, mode: int, size: int) ->
 # ---- before the run --------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def library_for(program: Program) -> Iterator[Library | None]:
-    """The C library for a program that declares functions of it; None for one that does not.
+def library_for(program: Program) -> contextlib.AbstractContextManager[Library | None]:
+    """The C library for a program that declares functions of it, until the block ends; None for one that does not.
 
     Raises:
         AssemblyError: A name it declares is not in the C library, or could only fail.
         EngineUnavailableError: This host has no GNU C library.
     """
-    if not program.externs:
-        yield None
-        return
+    return _opened(program) if program.externs else _NONE
+
+
+_NONE = contextlib.nullcontext(None)
+
+
+@contextlib.contextmanager
+def _opened(program: Program) -> Iterator[Library]:
     host = _host()
     held = linux.Descriptors()
     try:

@@ -1,12 +1,11 @@
 # The runner: what happens in a program's process before the program does.
 #
-# The supervisor (supervisor.py) starts this as a static executable with no arguments and no environment. It builds the
-# program's world from a table, locks the door behind itself, and stops; the supervisor then sets the program's
+# The supervisor (supervisor.py) starts this as a static executable with no environment, and with its own process id for
+# the only argument. It builds the program's world from a table, locks the door behind itself, and stops; the supervisor then sets the program's
 # registers and lets it go. The program never comes back here: a return is recognised from outside.
 #
 # The table follows the code at `parameters`, written by the supervisor in the order it is read here, 8 bytes a number:
 #
-#     the supervisor's process id
 #     1 to be watched by the supervisor (ptrace), 0 to report its own faults (the second half of this file)
 #     how many mappings;  then for each: address, size, protection, flags, descriptor, offset
 #     where the return address goes, and the return address
@@ -27,9 +26,20 @@ start:
         mov     edi, 1                  #   PR_SET_PDEATHSIG
         mov     esi, 9                  #   SIGKILL
         syscall
+        mov     rsi, [rsp + 8]          # argv[0]: its process id, eight letters from `a`, the highest four bits first.
+        xor     edi, edi                # Not in the table: a program can read that page, and runs would differ.
+        mov     ecx, 8
+next_letter:
+        movzx   eax, byte ptr [rsi]
+        sub     eax, 'a'
+        shl     edi, 4
+        or      edi, eax
+        inc     rsi
+        dec     ecx
+        jnz     next_letter
         mov     eax, 110                # getppid
         syscall
-        cmp     rax, [rbx]
+        cmp     rax, rdi
         jne     fail
 
 # Nothing mapped above 4 GiB: not the stack this process began with, not the kernel's vdso. A kernel that seals its
@@ -43,8 +53,8 @@ start:
 
 # Map the program's segments, stack and buffers, each where the table says. MAP_FIXED_NOREPLACE is among the flags.
         mov     r15d, 2
-        mov     r12, [rbx + 16]         # how many
-        add     rbx, 24                 # the first mapping
+        mov     r12, [rbx + 8]          # how many
+        add     rbx, 16                 # the first mapping
 next_mapping:
         test    r12, r12
         jz      mapped
@@ -77,7 +87,7 @@ mapped:
         mov     eax, 3                  # close
         syscall
         mov     edi, 3                  #   from 3 where nobody watches
-        cmp     qword ptr [r13 + 8], 0
+        cmp     qword ptr [r13], 0
         je      close_them
         xor     edi, edi                #   from 0
 close_them:
@@ -108,7 +118,7 @@ limited:
 
 # The supervisor watches from here on: every signal stops this process and is shown to the supervisor first.
         lea     r13, [rip + parameters]
-        cmp     qword ptr [r13 + 8], 0
+        cmp     qword ptr [r13], 0
         je      prepare_reporting       # this host has no ptrace: see the second half
         mov     r15d, 4
         mov     eax, 101                # ptrace
@@ -180,9 +190,10 @@ no_third_clock:
         jnz     fail
 
 # Ready. The supervisor takes over here; this instruction is never returned from.
-        cmp     qword ptr [r13 + 8], 0
+        cmp     qword ptr [r13], 0
         je      enter
         int3
+ready:
 
 # ---- The second half: where a host refuses ptrace, the process reports what happened to it itself ----
 #

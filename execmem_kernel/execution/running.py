@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import operator
 import random
 from collections.abc import Iterator, Mapping
@@ -96,13 +97,17 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     with placed(owner, call, name) as (memory, ready):
         engine: Engine = Supervisor()
         outcome = engine.run(ready)
-    size = len(call.program.code)
-    kinds = ("run" if kind == "called" else kind for kind in owner.life_of(memory))
-    life = tuple(LifeEvent(kind, size) for kind in kinds)
+    life = _life(owner.life_of(memory), len(call.program.code))
     foreseen = _unavailable_here(call.program)
     if isinstance(outcome, Faulted):
         foreseen = tuple(warned for warned in foreseen if warned.line != outcome.line)  # its sentence says it
-    return dataclasses.replace(outcome, life=life, warnings=foreseen + outcome.warnings)
+    return outcome._complete(life, foreseen)
+
+
+@functools.lru_cache(64)
+def _life(kinds: tuple[str, ...], size: int) -> tuple[LifeEvent, ...]:
+    """What happened to a program's memory, in the words of an outcome."""
+    return tuple(LifeEvent("run" if kind == "called" else kind, size) for kind in kinds)
 
 
 def _unavailable_here(program: Program) -> tuple[Warned, ...]:
@@ -128,7 +133,7 @@ def _unavailable_here(program: Program) -> tuple[Warned, ...]:
 def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[ExecutableMemory, Call]]:
     """A region of `owner`'s with the call's code in it, until the block ends, and the call that runs it there."""
     with stop_button.held():
-        memory = owner.allocate(call.program.code, name=name, pages=True)
+        memory = owner.allocate(call.program.code, name=name, pages=True, mapped=False)
         with memory, memory.pinned():
             yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)
 

@@ -27,9 +27,10 @@ _HELD = tuple(map(int, (SIGINT, SIGALRM, SIGCHLD, SIGHUP, SIGPROF, SIGTERM, SIGU
 class _Button:
     """The state of the button, and of all that is like it, during the main thread's run."""
 
-    __slots__ = ("done", "handlers", "pressed", "works")
+    __slots__ = ("done", "handlers", "pressed", "thread", "works")
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self.handlers: dict[int, _Handler] = {}
         self.pressed: list[int] = []
         self.works = False
@@ -65,8 +66,7 @@ def held() -> Iterator[None]:
         return
     button = _Button()
     try:
-        for number in _HELD:
-            handler = getsignal(number)
+        for number, handler in zip(_HELD, map(getsignal, _HELD), strict=True):
             if callable(handler):
                 button.handlers[number] = handler
                 signal(number, button.press)
@@ -95,7 +95,7 @@ def held() -> Iterator[None]:
 def waiting(wait: Callable[[], _Result]) -> _Result:
     """Make a call that may take long; pressing the button ends it."""
     button = _button
-    if button is None or threading.current_thread() is not threading.main_thread():
+    if button is None or threading.get_ident() != button.thread:
         return wait()
     button.works = True
     try:

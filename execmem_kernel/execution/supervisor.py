@@ -14,7 +14,6 @@ import os
 import random
 import re
 import signal
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -49,6 +48,8 @@ FRESH = MappingProxyType(
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
 )
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
+_SHOWN = (*GENERAL, "rip", "rflags")
+_shown = operator.itemgetter(*_SHOWN)
 _VECTOR, _MASK_REGISTER = re.compile(r"([xyz])mm\d{1,2}"), re.compile(r"k\d{1,2}")
 
 
@@ -101,7 +102,7 @@ class Guest:
             WorkerLostError: The runner ended before it was ready, for no reason that we know.
         """
         rows = tuple(mapping.row for mapping in plan.mappings)
-        contents = image.build(rows, call.limits, os.getpid(), timed)
+        contents = image.build(rows, call.limits, timed)
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
         descriptors |= {number: number for number in plan.descriptors}
         self._spawn(contents, descriptors)
@@ -112,7 +113,7 @@ class Guest:
             self.child.resume(linux.PTRACE_CONT)
             status = stop_button.waiting(self.child.wait)
         if os.WIFSTOPPED(status) and (
-            status != stepping.TRAPPED or self.child.signal_information()[1] != faults.BY_KERNEL
+            status != stepping.TRAPPED or self.child.instruction_pointer() != image.ready_at()
         ):
             raise WorkerLostError(f"the runner was stopped before the program began (wait status {status:#x})")
         if not os.WIFSTOPPED(status):
@@ -123,14 +124,13 @@ class Guest:
                 f"this host does not let a program be run apart from the notebook: {step}"
             )
         self.child.set_options(linux.PTRACE_O_EXITKILL | linux.PTRACE_O_TRACESECCOMP | linux.PTRACE_O_TRACESYSGOOD)
-        self.child.clear_word(image.supervisor_at())  # a process id would make runs differ, and is nobody's business
         for address, data in plan.contents:
             self.poke(address, data)
 
     def _spawn(self, contents: bytes, descriptors: dict[int, int]) -> None:
         """Execute the runner from memory, or from a file where the host does not allow that."""
         refusals = []
-        for place in (image.in_memory, image.in_file):
+        for place in (image.in_our_memory, image.in_memory, image.in_file):
             try:
                 with place(contents) as path:
                     self.child.spawn(path, descriptors, _BLOCKED)
@@ -145,6 +145,17 @@ class Guest:
             f"this host does not execute the runner that programs start from ({'; '.join(refusals)}); "
             "a cache folder (XDG_CACHE_HOME) on a file system without noexec would do"
         )
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the process whatever happens: a stop button pressed during the clean-up comes after the clean-up."""
+        try:
+            self.end()
+        except BaseException:
+            self.end()
+            raise
 
     def end(self) -> None:
         """Kill the process, wait for it, and close what reads its memory; harmless twice."""
@@ -230,7 +241,7 @@ class Supervisor:
         try:
             with libc.library_for(call.program) as library:
                 plan = layout.plan(call, library)
-                with _one_cpu(), ended(guest):
+                with _OneProcessor(), guest:
                     return Run(call, plan, guest, library).outcome()
         except ChildProcessError as error:
             raise WorkerLostError(_TAKEN) from error
@@ -251,37 +262,28 @@ def _initial_state(child: linux.Child) -> bytes:
     return _fresh_state
 
 
-@contextlib.contextmanager
-def _one_cpu() -> Iterator[None]:
-    """Keep this thread, and the process it starts, on the processor it is on.
+class _OneProcessor:
+    """Keeps this thread, and the process it starts, on the processor it is on.
 
     Every stop hands the processor over; to an idle other one, that costs ten times as much.
     """
-    allowed: set[int] = set()
-    try:
-        with contextlib.suppress(OSError):
-            allowed = os.sched_getaffinity(0)
-            cpu = linux.current_cpu()
-            if cpu is not None and len(allowed) > 1:
-                os.sched_setaffinity(0, {cpu})
-        yield
-    finally:
-        if len(allowed) > 1:
-            with contextlib.suppress(OSError):
-                os.sched_setaffinity(0, allowed)
 
+    __slots__ = ("_allowed",)
 
-@contextlib.contextmanager
-def ended(guest: Guest) -> Iterator[None]:
-    """End the process whatever happens: a stop button pressed during the clean-up comes after the clean-up."""
-    try:
-        yield
-    finally:
+    def __enter__(self) -> None:
+        self._allowed: set[int] = set()
         try:
-            guest.end()
-        except BaseException:
-            guest.end()
-            raise
+            self._allowed = os.sched_getaffinity(0)
+            cpu = linux.current_cpu()
+            if cpu is not None and len(self._allowed) > 1:
+                os.sched_setaffinity(0, {cpu})
+        except OSError:
+            pass
+
+    def __exit__(self, *_error: object) -> None:
+        if len(self._allowed) > 1:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, self._allowed)
 
 
 def replay(call: Call, steps: int) -> tuple[Trace | None, int]:
@@ -290,7 +292,7 @@ def replay(call: Call, steps: int) -> tuple[Trace | None, int]:
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
     )
     guest = Guest()
-    with libc.library_for(call.program) as library, ended(guest):
+    with libc.library_for(call.program) as library, guest:
         run = Run(call, layout.plan(call, library), guest, library)
         kind, _ = run.to_the_end()
         return (None, 0) if kind is TimedOut else (run.trace, run.raw["rip"])
@@ -300,7 +302,7 @@ def left_behind(call: Call, buffer: str) -> bytes | None:
     """What a call leaves in one of its buffers, however it ends; None if it made system calls. Nothing is explained."""
     guest = Guest()
     plan = layout.plan(call, None)
-    with _one_cpu(), ended(guest):
+    with _OneProcessor(), guest:
         run = Run(call, plan, guest, None)
         run.to_the_end()
         place = plan.buffers[buffer]
@@ -436,9 +438,11 @@ class Run:
 
     def _value(self, name: str, value: int | str) -> int:
         bits = 64
-        if vector := _VECTOR.fullmatch(str(name)):
+        if name in FRESH:
+            pass
+        elif vector := _VECTOR.fullmatch(str(name)):
             bits = {"x": 128, "y": 256, "z": 512}[vector[1]]
-        elif name not in GENERAL and name != "rflags" and not _MASK_REGISTER.fullmatch(str(name)):
+        elif not _MASK_REGISTER.fullmatch(str(name)):
             whole = PARTS.get(name, (None,))[0]
             hint = f"; set the whole of it, {whole}" if whole else ""
             if str(name) != (lower := str(name).lower()):
@@ -457,9 +461,8 @@ class Run:
         return number & ((1 << bits) - 1)
 
     def _registers(self) -> Registers:
-        values = {name: self.raw[name] for name in GENERAL}
-        values["rip"] = self.raw["rip"]
-        values["rflags"] = self.raw["rflags"] & ~RESUME_FLAG
+        values = dict(zip(_SHOWN, _shown(self.raw), strict=True))
+        values["rflags"] &= ~RESUME_FLAG
         return Registers(MappingProxyType(values), vectors.Lazy(self.extended))
 
     def _history(self) -> Trace | None:

@@ -68,7 +68,7 @@ class GuestWitness:
             raise EngineUnavailableError("this host refuses ptrace, and the C library cannot be linked without it")
         plan = layout.plan(call)
         world = _World(plan, call)
-        with supervisor.ended(world):
+        with world:
             return _Testimony(call, plan, world).outcome()
 
 
@@ -125,7 +125,7 @@ class _World(supervisor.Guest):
 
     def launch(self, call: Call) -> tuple[int, int]:
         """Start the process; the ends from which its stdout and stderr are read."""
-        contents = image.build(tuple(self.rows), call.limits, os.getpid(), True, False)
+        contents = image.build(tuple(self.rows), call.limits, True, False)
         held, theirs = self._descriptors, linux.Descriptors()
         try:
             pipes = []

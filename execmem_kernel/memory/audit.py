@@ -141,7 +141,7 @@ def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = Non
     foreign = _without(executable, owned)
     for block in blocks:
         kind: Kind = "scoped" if block.scopes or block.pins else "lost" if block.manual else "reachable"
-        if _without([(block.address, block.address + block.capacity)], everything):
+        if block.region.mapped and _without([(block.address, block.address + block.capacity)], everything):
             kind = "vanished"
         held_by = held.get(id(block), ()) if kind == "reachable" else ()
         findings.append(_finding(kind, block, now, held_by))

@@ -75,6 +75,8 @@ _WHOLE = "allocated, written, sealed"
 """One entry of the ring for three events that came together."""
 _PARTS = {_WHOLE: ("allocated", "written", "sealed")}
 _TRIES = 16
+_ELSEWHERE_BITS = 40
+"""Blocks that are not mapped here have numbers below zero for addresses, so far apart that none reaches another."""
 _GROUPS = 256
 _ANONYMOUS: Backend = "anonymous"
 _USER_END = 0x7FFF_FFFF_F000
@@ -293,6 +295,7 @@ class CodeMemoryManager:
         address: int | None = None,
         near: int | None = None,
         pages: bool | None = None,
+        mapped: bool = True,
     ) -> ExecutableMemory:
         """Hand out executable memory: so many bytes, filled with int3, or code, which is written and sealed at once.
 
@@ -303,6 +306,8 @@ class CodeMemoryManager:
             near: It must be within reach of a 32-bit branch from and to this address.
             pages: True for pages of its own between guard pages, False for a block from the pool; None lets the
                 manager choose: the pool for small blocks.
+            mapped: False for code that only another process is to map, from `backing()`: it has an owner here, and no
+                address. Where this host has no memory files it is mapped here all the same.
 
         Raises:
             OutOfCodeMemoryError: The growth policy, the manager's limit or the host allows no more.
@@ -337,7 +342,13 @@ class CodeMemoryManager:
                 raise ValueError("a block from the pool cannot be placed at an address: ask for pages=True")
             block = None
             try:
-                block = None if pages else self._reserve(size, near)
+                block = None
+                if not mapped:
+                    if address is not None or near is not None:
+                        raise ValueError("memory that is not mapped here has no address: leave out address= and near=")
+                    block = self._file_block(size, name, code or b"")
+                elif not pages:
+                    block = self._reserve(size, near)
                 if block is None:
                     block = self._map_block(size, name, address, near, code or b"")
                 block.size = size
@@ -385,7 +396,7 @@ class CodeMemoryManager:
                 else:
                     self._sequence = sequence
                 self._events.append((sequence, what, block, payload - self._handed_over, self._unowned))
-                if is_tracing():
+                if is_tracing() and block.region.mapped:
                     _trace(block)
                 memory = _new_handle(ExecutableMemory)
                 memory._manager = self
@@ -541,6 +552,25 @@ class CodeMemoryManager:
         self._rounding += block.capacity
         self._withdrawn.append(block)
 
+    def _file_block(self, size: int, name: str | None, code: bytes | bytearray | memoryview) -> Block | None:
+        """A block with pages of its own that are not mapped here; None where this host has no memory files."""
+        if self._backend != "memfd":
+            return None
+        capacity = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        if self.limit - self._reserved + self._padding < capacity:
+            return None  # who maps pages here says what the rule is
+        block = Block()
+        block.address = -(self._sequence + 1) << _ELSEWHERE_BITS
+        try:
+            block.region = Region.file(capacity, _title(name), block.address, self._calls, code)
+        except OSError as error:
+            self._without_memory_files(error)
+            return None
+        block.capacity, block.offset, block.own_pages = capacity, 0, True
+        self._own += 1
+        self._reserved += capacity
+        return block
+
     def _map_block(
         self, size: int, name: str | None, address: int | None, near: int | None, code: bytes | bytearray | memoryview
     ) -> Block:
@@ -549,8 +579,7 @@ class CodeMemoryManager:
         room, rule = self._room()
         if room < capacity:
             raise self._exhausted(size, rule)
-        # The kernel takes 249 bytes, and shows them in its list of mappings.
-        title = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name or "code")[:100]
+        title = _title(name)
         failure: OSError | None = None
         region: Region | None = None
         for backend in dict.fromkeys((self._backend, _ANONYMOUS)):
@@ -761,7 +790,7 @@ class CodeMemoryManager:
             group = block.group
             group[0] -= 1
             group[1] -= size
-            if is_tracing():
+            if is_tracing() and block.region.mapped:
                 linux.untrace_memory(block.address)
             if block.own_pages:
                 self._own -= 1
@@ -1188,6 +1217,15 @@ class CodeMemoryManager:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _title(name: str | None) -> str:
+    """What the kernel's list of mappings is to say: it takes 249 bytes, and shows them to everybody."""
+    if name is None:
+        return "code"
+    if name.isascii() and name.isprintable():
+        return name[:100]
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)[:100]
 
 
 def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:

@@ -30,6 +30,7 @@ from execmem_kernel.errors import (
     InheritedMemoryError,
     MemoryInUseError,
     SealedMemoryError,
+    UnreachableError,
     UnsealedMemoryError,
 )
 from execmem_kernel.memory import places
@@ -141,6 +142,37 @@ class Region:
         region.write_descriptor, region.read_descriptor = write, read
         return region
 
+    @classmethod
+    def file(
+        cls, size: int, name: str, address: int, calls: SystemCalls, code: bytes | bytearray | memoryview
+    ) -> Region:
+        """Code in a memory file that is for another process to map, and is not mapped in this one.
+
+        Args:
+            size: Bytes of whole pages.
+            name: What the file is called.
+            address: A number below zero, by which the books tell it from the others.
+            calls: Who counts the system calls.
+            code: What comes first; int3 to the end.
+
+        Raises:
+            OSError: A system call failed; nothing is left behind.
+        """
+        region = cls(address, size, 0, "memfd", calls)
+        region.owner = 0  # there is nothing to unmap
+        region.write_descriptor = calls.make("memfd_create", linux.code_file, f"execmem:{name}")
+        try:
+            _fill_file(calls, region.write_descriptor, size, code)
+        except BaseException:
+            region.drop_writing()
+            raise
+        return region
+
+    @property
+    def mapped(self) -> bool:
+        """Whether it lies in this process's memory."""
+        return self.address >= 0
+
     @property
     def end(self) -> int:
         return self.address + self.size
@@ -168,7 +200,10 @@ class Region:
         if self.backend == "memfd":
             self.calls.make("fcntl", linux.freeze_file, self.write_descriptor)
             descriptor, self.write_descriptor = self.write_descriptor, _FROZEN
-            os.close(descriptor)
+            if self.read_descriptor < 0:
+                self.read_descriptor = descriptor  # it writes no more than the other would
+            else:
+                os.close(descriptor)
         else:
             protection = linux.PROT_READ | linux.PROT_EXEC
             self.calls.make("mprotect", linux.protect_pages, self.address, self.size, protection)
@@ -176,6 +211,8 @@ class Region:
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes as the processor fetches them."""
+        if not self.mapped:
+            return os.pread(self.read_descriptor, size, offset)
         return linux.read_memory(self.address + offset, size)
 
     def close(self) -> None:
@@ -215,7 +252,7 @@ class Region:
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # At the interpreter's end the pages stay: another thread may still be inside, and the kernel frees them.
-        if self.owner and not finalizing():
+        if (self.owner or self.read_descriptor >= 0) and not finalizing():
             with contextlib.suppress(OSError):
                 self.close()
 
@@ -346,8 +383,12 @@ class ExecutableMemory:
 
     @property
     def address(self) -> int:
-        """Where it starts."""
-        return self._open().address
+        """Where it starts.
+
+        Raises:
+            UnreachableError: It was allocated for another process to map.
+        """
+        return self._here().address
 
     @property
     def size(self) -> int:
@@ -409,7 +450,7 @@ class ExecutableMemory:
             UnsealedMemoryError: It has not been sealed.
             PrototypeError: The prototype cannot be read.
         """
-        block = self._open()
+        block = self._here()
         if block.state != "sealed":
             raise UnsealedMemoryError(f"{block.title} has not been sealed: call seal() once its code is complete")
         if _function_factory is None:
@@ -503,6 +544,13 @@ class ExecutableMemory:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"{self._block.title} cannot be pickled: its pages exist in this process only; send the bytes")
+
+    def _here(self) -> Block:
+        """The block, if it is mapped in this process."""
+        block = self._open()
+        if not block.region.mapped:
+            raise UnreachableError(f"{block.title} is for a program's own process to map: it is nowhere in this one")
+        return block
 
     def _open(self) -> Block:
         """The block, if this handle still owns it."""

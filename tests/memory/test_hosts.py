@@ -118,6 +118,8 @@ def test_without_memory_files_pages_are_writable_until_sealed() -> None:
     print(found.backend, "|", found.memory_files)
     memory = manager.allocate(64)
     print(kernel.protection_at(memory.address), memory.backing())
+    with manager.allocate(RETURN_42, mapped=False) as here_all_the_same:
+        assert kernel.call(here_all_the_same.address) == 42
     memory.write(RETURN_42); memory.seal()
     print(kernel.protection_at(memory.address), kernel.call(memory.address))
     try:

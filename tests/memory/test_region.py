@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import gc
+import mmap
 import os
 import pickle
 import threading
@@ -21,6 +22,7 @@ from execmem_kernel import (
     MemoryInUseError,
     SealedMemoryError,
     StaleAddressError,
+    UnreachableError,
     UnsealedMemoryError,
     allocate_executable_memory,
 )
@@ -89,6 +91,42 @@ def test_pages_of_ones_own_lie_between_guards(manager: CodeMemoryManager) -> Non
         assert kernel.protection_at(memory.address - 1) == "---p"
         assert kernel.protection_at(memory.address + 4095) == "r-xs"
         assert kernel.protection_at(memory.address + 4096) == "---p"
+
+
+def test_memory_for_another_process_has_an_owner_and_no_place_in_this_one(manager: CodeMemoryManager) -> None:
+    before = kernel.executable_mappings()
+    with manager.allocate(RETURN_42, name="lent", mapped=False) as memory:
+        assert kernel.executable_mappings() == before
+        backing = memory.backing()
+        assert backing is not None
+        descriptor, offset, size = backing
+        with mmap.mmap(descriptor, size, mmap.MAP_PRIVATE, mmap.PROT_READ, offset=offset) as pages:
+            assert pages[:] == RETURN_42.ljust(4096, b"\xcc")
+        with pytest.raises(PermissionError):
+            os.pwrite(descriptor, b"\x90", 0)
+        assert memory.read() == RETURN_42
+        with pytest.raises(UnreachableError, match="region 'lent' is for a program's own process to map"):
+            _ = memory.address
+        with pytest.raises(UnreachableError):
+            memory.function("int32_t lent(void)")
+        region = manager.snapshot().regions[0]
+        assert (region.name, region.size, region.state, region.place, region.owner) == (
+            "lent", 6, "sealed", "own pages", "scope",
+        )  # fmt: skip
+        numbers = manager.statistics()
+        assert (
+            numbers.payload + numbers.rounding + numbers.padding + numbers.metadata + numbers.free == numbers.reserved
+        )
+        assert [finding.kind for finding in manager.audit().findings if finding.name == "lent"] == ["scoped"]
+        for address in (0, 1, 4095, 0x1000_0000):
+            assert manager.story_of(address) == ""
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    assert manager.snapshot().regions == ()
+    assert manager.statistics().reserved == 0
+    assert manager.life_of(memory) == ("allocated", "written", "sealed", "released")
+    with pytest.raises(ValueError, match="has no address"):
+        manager.allocate(RETURN_42, mapped=False, address=0x2345_6000)
 
 
 def test_the_same_program_gets_the_same_addresses_again(manager: CodeMemoryManager) -> None:
