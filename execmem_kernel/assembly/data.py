@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from execmem_kernel.assembly import numbers
 from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fitted
-from execmem_kernel.assembly.expressions import Complaint, Expression, Number, Token, string_bytes
+from execmem_kernel.assembly.expressions import Complaint, Expression, Number, Token, Unary, string_bytes
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.names import Names
-from execmem_kernel.assembly.source import Name, Statement
+from execmem_kernel.assembly.source import Name, Statement, complement
 from execmem_kernel.assembly.values import Values, arguments_of
 
 Handler = Callable[[Statement, Line], None]
@@ -98,6 +98,8 @@ class DataDirectives:
                     "for example: dt 1.0",
                 )
         tree = self._values.expression(tokens, statement)
+        if isinstance(tree, Unary) and tree.operator == "~" and isinstance(tree.operand, Number):
+            tree = Number(complement(~tree.operand.value, size))
         if isinstance(tree, Number):
             chunk.data += fitted(tree.value, size, tokens[0].start, tokens[-1].end)
         else:
@@ -108,18 +110,20 @@ class DataDirectives:
         """MASM's `4 dup (0)`."""
         count = self._values.number(tokens[:index], chunk.statement, chunk.line)
         body = list(tokens[index + 1 :])
-        if len(body) < 2 or body[0].text != "(" or body[-1].text != ")":
+        if not body:
             raise Complaint(
                 "ASM051",
-                "`dup` needs its values in parentheses.",
+                "`dup` needs a value to repeat.",
                 tokens[index].start,
                 tokens[-1].end,
                 "for example: 4 dup (0)",
             )
+        if body[0].text == "(" and body[-1].text == ")":
+            body = body[1:-1]
         if not 0 <= count <= SIZE_LIMIT:
             raise Complaint("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
         begin = len(chunk.data)
-        inner = replace(chunk.statement, tokens=tuple(body[1:-1]))
+        inner = replace(chunk.statement, tokens=tuple(body))
         for argument in arguments_of(inner):
             self._datum(chunk, argument, size, nasm=True)
         unit = bytes(chunk.data[begin:])

@@ -125,7 +125,7 @@ CODES = MappingProxyType(
         "ASM042": ("A constant is defined by way of itself.", ".set a, b\n.set b, a\nmov eax, a"),
         "ASM043": ("There is no such numeric label in this direction.", "jmp 1f"),
         "ASM044": ("There is no such register (AT&T).", ".att_syntax\nmov %rxx, %rax"),
-        "ASM045": ("A relocation asks for a table that only a linker makes.", "mov rax, x@GOTPCREL[rip]"),
+        "ASM045": ("A relocation asks for a table that only a linker makes.", "mov rax, x@GOTTPOFF[rip]"),
         "ASM046": ("A register lacks its % (AT&T).", ".att_syntax\nmov rax, %rbx"),
         "ASM047": ("The size letter and a register disagree (AT&T).", ".att_syntax\nmovl %rax, %ebx"),
         "ASM048": ("The size letter asks for a stack of another width.", "retw"),

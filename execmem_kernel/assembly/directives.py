@@ -91,12 +91,10 @@ def _directives() -> dict[str, Directive]:
     add("default cpu float warning list map debug sectalign option assume title includelib", "ignored")
     add("org", "org", word="nasm")
     add("incbin include", "refused", word="A cell reads no files: paste what is needed into the cell.")
-    add(
-        "absolute struc endstruc istruc iend at",
-        "refused",
-        word="Structures and `absolute` are not part of this assembler; use equ for the offsets.",
-    )
+    for name in ("struc", "endstruc", "istruc", "at", "iend", "absolute"):
+        add(name, name)
     add("proc", "proc")
+    add("proto", "extern")
     add("endp ends", "ignored")
     add("end", "end")
     del table["byte_"]
@@ -150,6 +148,7 @@ NEEDS_NO_NAME = frozenset(
         "equ",
         "times",
         "proc",
+        "proto",
         "endp",
         "ends",
         *(f"res{letter}" for letter in "bwdqtoyz"),
@@ -157,7 +156,19 @@ NEEDS_NO_NAME = frozenset(
 )
 """Words that turn the word before them into a label, colon or not."""
 
-NASM_ONLY = ("section", "segment", "global", "extern", "bits", "default")
+MASM_DATA = MappingProxyType(
+    {
+        **dict.fromkeys(("byte", "sbyte"), Directive("data", 1, "db")),
+        **dict.fromkeys(("word", "sword"), Directive("data", 2, "db")),
+        **dict.fromkeys(("dword", "sdword", "real4"), Directive("data", 4, "db")),
+        **dict.fromkeys(("qword", "sqword", "real8"), Directive("data", 8, "db")),
+        **dict.fromkeys(("tbyte", "real10"), Directive("data", 10, "db")),
+        "oword": Directive("data", 16, "db"),
+    }
+)
+"""MASM's words for data behind a name; elsewhere they are sizes of operands."""
+
+NASM_ONLY = ("section", "segment", "global", "extern", "bits", "default", "struc", "istruc")
 """Words at the beginning of a line that only NASM has."""
 
 NASM_DATA = ("db", "dw", "dd", "dq", "dt", "do", "times", "resb", "resw", "resd", "resq", "equ")

@@ -642,9 +642,9 @@ def _join(operator: str, left: Expression, right: Expression, start: int, end: i
 def _negate(operator: str, operand: Expression) -> Expression:
     if operator == "+":
         return operand
-    if type(operand) is Number:
+    if type(operand) is Number and (operator != "~" or operand.value < 128):
         return Number(_apply_unary(operator, operand.value))
-    return Unary(operator, operand)
+    return Unary(operator, operand)  # what ~0x80 is depends on the size of where it goes
 
 
 def _apply_unary(operator: str, value: int) -> int:
@@ -735,6 +735,9 @@ class Value(NamedTuple):
         return sum(count for _, count in self.terms)
 
 
+LATE = ((-3, 1), (-4, -1))
+"""Terms of a constant that is defined only further down: it does not move, but GNU as leaves room as if it did."""
+
 Lookup = Callable[[Expression], Value]
 """What a Symbol, Here or SectionStart is worth; raises Complaint for what is not known."""
 
@@ -796,6 +799,17 @@ def _merge(
     for run, count in right:
         counts[run] = counts.get(run, 0) + sign * count
     return tuple((run, count) for run, count in counts.items() if count)
+
+
+def symbols_in(tree: Expression | None) -> list[Symbol]:
+    """Every name in the tree, from left to right."""
+    if isinstance(tree, Symbol):
+        return [tree]
+    if isinstance(tree, Binary):
+        return symbols_in(tree.left) + symbols_in(tree.right)
+    if isinstance(tree, Unary):
+        return symbols_in(tree.operand)
+    return symbols_in(tree.inner) if isinstance(tree, Bracket) else []
 
 
 def has_register(tree: Expression) -> bool:

@@ -13,6 +13,7 @@ from execmem_kernel.assembly import externs
 from execmem_kernel.assembly.chunks import Chunk, Definition, Label, Section, Sections
 from execmem_kernel.assembly.diagnostics import Span
 from execmem_kernel.assembly.expressions import (
+    LATE,
     Complaint,
     Dialect,
     Expression,
@@ -29,6 +30,7 @@ from execmem_kernel.assembly.forms import is_mnemonic, known_registers
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.source import SIZES, Name
 
+GOT = "GOTPCREL"
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _NUMBERED = re.compile(r"(st|k|r|xmm|ymm|zmm|mm)\(?[0-9]{1,3}\)?")
 _RANGES = {
@@ -65,6 +67,8 @@ class Names:
         self.externs: dict[str, int] = {}
         self.globals: dict[str, tuple[Line, int, int]] = {}
         """What `global` named, and where."""
+        self.kept: dict[str, Label] = {}
+        """Names whose address is kept in memory, as a linker's table keeps it, and where."""
         self.used_externs: set[str] = set()
         self.used: set[str] = set()
         self.here: Chunk | Label | None = None
@@ -295,8 +299,9 @@ class Names:
             for constant in constants:
                 if constant.place.order <= order:
                     chosen = constant
+            late = LATE if self.gnu and chosen.place.order > order else ()
             if isinstance(chosen.value, Number):
-                return Value(chosen.value.value)
+                return Value(chosen.value.value, late)
             if self._depth > 50:
                 raise Complaint("ASM042", f"`{name}` is defined by way of itself.", tree.start, tree.end)
             held, self.here = self.here, chosen.place
@@ -305,7 +310,7 @@ class Names:
                 worth = evaluate(chosen.value, self.look_up)
                 if worth.terms and worth.weight != 1:
                     self._check_sections(worth, None)
-                return worth
+                return worth._replace(terms=worth.terms + late)
             except Complaint as complaint:
                 raise Complaint(complaint.code, complaint.message, tree.start, tree.end, complaint.hint) from None
             finally:
@@ -338,8 +343,11 @@ class Names:
         raise self.unknown(tree)
 
     def _relocated(self, tree: Symbol) -> Value:
-        """`puts@PLT`: a call of something that a linker would bring."""
+        """`puts@PLT`: a call of something that a linker would bring; `x@GOTPCREL`: where the address of x is kept."""
         name, _, kind = tree.name.partition("@")
+        if kind.upper() == GOT and name in self.kept:
+            label = self.kept[name]
+            return Value(label.address, ((label.run, 1),))
         if kind.upper() != "PLT":
             raise Complaint(
                 "ASM045",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 from execmem_kernel.assembly import refusals
 from execmem_kernel.assembly.chunks import SIZE_LIMIT, Section, Sections, repeated
 from execmem_kernel.assembly.data import DataDirectives, Handler
 from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, warn_of_meanings
-from execmem_kernel.assembly.directives import DIRECTIVES
-from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Number, string_bytes
+from execmem_kernel.assembly.directives import DIRECTIVES, MASM_DATA
+from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Number, Symbol, string_bytes, symbols_in
 from execmem_kernel.assembly.findings import Findings, TooManyErrors
 from execmem_kernel.assembly.forms import is_mnemonic
 from execmem_kernel.assembly.lines import Line, check_characters
 from execmem_kernel.assembly.macros import LineReader
-from execmem_kernel.assembly.names import Names
+from execmem_kernel.assembly.names import GOT, Names
+from execmem_kernel.assembly.operands import Register
 from execmem_kernel.assembly.source import (
     Constant,
     Name,
@@ -28,6 +30,7 @@ from execmem_kernel.assembly.source import (
     separated,
     with_prefixes,
 )
+from execmem_kernel.assembly.structures import Structures
 from execmem_kernel.assembly.values import Values, arguments_of
 
 _OUTSIDE_OF_MEMORY = frozenset(("section", "return", "syntax", "set", "equ", "global", "extern", "common", "end"))
@@ -57,6 +60,7 @@ class Reader:
         self._findings = findings
         self._values = Values(names, self._rules())
         self._data = DataDirectives(sections, names, self._values)
+        self._structures = Structures(sections, names, self._values)
         self._handlers: dict[str, Handler] = {
             **self._data.handlers,
             "times": self._times,
@@ -67,6 +71,12 @@ class Reader:
             "set": self._set,
             "equ": self._equ,
             "proc": self._proc,
+            "struc": self._structures.struc,
+            "endstruc": self._structures.endstruc,
+            "absolute": self._structures.absolute,
+            "istruc": self._structures.istruc,
+            "at": self._field,
+            "iend": self._structures.iend,
             "bits": self._bits,
             "syntax": self._switch_syntax,
             "ignored": self._ignored,
@@ -181,6 +191,8 @@ class Reader:
         return name.name not in self._named
 
     def _take(self, statement: Statement, line: Line) -> None:
+        if self._structures.open and self._structures.take(statement, line):
+            return
         for name in statement.labels:
             self._names.define(name, line)
         if not statement.name:
@@ -215,6 +227,14 @@ class Reader:
         section = self._sections.current
         if section.segment not in ("text", "note"):
             if not is_mnemonic(statement.name):
+                tokens = statement.tokens
+                if len(tokens) > 1 and (directive := MASM_DATA.get(tokens[0].text.lower())) is not None:
+                    # `sum DWORD 0`: in memory for data it can be nothing else.
+                    start, end = statement.start, statement.end
+                    self._names.define(Name(line.text[start:end], start, end, colon=False), line)
+                    datum = replace(statement, name=tokens[0].text.lower(), directive=directive, tokens=tokens[1:])
+                    self._handlers["data"](datum, line)
+                    return
                 refusal = refusals.unknown(statement.name)
                 near = difflib.get_close_matches(statement.name, _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
                 section.scolded |= bool(near)  # what follows was to stand elsewhere
@@ -242,6 +262,8 @@ class Reader:
             )
         if not is_mnemonic(statement.name):
             self._findings.note_broken(line)
+        if "got" in line.text.lower():
+            self._keep_addresses(statement, line)
         chunk = self._sections.chunk("code", statement, line)
         chunk.operation = statement.ready
         if chunk.operation is None:
@@ -251,6 +273,25 @@ class Reader:
                 if form == "call":
                     chunk.limit = 0
         self._sections.break_run()
+
+    def _keep_addresses(self, statement: Statement, line: Line) -> None:
+        """`mov rax, x@GOTPCREL[rip]` loads an address from memory: put it there, as a linker would."""
+        for piece in statement.operands:
+            tree = (
+                None
+                if isinstance(piece.value, Register)
+                else (piece.value.value if isinstance(piece.value, Constant) else piece.value.displacement)
+            )
+            for symbol in symbols_in(tree):
+                name, _, kind = symbol.name.partition("@")
+                if kind.upper() != GOT or name in self._names.kept:
+                    continue
+                held, self._sections.current = self._sections.current, self._sections.open(".got", "rodata")
+                self._sections.current.alignment = 8
+                self._names.kept[name] = self._sections.place(name, line, symbol.start, symbol.end)
+                chunk = self._sections.add_data(replace(statement, labels=()), line, bytes(8))
+                chunk.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
+                self._sections.current = held
 
     def _times(self, statement: Statement, line: Line) -> None:
         inner = statement.inner
@@ -302,7 +343,14 @@ class Reader:
             data += bytes(chunk.data) if chunk.kind == "data" else repeated(chunk.fill, chunk.size)
         return data
 
+    def _field(self, statement: Statement, line: Line) -> None:
+        """`at point.x, dd 5`: fill up to the field, then what it holds."""
+        assert statement.inner is not None
+        self._structures.fill_up(statement, line)
+        self._take(statement.inner, line)
+
     def _section(self, statement: Statement, line: Line) -> None:
+        self._structures.open = False
         assert statement.directive is not None
         name = statement.directive.word
         flags = ""
@@ -462,7 +510,7 @@ def _segment_of(name: str, flags: str, statement: Statement) -> str:
         "text"), ("data", "data"), ("bss", "bss"), (".lrodata", "rodata"),
         ("_text", "text"), ("_data", "data"), ("rodata", "rodata"), (".note", "note"), (".comment", "note"),
         (".debug", "note"), (".eh_frame", "note"),
-        (".gnu", "note"), (".stab", "note"),
+        ("__text", "text"), ("__data", "data"), (".gnu", "note"), (".stab", "note"),
     ):  # fmt: skip
         if lowered == prefix or lowered.startswith((prefix + ".", prefix + "_", prefix + "$")):
             return segment

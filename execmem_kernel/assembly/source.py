@@ -16,6 +16,7 @@ from typing import Literal, NoReturn
 
 from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME, Directive, nearest_directives
 from execmem_kernel.assembly.expressions import (
+    LATE,
     Binary,
     Bracket,
     Complaint,
@@ -153,7 +154,7 @@ class Statement:
     end: int = 0
     directive: Directive | None = None
     tokens: tuple[Token, ...] = ()
-    """What follows a directive's name."""
+    """What follows the name of a directive, or of nothing known."""
     operands: tuple[Piece, ...] = ()
     prefixes: tuple[str, ...] = ()
     mask: Register | None = None
@@ -308,6 +309,15 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
         if beside in NEEDS_NO_NAME and following.kind == "name" and word not in NEEDS_NO_NAME:
             if beside == "equ":
                 return _equate(token, tokens[position + 2 :], labels, Directive("equ"), following)
+            if beside == "proto":
+                return Statement(
+                    labels=tuple(labels),
+                    name=beside,
+                    start=following.start,
+                    end=following.end,
+                    directive=DIRECTIVES[beside],
+                    tokens=(token,),
+                )
             if beside in ("endp", "ends"):
                 return Statement(
                     labels=tuple(labels),
@@ -341,6 +351,8 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
         inner = None
         if directive.kind == "times":
             inner, rest = _times(rest, token, syntax, dialect)
+        elif directive.kind == "at":
+            inner, rest = _at(rest, token, syntax, dialect)
         return Statement(
             labels=tuple(labels),
             name=word,
@@ -434,6 +446,19 @@ def _times(
     return inner, tuple(rest[: parser.position])
 
 
+def _at(rest: tuple[Token, ...], word: Token, syntax: Syntax, dialect: Dialect) -> tuple[Statement, tuple[Token, ...]]:
+    """`at FIELD, statement`: what a field of a structure holds."""
+    comma = next((index for index, token in enumerate(rest) if token.text == ","), 0)
+    if not comma or comma + 1 == len(rest):
+        raise Complaint(
+            "ASM051", "`at` needs a field and what it holds.", word.start, word.end, "for example: at point.x, dd 5"
+        )
+    inner = _statement(list(rest[comma + 1 :]), [], syntax, dialect)
+    if inner.directive is None or inner.directive.kind not in ("data", "skip", "times", "text", "float"):
+        raise Complaint("ASM051", "A field holds data, nothing else.", rest[comma + 1].start, rest[-1].end)
+    return inner, rest[:comma]
+
+
 # ---- instructions ----------------------------------------------------------------------------------------------------
 
 
@@ -498,6 +523,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         name,
         token.start,
         token.end,
+        tokens=tuple(rest),
         prefixes=tuple(prefixes),
         ready=Operation(name),
         last=tokens[-1].end,
@@ -717,6 +743,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             break
         parser.position += 1
     reach: Literal["rel", "abs", ""] = ""
+    narrow: Token | None = None
     if parser.peek() == "[":
         # Words that NASM lets stand inside: [rel x], [abs x], [qword rel x], [fs:0].
         inside = parser.position + 1
@@ -733,6 +760,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 inside += 1
             elif word in SIZES and following not in ("]", "+", "-", "*", ""):
                 words.append(inside)
+                narrow = tokens[inside] if word == "byte" else narrow
                 if following.lower() == "ptr":
                     # gcc writes `jmp [QWORD PTR table[0+rax*8]]`: the outer brackets say nothing.
                     size = SIZES[word]
@@ -744,15 +772,8 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             inside += 1
         if words:
             parser.tokens = tokens = [token for index, token in enumerate(tokens) if index not in words]
-    outside = parser.position + 1
-    if [token.text.lower() for token in tokens[outside : outside + 2]] == ["wrt", "..plt"]:
-        # NASM's `call printf wrt ..plt` and GNU's `call printf@PLT` are the same.
-        symbol = tokens[parser.position]
-        parser.tokens = tokens = [
-            *tokens[: parser.position],
-            symbol._replace(text=f"{symbol.text}@PLT", end=tokens[outside + 1].end),
-            *tokens[outside + 2 :],
-        ]
+    if any(token.text.lower() == "wrt" for token in tokens):
+        parser.tokens = tokens = _with_relocations(tokens)
     if parser.position >= len(tokens):
         last = tokens[-1]
         raise Complaint("ASM010", "An operand is missing here.", last.start, last.end)
@@ -795,7 +816,18 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
         if far:
             # NASM's far pointer has a 64-bit offset where nothing else is said, GNU as' a 32-bit one.
             size = {None: 10 if dialect == "nasm" else 6, 4: 6, 8: 10}.get(size, size)
-        return Piece(_address(tree, size, segment, reach, start, end), start, end)
+        address = _address(tree, size, segment, reach, start, end)
+        if narrow is not None and isinstance(address.displacement, Number):
+            distance = address.displacement.value
+            if not -128 <= distance <= 127:
+                raise Complaint(
+                    "ASM053",
+                    f"`byte` in brackets asks for a displacement of one byte, and {distance} does not fit.",
+                    narrow.start,
+                    narrow.end,
+                    "leave it out there; the size of the operand stands before the bracket: byte [rax]",
+                )
+        return Piece(address, start, end)
     if has_register(tree):
         raise Complaint(
             "ASM022",
@@ -807,6 +839,27 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
     if far:
         raise Complaint("ASM028", "A far jump to an address does not exist in 64-bit mode.", start, end)
     return Piece(Constant(tree, size, offset, pointer and not offset, form), start, end)
+
+
+_TABLES = {"..plt": "PLT", "..got": "GOTPCREL", "..gotpcrel": "GOTPCREL"}
+
+
+def _with_relocations(tokens: Sequence[Token]) -> list[Token]:
+    """NASM's `printf wrt ..plt` written as GNU's `printf@PLT`, which is the same."""
+    joined: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        token = tokens[index]
+        if token.text.lower() == "wrt" and joined and index + 1 < len(tokens):
+            kind = _TABLES.get(tokens[index + 1].text.lower())
+            if kind is not None and joined[-1].kind == "name":
+                symbol = joined[-1]
+                joined[-1] = symbol._replace(text=f"{symbol.text}@{kind}", end=tokens[index + 1].end)
+                index += 2
+                continue
+        joined.append(token)
+        index += 1
+    return joined
 
 
 def _closing(tokens: Sequence[Token], position: int) -> int:
@@ -1026,6 +1079,11 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
         ):
             # NASM lets the number say the size: mov [rdi], byte 5.
             operands = [replace(memory, size=size), replace(immediate, size=None)]
+        case [Register() | Memory() as first, Immediate() as immediate] if statement.name in _SIZED_BY_NUMBER:
+            value = statement.operands[1].value
+            if isinstance(value, Constant) and isinstance(value.value, Unary) and value.value.operator == "~":
+                width = register_size(first.name) if isinstance(first, Register) else first.size
+                operands = [first, replace(immediate, value=complement(immediate.value, width or 8))]
     return Operation(
         statement.name,
         tuple(operands),
@@ -1035,6 +1093,12 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
         statement.zeroing,
         statement.rounding,
     )
+
+
+def complement(value: int, size: int) -> int:
+    """What `~` makes of an unsigned number of that size: ~0x80 is 0x7f in a byte."""
+    bits = 8 * size
+    return value + (1 << bits) if -(1 << bits) <= value < -(1 << (bits - 1)) else value
 
 
 def _weight(value: Value, piece: Piece) -> int:
@@ -1085,6 +1149,14 @@ def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Loo
             return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
         return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
     name = statement.name
+    if dialect == "gnu" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
+        raise Complaint(
+            "ASM036",
+            f"`{expression_text(constant.value)}` is defined only further down: GNU as would read memory here.",
+            piece.start,
+            piece.end,
+            "define it above its first use",
+        )
     if weight and name == "movabs" and dialect == "gnu" and not constant.offset:
         return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
     if is_branch(name) and not constant.offset and len(statement.operands) == 1:

@@ -89,7 +89,7 @@ def test_the_same_instruction_in_several_spellings(spellings: tuple[str, ...], c
         "ASM051"), (".byte 1 2", "ASM011"),
         (".byte -129", "ASM053"), ("dw 70000", "ASM053"), (".data\nmov eax, 1", "ASM054"), (".bss\n.byte 1",
         "ASM055"), ("jmp far 0x1000", "ASM028"),
-        ("mov rax, x@GOTPCREL[rip]", "ASM045"), ("bits 32", "ASM059"), (".code32", "ASM059"), ("org 0x7c00",
+        ("mov rax, x@GOTTPOFF[rip]", "ASM045"), ("bits 32", "ASM059"), (".code32", "ASM059"), ("org 0x7c00",
         "ASM058"), (". = 5", "ASM058"),
     ],
 )  # fmt: skip
@@ -209,3 +209,52 @@ def test_movabs_means_the_whole_address_of_a_label() -> None:
 def test_a_far_pointer_is_as_wide_as_the_assembler_that_is_declared_has_it() -> None:
     assert assemble("section .text\njmp far [rax]").code.hex() == "48ff28"
     assert assemble(".intel_syntax noprefix\njmp far ptr [rax]").code.hex() == "ff28"
+
+
+def test_a_constant_that_gnu_as_meets_too_early_takes_the_room_it_has_there() -> None:
+    source = ".text\nadd $x, %ecx\nmov x(%rbx), %eax\npush $x\nshl $x, %eax\n.set x, 5\nadd $x, %ecx"
+    assert (
+        assemble(source, syntax="att").code.hex()
+        == "81c105000000" + "8b8305000000" + "6805000000" + "c1e005" + "83c105"
+    )
+    assert refused(".intel_syntax noprefix\nadd ecx, x\n.set x, 5") == "ASM036"  # there it would read memory
+    assert assemble("section .text\nadd ecx, x\nx equ 5").code.hex() == "83c105"
+
+
+def test_the_complement_of_an_unsigned_number_fits_where_the_number_does() -> None:
+    assert assemble("and al, ~0x80\nmov ax, ~0x8000\nret").code.hex() == "247f" + "66b8ff7f" + "c3"
+    assert assemble("and byte ptr [rax], ~0x80\nand eax, ~(1 << 31)\nret").code.hex() == "80207f" + "25ffffff7f" + "c3"
+    assert assemble(".byte ~0x80, ~0\n.long ~0x80000000").code.hex() == "7fff" + "ffffff7f"
+    assert refused("mov al, ~0x100") == "ASM108"
+    assert refused(".byte ~0x100") == "ASM053"
+
+
+def test_byte_in_brackets_is_not_forgotten() -> None:
+    assert assemble("section .text\nmov eax, [byte rsp+8]").code.hex() == "8b442408"
+    assert refused("section .text\nmov eax, [byte rsp+0xff]") == "ASM053"
+
+
+def test_an_address_from_a_linkers_table_is_kept_in_memory() -> None:
+    for source in (
+        ".intel_syntax noprefix\nmov rax, x@GOTPCREL[rip]\ncall [rip+x@GOTPCREL]\nx: ret",
+        "section .text\nmov rax, [rel x wrt ..got]\ncall [rel x wrt ..gotpcrel]\nx: ret",
+        ".att_syntax\nmovq x@GOTPCREL(%rip), %rax\ncall *x@GOTPCREL(%rip)\nx: ret",
+    ):
+        program = assemble(source)
+        text, table = program.segments
+        assert (table.name, table.protection) == ("rodata", "r--")
+        assert table.data == program.labels["x"].to_bytes(8, "little")
+        distance = table.address - text.address
+        assert (
+            text.data.hex()
+            == f"488b05{(distance - 7).to_bytes(4, 'little').hex()}ff15{(distance - 13).to_bytes(4, 'little').hex()}c3"
+        )
+
+
+def test_masm_names_its_data_by_their_sizes() -> None:
+    data = "puts PROTO\n.data\nsum DWORD 25\nmany BYTE 3 DUP (7)\nhalf REAL8 0.5\nlast SQWORD ?\n"
+    source = data + ".code\nmain PROC\nmov eax, [sum]\ncall puts\nret\nmain ENDP\nEND"
+    program = assemble(source)
+    assert program.segments[-1].data.hex() == "19000000" + "070707" + "000000000000e03f" + "0000000000000000"
+    assert list(program.externs) == ["puts"]
+    assert refused("psuh qword 5") == "ASM100"  # among instructions it is a slip
