@@ -265,13 +265,14 @@ def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]
     while trace is not None:
         frame, trace = trace.tb_frame, trace.tb_next
         if frame.f_locals is not frame.f_globals:
-            yield f"a traceback, in {frame.f_code.co_name}", frame.f_locals, _CALL_DEPTH
+            yield f"a traceback, in {frame.f_code.co_name}", dict(frame.f_locals), _CALL_DEPTH
     for running in list(sys._current_frames().values()):
         each: FrameType | None = running
         while each is not None:
             if each.f_locals is not each.f_globals and not places.is_ours(each.f_code):
-                yield f"a running call of {each.f_code.co_name}", each.f_locals, _CALL_DEPTH
+                yield f"a running call of {each.f_code.co_name}", dict(each.f_locals), _CALL_DEPTH
             each = each.f_back
+        del running  # this very frame is one of them, and would keep itself alive, with the traceback
 
 
 def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object]]:

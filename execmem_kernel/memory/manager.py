@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +38,7 @@ from execmem_kernel.errors import (
 from execmem_kernel.memory import capabilities, places
 from execmem_kernel.memory.capabilities import Capabilities
 from execmem_kernel.memory.growth import MIB, Doubling, Growth
+from execmem_kernel.memory.locks import Lock
 from execmem_kernel.memory.placement import gaps
 from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, REACH, Pool
 from execmem_kernel.memory.region import (
@@ -256,7 +256,7 @@ class CodeMemoryManager:
         self.limit = limit
         self.inherited = False
         """Whether this is a forked child's copy of its parent's manager."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._forgotten_blocks: deque[Block] = deque()
         self._calls = SystemCalls()
         self._backend: Backend = "memfd"
@@ -1204,7 +1204,7 @@ class CodeMemoryManager:
 
     def _after_fork_in_child(self) -> None:
         """Make this the child's read-only copy: nothing here may write to pages that the parent shares."""
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.inherited = True
         self._forgotten_blocks.clear()
         for pool in self._pools:
@@ -1278,7 +1278,7 @@ def _host_error(error: OSError, size: int) -> CodeMemoryError:
     )
 
 
-_session_lock = threading.Lock()
+_session_lock = Lock()
 _session: CodeMemoryManager | None = None
 
 
@@ -1321,7 +1321,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _session_lock
-    _session_lock = threading.Lock()
+    _session_lock = Lock()
     while _forking:
         _forking.pop()._after_fork_in_child()
 
