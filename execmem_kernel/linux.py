@@ -134,6 +134,16 @@ def freeze_file(descriptor: int) -> None:
     fcntl.fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 
+_fallocate = _prototype("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
+
+
+def empty_file(descriptor: int, offset: int, size: int) -> None:
+    """Give a part of a memory file back: it reads as zeros, for whoever has mapped it too. fallocate(2)."""
+    if _fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, offset, size):
+        _fail("fallocate")
+
+
 @dataclass(frozen=True, slots=True)
 class KernelMapping:
     """One line of /proc/self/maps."""
@@ -273,6 +283,14 @@ _attributes_flags = _prototype("posix_spawnattr_setflags", ctypes.c_int, ctypes.
 _attributes_mask = _prototype("posix_spawnattr_setsigmask", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _attributes_default = _prototype("posix_spawnattr_setsigdefault", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _getcpu = _prototype("sched_getcpu", ctypes.c_int)
+
+
+_getauxval = _prototype("getauxval", ctypes.c_ulong, ctypes.c_ulong)
+
+
+def bases_are_readable() -> bool:
+    """Whether a program may read and write fs_base and gs_base itself: AT_HWCAP2, HWCAP2_FSGSBASE (asm/hwcap2.h)."""
+    return bool(_getauxval(26) & 2)
 
 
 def current_cpu() -> int | None:

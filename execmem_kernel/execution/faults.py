@@ -1118,6 +1118,15 @@ def exited(name: str, status: int) -> Cause:
     )
 
 
+def unreported(signal: str) -> Cause:
+    """The cause of a program that has destroyed what reports for it, on a host without ptrace."""
+    return Cause(
+        "unreported",
+        f"ended by {signal}, and could not report where: what reports in its own process was destroyed",
+        look_at="without ptrace, memory from 0x7fe00000 on belongs to the handler that reports: leave it alone",
+    )
+
+
 def refused(text: str, reason: str, look_at: str, registers: dict[str, int]) -> Cause:
     """The cause of a system call that a program may not make."""
     return Cause(

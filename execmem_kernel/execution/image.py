@@ -16,7 +16,14 @@ from pathlib import Path
 from execmem_kernel import linux
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution.engine import Limits
-from execmem_kernel.execution.layout import RETURN, RUNNER, STACK_AT_ENTRY
+from execmem_kernel.execution.layout import (
+    MAP_FIXED_NOREPLACE,
+    MAP_SHARED,
+    RETURN,
+    RUNNER,
+    STACK_AT_ENTRY,
+    WORLD_DESCRIPTOR,
+)
 
 _HEADERS = struct.Struct("<16sHHIQQQIHHHHHH" + "IIQQQQQQ" * 2)  # Elf64_Ehdr, then two Elf64_Phdr (elf.h)
 _MFD_EXEC = 0x10  # linux/memfd.h
@@ -54,37 +61,21 @@ def runner() -> Program:
 
 
 @functools.cache
-def ready_at() -> int:
-    """Where the runner stops when the program's world is built: behind its last `int3`."""
+def address_of(label: str) -> int:
+    """Where a label of the runner's lies in a program's process."""
     program = runner()
-    return RUNNER + _HEADERS.size + program.labels["ready"] - program.address
+    return RUNNER + _HEADERS.size + program.labels[label] - program.address
 
 
 def system_call_filter(watched: bool) -> bytes:
     """A seccomp program that hands every system call to the supervisor; whichever interface it came by is noted.
 
-    Where nobody watches, `write` to 1 and 2 and both kinds of exit are let through, and every other call is a SIGSYS.
+    Where nobody watches, every call is a SIGSYS, but for those of the handler that the supervisor speaks to.
     """
     load, jump_equal, jump_at_least, verdict = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h
     number, architecture = 0, 4  # offsets in struct seccomp_data
     if not watched:
-        first_argument, trap, allow = 16, 0x00030000, 0x7FFF0000
-        instructions: tuple[tuple[int, int, int, int], ...] = (
-            (load, 0, 0, architecture),
-            (jump_equal, 1, 0, ARCHITECTURE),
-            (verdict, 0, 0, trap),
-            (load, 0, 0, number),
-            (jump_equal, 7, 0, 60),
-            (jump_equal, 6, 0, 231),
-            (jump_equal, 1, 0, 1),
-            (verdict, 0, 0, trap),
-            (load, 0, 0, first_argument),
-            (jump_equal, 2, 0, 1),
-            (jump_equal, 1, 0, 2),
-            (verdict, 0, 0, trap),
-            (verdict, 0, 0, allow),
-        )
-        return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
+        return _gate_filter()
     instructions = (
         (load, 0, 0, architecture),
         (jump_equal, 1, 0, ARCHITECTURE),
@@ -94,6 +85,44 @@ def system_call_filter(watched: bool) -> bytes:
         (verdict, 0, 0, _TRACE | X32),
         (verdict, 0, 0, _TRACE),
     )
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
+
+
+def _gate_filter() -> bytes:
+    """Of all system calls, only those that the handler's one `syscall` makes are carried out, and only harmless ones.
+
+    A program can jump there, with arguments of its own. It then can stop its own process, map pages of the file that
+    its memory comes from, unmap and protect pages, never make any executable, and set its fs_base and gs_base.
+    """
+    passed = address_of("passed")
+    load, equal, verdict = 0x20, 0x15, 0x06  # linux/bpf_common.h
+    number, architecture, came_from = 0, 4, 8  # offsets in struct seccomp_data
+    first, second, third, fourth, fifth = range(16, 56, 8)  # the lower halves of arguments; all here have 32 bits
+    # Each row: what is loaded, and where to go for which value; a row ends in a refusal, or goes on to the next one.
+    rows: list[tuple[str, int, dict[int, str], str]] = [
+        ("", architecture, {ARCHITECTURE: "from"}, "trap"),
+        ("from", came_from, {passed: "from high"}, "trap"),
+        ("from high", came_from + 4, {0: "which"}, "trap"),
+        ("which", number, {62: "kill", 9: "mmap", 10: "protection", 11: "allow", 158: "arch_prctl"}, "trap"),
+        ("kill", first, {0: "which signal"}, "trap"),  # the process's own group
+        ("which signal", second, {19: "allow"}, "trap"),  # SIGSTOP
+        ("mmap", fourth, {MAP_SHARED | MAP_FIXED_NOREPLACE: "file"}, "trap"),
+        ("file", fifth, {WORLD_DESCRIPTOR: "protection"}, "trap"),
+        ("protection", third, {0: "allow", 1: "allow", 3: "allow"}, "trap"),  # nothing, reading, reading and writing
+        ("arch_prctl", first, {0x1001: "allow", 0x1002: "allow"}, "trap"),  # ARCH_SET_GS, ARCH_SET_FS
+    ]
+    starts, at = {}, 0
+    for name, _, ways, _ in rows:
+        starts[name] = at
+        at += 2 + len(ways)
+    starts |= {"trap": at, "allow": at + 1}
+    instructions = []
+    for _, offset, ways, otherwise in rows:
+        instructions.append((load, 0, 0, offset))
+        for value, target in ways.items():
+            instructions.append((equal, starts[target] - len(instructions) - 1, 0, value))
+        instructions.append((0x05, 0, 0, starts[otherwise] - len(instructions) - 1))  # a jump
+    instructions += [(verdict, 0, 0, 0x00030000), (verdict, 0, 0, 0x7FFF0000)]  # SECCOMP_RET_TRAP, SECCOMP_RET_ALLOW
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
 
 
@@ -107,10 +136,15 @@ def _timer(seconds: float, interval: float) -> bytes:
     return struct.pack("<4q", *pair(interval), *pair(seconds))
 
 
-def _last_second(limits: Limits, timed: bool) -> int:
-    """When a process is killed whoever still waits for it: long after every limit; a recorded step takes no 10 ms."""
+def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
+    """When a process is killed whoever still waits for it, as a struct timespec: long after every limit.
+
+    A recorded step takes no 10 ms. Where nobody watches, a program may have destroyed what reports its clocks; then
+    this ends it, and soon.
+    """
     steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
-    return math.ceil(max(limits.wall_s, limits.cpu_s)) + 5 + steps // 100
+    seconds = max(limits.wall_s, limits.cpu_s) + 5 if watched else limits.wall_s + 0.5
+    return struct.pack("<2q", *divmod(math.ceil((seconds + steps / 100) * 1e9), 1_000_000_000))
 
 
 @functools.lru_cache(64)
@@ -144,7 +178,7 @@ def build(
     parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
     # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
     parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
-    parts.append(_KILL + struct.pack("<4q", 0, 0, _last_second(limits, timed), 0))
+    parts.append(_KILL + bytes(16) + _last_second(limits, timed, watched))
     rules = system_call_filter(watched)
     rules_at = RUNNER + _HEADERS.size + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]

@@ -8,7 +8,7 @@
 0x71000000   the return address: a page that is never mapped, so that `ret` stops the program by itself
 0x72000000   the C library, its loader and their memory, for a program that calls it (libc.py)
 0x7fe00000   the runner, one read-only page of code that the program has no use for
-0x7ff00000   only where a host refuses ptrace: the page that reports, and a stack for the reporting
+0x7ff00000   only where a host refuses ptrace: the page of reports, and the stack of the handler that reports
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STACK_AT_ENTRY = STACK_END - 8
 RETURN = 0x7100_0000
 LIBRARIES, LIBRARIES_END = 0x7200_0000, 0x7F00_0000
 RUNNER = 0x7FE0_0000
-CONTROL, CONTROL_SIZE = 0x7FF0_0000, 0x4000
+CONTROL, CONTROL_SIZE = 0x7FF0_0000, 0x1000
 ALTERNATE_STACK, ALTERNATE_STACK_SIZE = 0x7FF1_0000, 0x1_0000
 USER_END = 0x7FFF_FFFF_F000
 """The end of the half of memory that belongs to programs."""
@@ -48,8 +48,9 @@ CANARY = 0xA5
 
 MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x01, 0x02, 0x20, 0x10_0000
 PROTECTIONS = MappingProxyType({"r--": 1, "rw-": 3, "r-x": 5})
-CODE_DESCRIPTOR = 3
-"""The descriptor under which the runner finds the pages that hold the program's code."""
+WORLD_DESCRIPTOR, CODE_DESCRIPTOR = 0, 3
+"""The descriptors under which the runner finds the memory that it shares with us where a host refuses ptrace, and the
+pages that hold the program's code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,17 +80,12 @@ mapped:
         mov     rbp, rdi                # below it is memory that may be written
         add     rbx, 16
 
-# No descriptors, but for 1 and 2 where nobody watches and `write` is real. A kernel older than 5.9 lacks this call: the
-# filter below makes whatever stays open useless.
+# No descriptors, but for 0 where nobody watches: there it is the file that memory comes from. A kernel older than 5.9
+# lacks this call: the filter below makes whatever stays open useless.
         lea     r13, [rip + parameters]
-        xor     edi, edi                #   from 0
-        mov     eax, 3                  # close
-        syscall
-        mov     edi, 3                  #   from 3 where nobody watches
+        xor     edi, edi
         cmp     qword ptr [r13], 0
-        je      close_them
-        xor     edi, edi                #   from 0
-close_them:
+        sete    dil                     #   from 0, or from 1
         mov     eax, 436                # close_range
         mov     esi, -1                 #   to the last one
         xor     edx, edx
@@ -190,49 +185,48 @@ no_third_clock:
         jnz     fail
 
 # Ready. The supervisor takes over here; this instruction is never returned from.
-        cmp     qword ptr [r13], 0
-        je      enter
         int3
 ready:
 
 # ---- The second half: where a host refuses ptrace, the process reports what happened to it itself ----
 #
-# A program that means harm can fake such a report, so what comes of it is marked. The page at `control` is shared with
-# the supervisor, and the program can reach it:
+# Every stop is a signal. Its handler notes where the kernel has put the registers, stops this process, and waits for the
+# supervisor, which reads and changes them there. A program that means harm can fake all of that, so what comes of it is
+# marked. The page at `control` and the handler's stack are shared with the supervisor, and the program can reach them:
 #
-#     0x000   1 when a report is complete
-#     0x008   signal, si_code, si_addr, and for a system call its number and architecture
-#     0x040   23 registers, as in struct sigcontext: r8 to r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags, ...
-#     0x200   registers to start with: 16 in the order they are loaded below, then flags, rip and rsp
-#     0x400   vector state, in and out, as xsave writes it
+#     0x00    the signal, the address of its siginfo_t, the address of its ucontext_t
+#     0x18    how many reports there were
+#     0x20    what the supervisor wants: 0 to go on, or a system call's number, and from 0x28 its six arguments
+#     0x58    what that system call returned
+#     0x60    1 where a program may read fs_base and gs_base, which then are at 0x68 and 0x70
 
 # A stack of its own for the handler, so that a program that has destroyed rsp is reported like any other.
 prepare_reporting:
         mov     r14d, 0x7ff00000        # control
-        mov     qword ptr [r14 + 0x300], 0x7ff10000     # stack_t: where,
-        mov     qword ptr [r14 + 0x308], 0              #   flags,
-        mov     qword ptr [r14 + 0x310], 0x10000        #   size
+        mov     qword ptr [r14 + 0x800], 0x7ff10000     # stack_t: where,
+        mov     qword ptr [r14 + 0x808], 0              #   flags,
+        mov     qword ptr [r14 + 0x810], 0x10000        #   size
         mov     r15d, 8
         mov     eax, 131                # sigaltstack
-        lea     rdi, [r14 + 0x300]
+        lea     rdi, [r14 + 0x800]
         xor     esi, esi
         syscall
         test    rax, rax
         jnz     fail
         lea     rax, [rip + handler]
-        mov     [r14 + 0x300], rax                      # struct sigaction: handler,
-        mov     eax, 0x0c000004                         #   SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
-        mov     [r14 + 0x308], rax
+        mov     [r14 + 0x800], rax                      # struct sigaction: handler,
+        mov     eax, 0x4c000004                         #   SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_NODEFER,
+        mov     [r14 + 0x808], rax
         lea     rax, [rip + fail]                       #   a restorer, which is never returned to,
-        mov     [r14 + 0x310], rax
-        mov     qword ptr [r14 + 0x318], -1             #   and every other signal held back meanwhile
+        mov     [r14 + 0x810], rax
+        mov     qword ptr [r14 + 0x818], 0              #   and no signal held back: see `handler`
         lea     r12, [rip + signals]
 next_signal:
         movzx   edi, byte ptr [r12]
         test    edi, edi
         jz      watched
         mov     eax, 13                 # rt_sigaction
-        lea     rsi, [r14 + 0x300]
+        lea     rsi, [r14 + 0x800]
         xor     edx, edx
         mov     r10d, 8
         syscall
@@ -241,64 +235,100 @@ next_signal:
         inc     r12
         jmp     next_signal
 
-# The way in: everything from the control page, by absolute addresses, since no register is free.
-enter:
+# rdi: the signal. rsi: siginfo_t. rdx: ucontext_t. The filter lets nobody, not even this handler, change which signals
+# are held back: a program could hold back its clocks. So none is, and one may arrive while the handler is at work. A
+# clock then is dropped, because it rings again; anything else is the doing of a program that has jumped in here.
+handler:
+        push    2                       # no trap flag, no alignment checks, and no nested task, which iretq would refuse
+        popfq
+        mov     rbx, rdx
+        mov     rax, [rbx + 168]        # rip
+        lea     rcx, [rip + handler]
+        sub     rax, rcx
+        cmp     rax, offset handler_end - handler
+        jae     report
+        cmp     edi, 14                 # SIGALRM
+        je      go_on
+        cmp     edi, 27                 # SIGPROF
+        je      go_on
+        cmp     edi, 24                 # SIGXCPU
+        je      go_on
+report:
+        mov     r14d, 0x7ff00000        # control
+        mov     [r14], rdi
+        mov     [r14 + 8], rsi
+        mov     [r14 + 16], rbx
+        inc     qword ptr [r14 + 24]
+        cmp     qword ptr [r14 + 0x60], 0
+        je      stop
+        rdfsbase rax
+        mov     [r14 + 0x68], rax
+        rdgsbase rax
+        mov     [r14 + 0x70], rax
+stop:
+        xor     edi, edi                # this process's own group, in which it is alone
+        mov     esi, 19                 # SIGSTOP
+        mov     eax, 62                 # kill
+        call    gate
+        mov     rax, [r14 + 0x20]       # the supervisor has let it go on: what does it want?
+        test    rax, rax
+        jz      go_on
+        mov     rdi, [r14 + 0x28]
+        mov     rsi, [r14 + 0x30]
+        mov     rdx, [r14 + 0x38]
+        mov     r10, [r14 + 0x40]
+        mov     r8,  [r14 + 0x48]
+        mov     r9,  [r14 + 0x50]
+        call    gate
+        mov     [r14 + 0x58], rax
+        jmp     stop
+
+# The only instruction of this process whose system calls are carried out; the filter knows its address.
+gate:
+        syscall
+passed:
+        ret
+
+# Back to where the signal came, by iretq and not by rt_sigreturn, which the filter lets nobody call.
+go_on:
+        mov     rsi, [rbx + 224]        # the x87 and vector state
         mov     eax, -1
         mov     edx, -1
-        mov     r14d, 0x7ff00000
-        cmp     qword ptr [r14 + 0x3f8], 0
-        je      no_vectors
-        xrstor  [r14 + 0x400]
-no_vectors:
-        mov     rsp, 0x7ff00280         # the flags lie here
-        popfq
-        mov     rax, [0x7ff00200]
-        mov     rbx, [0x7ff00208]
-        mov     rcx, [0x7ff00210]
-        mov     rdx, [0x7ff00218]
-        mov     rsi, [0x7ff00220]
-        mov     rdi, [0x7ff00228]
-        mov     rbp, [0x7ff00230]
-        mov     r8,  [0x7ff00240]
-        mov     r9,  [0x7ff00248]
-        mov     r10, [0x7ff00250]
-        mov     r11, [0x7ff00258]
-        mov     r12, [0x7ff00260]
-        mov     r13, [0x7ff00268]
-        mov     r14, [0x7ff00270]
-        mov     r15, [0x7ff00278]
-        mov     rsp, [0x7ff00290]
-        jmp     qword ptr [0x7ff00288]
-
-# rdi: the signal. rsi: siginfo_t. rdx: ucontext_t.
-handler:
-        mov     r14d, 0x7ff00000        # control
-        mov     [r14 + 8], rdi
-        movsxd  rax, dword ptr [rsi + 8]        # si_code
-        mov     [r14 + 16], rax
-        mov     rax, [rsi + 16]                 # si_addr
-        mov     [r14 + 24], rax
-        mov     rax, [rsi + 24]                 # for a system call: its number and its architecture
-        mov     [r14 + 32], rax
-        mov     r15, rdx
-        lea     rsi, [r15 + 40]                 # uc_mcontext
-        lea     rdi, [r14 + 0x40]
-        mov     ecx, 23
-        rep movsq
-        mov     rsi, [r15 + 224]                # its floating-point state
-        test    rsi, rsi
-        jz      reported
-        mov     ecx, [rsi + 480]                # how large it says it is
-        cmp     ecx, 0x2c00
-        ja      reported
-        lea     rdi, [r14 + 0x400]
-        rep movsb
-reported:
-        mov     qword ptr [r14], 1
-        xor     edi, edi
-        mov     eax, 231                # exit_group
-        syscall
-        ud2                             # not reached
+        cmp     dword ptr [rsi + 464], 0x46505853       # FP_XSTATE_MAGIC1: written by xsave
+        jne     written_by_fxsave
+        xrstor  [rsi]
+        jmp     state_loaded
+written_by_fxsave:
+        fxrstor [rsi]
+state_loaded:
+        lea     rsp, [rbx - 48]         # below all that the kernel has stored: another signal would come below this
+        mov     rax, [rbx + 168]
+        mov     [rsp], rax              # rip
+        movzx   eax, word ptr [rbx + 184]
+        mov     [rsp + 8], rax          # cs
+        mov     rax, [rbx + 176]
+        mov     [rsp + 16], rax         # flags
+        mov     rax, [rbx + 160]
+        mov     [rsp + 24], rax         # rsp
+        movzx   eax, word ptr [rbx + 190]
+        mov     [rsp + 32], rax         # ss
+        mov     r8,  [rbx + 40]
+        mov     r9,  [rbx + 48]
+        mov     r10, [rbx + 56]
+        mov     r11, [rbx + 64]
+        mov     r12, [rbx + 72]
+        mov     r13, [rbx + 80]
+        mov     r14, [rbx + 88]
+        mov     r15, [rbx + 96]
+        mov     rdi, [rbx + 104]
+        mov     rsi, [rbx + 112]
+        mov     rbp, [rbx + 120]
+        mov     rdx, [rbx + 136]
+        mov     rax, [rbx + 144]
+        mov     rcx, [rbx + 152]
+        mov     rbx, [rbx + 128]
+        iretq
+handler_end:
 
 # Everything that ends a program: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, and the clocks' SIGALRM, SIGPROF, SIGXCPU.
 signals:

@@ -26,6 +26,8 @@ SECCOMP_STOP = signal.SIGTRAP | linux.PTRACE_EVENT_SECCOMP << 8
 TRAPPED = signal.SIGTRAP << 8 | 0x7F
 """The wait status of a plain SIGTRAP stop."""
 _CODE_SELECTOR = 0x33
+_AGAIN_S = 0.05
+"""How often a clock rings once it has run out: a program that reports for itself may miss it once."""
 _RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
 
 
@@ -194,16 +196,19 @@ def alarm(child: linux.Child, limits: Limits) -> Iterator[None]:
     """A clock outside the program's process, for runs that were stepped first: its own has not been set."""
     number = signal.SIGPROF if limits.cpu_s < limits.wall_s else signal.SIGALRM
 
-    def ring() -> None:
-        if not child.ended:
-            child.send(number)
+    over = threading.Event()
 
-    timer = threading.Timer(min(limits.cpu_s, limits.wall_s), ring)
-    timer.daemon = True
-    timer.start()
+    def ring() -> None:
+        wait_s = min(limits.cpu_s, limits.wall_s)
+        while not over.wait(wait_s) and not child.ended:
+            child.send(number)
+            wait_s = _AGAIN_S
+
+    clock = threading.Thread(target=ring, daemon=True)
+    clock.start()
     try:
         yield
     finally:
         # It must not ring for whoever gets the number next; the child has not been waited for, so it has it still.
-        timer.cancel()
-        timer.join()
+        over.set()
+        clock.join()

@@ -14,8 +14,9 @@ import os
 import random
 import re
 import signal
+from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from execmem_kernel import linux
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
@@ -84,6 +85,9 @@ class PtraceRefusedError(EngineUnavailableError):
 class Guest:
     """A program's process, stopped before its first instruction; one thread's own, because ptrace is."""
 
+    witness: Literal["supervisor", "guest"] = "supervisor"
+    """Who says what happened in it."""
+
     def __init__(self) -> None:
         self.child = linux.Child()
         self._descriptors = linux.Descriptors()
@@ -101,11 +105,7 @@ class Guest:
             EngineUnavailableError: This host refuses what the runner needs.
             WorkerLostError: The runner ended before it was ready, for no reason that we know.
         """
-        rows = tuple(mapping.row for mapping in plan.mappings)
-        contents = image.build(rows, call.limits, timed)
-        descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
-        descriptors |= {number: number for number in plan.descriptors}
-        self._spawn(contents, descriptors)
+        self._launch(plan, call, timed)
         status = stop_button.waiting(self.child.wait)
         # A clock may run out in the runner: a program let go there, before the door is locked, would make real system
         # calls. The signal is dropped, and the clock rings again.
@@ -113,7 +113,7 @@ class Guest:
             self.child.resume(linux.PTRACE_CONT)
             status = stop_button.waiting(self.child.wait)
         if os.WIFSTOPPED(status) and (
-            status != stepping.TRAPPED or self.child.instruction_pointer() != image.ready_at()
+            status != stepping.TRAPPED or self.child.instruction_pointer() != image.address_of("ready")
         ):
             raise WorkerLostError(f"the runner was stopped before the program began (wait status {status:#x})")
         if not os.WIFSTOPPED(status):
@@ -126,6 +126,14 @@ class Guest:
         self.child.set_options(linux.PTRACE_O_EXITKILL | linux.PTRACE_O_TRACESECCOMP | linux.PTRACE_O_TRACESYSGOOD)
         for address, data in plan.contents:
             self.poke(address, data)
+
+    def _launch(self, plan: layout.Layout, call: Call, timed: bool) -> None:
+        """Start the runner with a table of the world to build."""
+        rows = tuple(mapping.row for mapping in plan.mappings)
+        contents = image.build(rows, call.limits, timed)
+        descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
+        descriptors |= {number: number for number in plan.descriptors}
+        self._spawn(contents, descriptors)
 
     def _spawn(self, contents: bytes, descriptors: dict[int, int]) -> None:
         """Execute the runner from memory, or from a file where the host does not allow that."""
@@ -241,7 +249,7 @@ class Supervisor:
         try:
             with libc.library_for(call.program) as library:
                 plan = layout.plan(call, library)
-                with _OneProcessor(), guest:
+                with OneProcessor(), guest:
                     return Run(call, plan, guest, library).outcome()
         except ChildProcessError as error:
             raise WorkerLostError(_TAKEN) from error
@@ -251,18 +259,18 @@ class Supervisor:
             return GuestWitness().run(call)
 
 
-_fresh_state = b""
+_fresh_states: dict[type[linux.Child], bytes] = {}
 
 
 def _initial_state(child: linux.Child) -> bytes:
     """The x87 and vector state of a process that has used neither: the same for all, so it is read once."""
-    global _fresh_state
-    if not _fresh_state:
-        _fresh_state = child.extended_state()
-    return _fresh_state
+    kind = type(child)
+    if kind not in _fresh_states:
+        _fresh_states[kind] = child.extended_state()
+    return _fresh_states[kind]
 
 
-class _OneProcessor:
+class OneProcessor:
     """Keeps this thread, and the process it starts, on the processor it is on.
 
     Every stop hands the processor over; to an idle other one, that costs ten times as much.
@@ -286,12 +294,12 @@ class _OneProcessor:
                 os.sched_setaffinity(0, self._allowed)
 
 
-def replay(call: Call, steps: int) -> tuple[Trace | None, int]:
+def replay(call: Call, steps: int, new_guest: Callable[[], Guest]) -> tuple[Trace | None, int]:
     """The first steps of a call, run again and recorded, and where they end: how did it come to this?"""
     call = dataclasses.replace(
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
     )
-    guest = Guest()
+    guest = new_guest()
     with libc.library_for(call.program) as library, guest:
         run = Run(call, layout.plan(call, library), guest, library)
         kind, _ = run.to_the_end()
@@ -302,7 +310,7 @@ def left_behind(call: Call, buffer: str) -> bytes | None:
     """What a call leaves in one of its buffers, however it ends; None if it made system calls. Nothing is explained."""
     guest = Guest()
     plan = layout.plan(call, None)
-    with _OneProcessor(), guest:
+    with OneProcessor(), guest:
         run = Run(call, plan, guest, None)
         run.to_the_end()
         place = plan.buffers[buffer]
@@ -358,6 +366,7 @@ class Run:
             system_calls=tuple(self.log),
             trace=self.trace if self.call.trace else None,
             places=self.plan.places,
+            witness=self.guest.witness,
             **details,
         )
         warnings = (*self.desk.warnings, *self._overrun())
@@ -469,7 +478,7 @@ class Run:
         """The steps that led here, recorded already or run again; None where they do not lead here."""
         trace, end = self.trace, self.raw["rip"]
         if trace is None or not self.call.trace:
-            trace, end = replay(self.call, _REPLAYED)
+            trace, end = replay(self.call, _REPLAYED, type(self.guest))
         return trace if trace is not None and trace.complete and end == self.raw["rip"] else None
 
     def signalled(self, number: int) -> Ending | None:

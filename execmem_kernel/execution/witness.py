@@ -1,285 +1,335 @@
 """The engine for hosts that refuse ptrace: the program's process reports what happened to it, and outcomes say so.
 
-The same runner, the same addresses, the same limits; but a signal handler on a stack of its own writes the registers
-into a page that is shared with us, and everything the program can write lies in one memory file that outlives its
-process. The program could write such a report itself: hence `witness="guest"`.
+The same runner, addresses, limits, system calls, steps and explanations; but what ptrace would do from outside is done
+by a signal handler in the program's process (runner.s, its second half). The handler stops its process, and waits; the
+supervisor finds the registers where the kernel has put them for the handler, and changes them there. Stops are those of
+job control, which waitpid(2) tells every parent. Memory is files that both processes have mapped, so it can be read and
+written from outside, and outlives the process.
+
+**Such a program can lie.** The handler's stack and the page it reports on are mapped in its process, and a program that
+writes there, or jumps into the handler, can report a return that never was. Hence `witness="guest"`. Nothing more comes
+of it: the filter carries out no system call but the handler's own, from one address, and these are no danger: to stop
+its own process, to map pages of its own memory file (never executable), to unmap, to protect (never executable), and to
+set fs_base.
 """
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import errno
 import fcntl
 import os
-import select
 import signal
 import struct
 import time
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from execmem_kernel import linux
-from execmem_kernel.assembly.disassembler import cpu_features
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
-from execmem_kernel.execution import faults, image, layout, stop_button, supervisor, syscalls, vectors
-from execmem_kernel.execution.engine import GENERAL, Call, Exited, Faulted, Outcome, Returned, SystemCall, TimedOut
+from execmem_kernel.execution import faults, image, layout, libc, supervisor, syscalls
+from execmem_kernel.execution.engine import Call, Faulted, Outcome, Returned, TimedOut
+from execmem_kernel.execution.reporter import Reporter, UnreportedError
 from execmem_kernel.execution.tracing import Trace
 
-WORLD_DESCRIPTOR = 4
-"""The descriptor under which the runner finds the memory file."""
-_REPORTED = (
-    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip",
-    "rflags",
-)  # fmt: skip
-"""The order of struct sigcontext (asm/sigcontext.h)."""
-_LOADED = (
-    "rax",
-    "rbx",
-    "rcx",
-    "rdx",
-    "rsi",
-    "rdi",
-    "rbp",
-    "rsp",
-    *[f"r{n}" for n in range(8, 16)],
-    "rflags",
-    "rip",
-    "rsp",
-)
-_STATE_AT, _STATE_SIZE, _HAS_STATE_AT, _LOADED_AT = 0x400, 0x2C00, 0x3F8, 0x200
-_GRACE_S = 0.5
-"""How long after its time a program that has not reported is killed."""
+_MASK = 2**64 - 1
+_REPORT = struct.Struct("<15Q")
+"""The page of the report, as runner.s describes it."""
+_COMMAND_AT, _CAN_READ_BASES_AT = 0x20, 0x60
 
 
 class GuestWitness:
-    """An engine that needs no ptrace: no steps, no emulated system calls but `write` and `exit`."""
+    """An engine that needs no ptrace."""
 
     def run(self, call: Call) -> Outcome:
         """Run it to its end or to a limit.
 
         Raises:
             ValueError: A register or a buffer cannot be what was asked for.
-            EngineUnavailableError: What is asked for cannot be done without ptrace, or the host refuses more than that.
+            EngineUnavailableError: The host refuses more than ptrace.
             WorkerLostError: The runner itself broke.
         """
-        if call.trace or call.limits.steps is not None:
-            raise EngineUnavailableError("this host refuses ptrace, and steps cannot be recorded or counted without it")
-        if call.program.externs:
-            raise EngineUnavailableError("this host refuses ptrace, and the C library cannot be linked without it")
-        plan = layout.plan(call)
-        world = _World(plan, call)
-        with world:
-            return _Testimony(call, plan, world).outcome()
+        call = dataclasses.replace(call, backing=None)  # its code is among the memory that both processes share
+        world = World()
+        with libc.library_for(call.program) as library, supervisor.OneProcessor(), world:
+            return _Testimony(call, layout.plan(call, library), world, library).outcome()
 
 
-class _World(supervisor.Guest):
-    """A program's memory as one file, which can be read when its process is gone."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the program's memory, and where it lies in which of our files."""
 
-    def __init__(self, plan: layout.Layout, call: Call) -> None:
+    start: int
+    size: int
+    file: int
+    offset: int
+    protection: str
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+    def part(self, start: int, end: int) -> _Piece:
+        """What of it lies between two addresses."""
+        start, end = max(start, self.start), min(end, self.end)
+        return dataclasses.replace(self, start=start, size=end - start, offset=self.offset + start - self.start)
+
+
+class World(supervisor.Guest):
+    """A program's process whose memory is two files of ours: one it may write, and one it may not, which holds code."""
+
+    witness = "guest"
+
+    def __init__(self) -> None:
         super().__init__()
+        self.child = self._reporter = Reporter(self)
         held = self._descriptors
-        self.file = _high(held, held.open(os.memfd_create, "world", os.MFD_CLOEXEC))
-        self.rows: list[tuple[int, int, int, int, int, int]] = []
-        self._pieces: list[tuple[int, int, int, int]] = []
-        shared = layout.MAP_SHARED | layout.MAP_FIXED_NOREPLACE
-        at = 0
-        extra = (
+        try:
+            self._file = _high(held, held.open(linux.code_file, "world"))
+            self._text = _high(held, held.open(linux.code_file, "text"))
+        except OSError as error:
+            held.close()
+            raise EngineUnavailableError(
+                f"this host refuses ptrace, and the memory files that would do instead: {error.strerror}"
+            ) from error
+        self._ends = {self._file: 0, self._text: 0}
+        self._pieces: list[_Piece] = []
+        self._began = 0.0
+
+    # ---- starting
+
+    def _launch(self, plan: layout.Layout, call: Call, timed: bool) -> None:
+        """Build the program's memory as files, and start the process that maps them."""
+        own = (
             layout.Mapping_(layout.CONTROL, layout.CONTROL_SIZE, "rw-"),
             layout.Mapping_(layout.ALTERNATE_STACK, layout.ALTERNATE_STACK_SIZE, "rw-"),
         )
-        for mapping in (*plan.mappings, *extra):
-            if mapping.offset is not None and call.backing is not None:
-                self.rows.append(mapping.row)
-                self._pieces.append((mapping.address, mapping.size, call.backing[0], mapping.offset))
-            else:
-                protection = layout.PROTECTIONS[mapping.protection]
-                self.rows.append((mapping.address, mapping.size, protection, shared, WORLD_DESCRIPTOR, at))
-                self._pieces.append((mapping.address, mapping.size, self.file, at))
-                at += mapping.size
-        os.ftruncate(self.file, at)
-        for address, data in plan.contents:
-            self.poke(address, data)
+        rows = []
+        for mapping in (*own, *plan.mappings):
+            piece = self._extend(mapping.address, mapping.size, mapping.protection)
+            rows.append(
+                (
+                    piece.start,
+                    piece.size,
+                    layout.PROTECTIONS[mapping.protection],
+                    layout.MAP_SHARED | layout.MAP_FIXED_NOREPLACE,
+                    layout.WORLD_DESCRIPTOR if piece.file == self._file else layout.CODE_DESCRIPTOR,
+                    piece.offset,
+                )
+            )
+            if mapping.descriptor is not None and mapping.offset is not None:
+                self.poke(mapping.address, os.pread(mapping.descriptor, mapping.size, mapping.offset))
+        self.poke(layout.CONTROL + _CAN_READ_BASES_AT, struct.pack("<Q", linux.bases_are_readable()))
+        contents = image.build(tuple(rows), call.limits, timed, False)
+        self._extend(layout.RUNNER, len(contents), "r--")  # mapped from its own file, but what a program may see of it
+        self.poke(layout.RUNNER, contents)
+        theirs = linux.Descriptors()
+        try:
+            try:
+                text = theirs.open(linux.reopen_read_only, self._text)
+            except OSError:  # no /proc
+                text = self._text
+            descriptors = {self._file: layout.WORLD_DESCRIPTOR, _high(theirs, text): layout.CODE_DESCRIPTOR}
+            self._began = time.monotonic()
+            self._spawn(contents, descriptors)
+        finally:
+            theirs.close()
 
-    def _at(self, address: int) -> tuple[int, int, int] | None:
-        """The file, the offset in it, and how many bytes follow, for an address."""
-        for start, size, descriptor, offset in self._pieces:
-            if start <= address < start + size:
-                return descriptor, offset + address - start, start + size - address
-        return None
+    def _extend(self, start: int, size: int, protection: str) -> _Piece:
+        """A new piece, at the end of its file."""
+        file = self._file if "w" in protection else self._text
+        size = layout.page_ceil(size)
+        piece = _Piece(start, size, file, self._ends[file], protection)
+        try:
+            linux.resize_file(file, piece.offset + size)
+        except OSError as error:
+            raise EngineUnavailableError(
+                f"this host gives a program's memory no file that is large enough: {error.strerror}"
+            ) from error
+        self._ends[file] += size
+        self._pieces.append(piece)
+        return piece
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._began
+
+    # ---- its reports
+
+    def report(self) -> tuple[int, ...]:
+        """The page of the report."""
+        return _REPORT.unpack(self.read(layout.CONTROL, _REPORT.size))
+
+    def command(self, number: int, *arguments: int) -> None:
+        """Leave what the handler is to do next: a system call, or nothing."""
+        words = (number, *arguments, *[0] * 6)[:7]
+        self.poke(layout.CONTROL + _COMMAND_AT, struct.pack("<7Q", *(word & _MASK for word in words)))
+
+    def set_bases(self, fs: int, gs: int) -> None:
+        """Where a program cannot change them, the page says what they were set to."""
+        self.poke(layout.CONTROL + _CAN_READ_BASES_AT + 8, struct.pack("<QQ", fs, gs))
+
+    # ---- its memory
+
+    def _at(self, address: int) -> _Piece | None:
+        return next((piece for piece in self._pieces if piece.start <= address < piece.end), None)
 
     def poke(self, address: int, data: bytes) -> None:
-        """Write into the file what the process will find."""
-        place = self._at(address)
-        if place is None or os.pwrite(place[0], data, place[1]) != len(data):
-            raise WorkerLostError("the program's memory could not be written")
+        """Write anywhere in its memory, read-only memory too."""
+        while data:
+            piece = self._at(address)
+            if piece is None:
+                raise WorkerLostError("the program's memory could not be written")
+            part = data[: piece.end - address]
+            if os.pwrite(piece.file, part, piece.offset + address - piece.start) != len(part):
+                raise WorkerLostError("the program's memory could not be written")
+            address, data = address + len(part), data[len(part) :]
 
     def read(self, address: int, size: int) -> bytes:
         """The bytes there; fewer where memory ends."""
         found = b""
-        while len(found) < size and (place := self._at(address + len(found))):
-            piece = os.pread(place[0], min(size - len(found), place[2]), place[1])
-            if not piece:
+        while len(found) < size and (piece := self._at(address + len(found))) and piece.protection != "---":
+            at = address + len(found)
+            part = os.pread(piece.file, min(size - len(found), piece.end - at), piece.offset + at - piece.start)
+            if not part:
                 break
-            found += piece
+            found += part
         return found
 
-    def launch(self, call: Call) -> tuple[int, int]:
-        """Start the process; the ends from which its stdout and stderr are read."""
-        contents = image.build(tuple(self.rows), call.limits, True, False)
-        held, theirs = self._descriptors, linux.Descriptors()
-        try:
-            pipes = []
-            descriptors = {self.file: WORLD_DESCRIPTOR}
-            for number in (1, 2):
-                ours, other = os.pipe2(os.O_CLOEXEC)
-                pipes.append(held.open(int, ours))
-                descriptors[_high(theirs, theirs.open(int, other))] = number
-            if call.backing is not None:
-                descriptors[_high(theirs, call.backing[0])] = layout.CODE_DESCRIPTOR
-            self._spawn(contents, descriptors)
-        finally:
-            theirs.close()
-        return pipes[0], pipes[1]
+    def _may_write(self, address: int, size: int) -> bool:
+        end = address + size
+        while address < end:
+            piece = self._at(address)
+            if piece is None or "w" not in piece.protection:
+                return False
+            address = piece.end
+        return True
+
+    def code_at(self, address: int) -> bytes:
+        """The byte there if it is code."""
+        piece = self._at(address)
+        return self.read(address, 1) if piece is not None and piece.protection == "r-x" else b""
+
+    def _cut(self, start: int, end: int) -> list[_Piece]:
+        """Take what lies between two addresses out of its memory, and return it."""
+        taken, left = [], []
+        for piece in self._pieces:
+            if piece.end <= start or end <= piece.start:
+                left.append(piece)
+                continue
+            taken.append(piece.part(start, end))
+            left += [rest for rest in (piece.part(0, start), piece.part(end, _MASK)) if rest.size > 0]
+        self._pieces = left
+        return taken
+
+    # ---- system calls that its process makes
+
+    def carry_out(self, verdict: syscalls.Carried, raw: dict[str, int]) -> int:
+        """Let the program's process change its memory; ours, which is the same, changes with it."""
+        name = syscalls.NAMES[verdict.number]
+        result = _CARRIED[name](self, *verdict.arguments)
+        if result >= 0 and verdict.result is not None:
+            result = verdict.result
+        raw.update(rax=result & _MASK, orig_rax=_MASK)
+        self.child.set_registers(raw)
+        return result
+
+    def _mmap(self, address: int, size: int, protection: int, *_: int) -> int:
+        piece = self._extend(address, size, "rw-")
+        flags = layout.MAP_SHARED | layout.MAP_FIXED_NOREPLACE
+        arguments = (address, piece.size, protection & 3, flags, layout.WORLD_DESCRIPTOR, piece.offset)
+        result = self._reporter.call(syscalls.NUMBERS["mmap"], *arguments)
+        if result != address:  # a kernel before 4.17 takes the address as a hint only
+            self._cut(address, address + piece.size)
+            if result > 0:
+                self._reporter.call(syscalls.NUMBERS["munmap"], result, piece.size)
+            return min(result, -errno.ENOMEM)
+        self._protected(address, piece.size, protection)
+        return result
+
+    def _munmap(self, address: int, size: int, *_: int) -> int:
+        result = self._reporter.call(syscalls.NUMBERS["munmap"], address, size)
+        for piece in self._cut(address, address + layout.page_ceil(size)):
+            linux.empty_file(piece.file, piece.offset, piece.size)
+        return result
+
+    def _mprotect(self, address: int, size: int, protection: int, *_: int) -> int:
+        result = self._reporter.call(syscalls.NUMBERS["mprotect"], address, size, protection & 3)
+        if result == 0:
+            self._protected(address, layout.page_ceil(size), protection)
+        return result
+
+    def _protected(self, address: int, size: int, protection: int) -> None:
+        text = {0: "---", 1: "r--"}.get(protection & 3, "rw-")
+        self._pieces += [dataclasses.replace(piece, protection=text) for piece in self._cut(address, address + size)]
+
+    def _mremap(self, address: int, old: int, new: int, _flags: int, place: int, *_: int) -> int:
+        if new <= old:
+            if new < old:
+                self._munmap(address + new, old - new)
+            return address
+        result = self._mmap(place, new, 3)
+        if result >= 0:
+            for piece in self._cut(address, address + old):
+                self._pieces.append(piece)
+                self.poke(place + piece.start - address, self.read(piece.start, piece.size))
+            self._munmap(address, old)
+        return result
+
+    def _madvise(self, address: int, size: int, *_: int) -> int:
+        for piece in self._cut(address, address + layout.page_ceil(size)):
+            self._pieces.append(piece)
+            linux.empty_file(piece.file, piece.offset, piece.size)
+        return 0
+
+
+_CARRIED: dict[str, Callable[..., int]] = {
+    "mmap": World._mmap,
+    "munmap": World._munmap,
+    "mprotect": World._mprotect,
+    "mremap": World._mremap,
+    "madvise": World._madvise,
+}
 
 
 def _high(held: linux.Descriptors, descriptor: int) -> int:
     """A copy of a descriptor far above those that the runner's process gets."""
-    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
-    return held.open(int, copy)
+    return held.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
 
 
 class _Testimony(supervisor.Run):
-    """One run, as its own process tells it."""
+    """One run, as its own process tells it; a process that dies in silence is an outcome like any other."""
 
-    guest: _World
+    guest: World
 
-    def __init__(self, call: Call, plan: layout.Layout, world: _World) -> None:
-        super().__init__(call, plan, world, None)
+    def to_the_end(self) -> supervisor.Ending:
+        """Run it; where it was ended without a report, say so."""
+        try:
+            return super().to_the_end()
+        except UnreportedError as end:
+            return self._unreported(end)
 
-    def to_the_end(self) -> tuple[type[Outcome], dict[str, Any]]:
-        """Put its registers into the page it starts from, start it, and read its report when it is gone."""
-        self._prepare()
-        stdout, stderr = self.guest.launch(self.call)
-        limit = self._collect({stdout: self.desk.stdout, stderr: self.desk.stderr})
-        status = self.guest.child.wait() if limit is None else 0
-        kind, details = self._told(status) if limit is None else self.limit_reached(limit)
-        return kind, {**details, "witness": "guest"}
-
-    def _prepare(self) -> None:
-        raw = dict(supervisor.FRESH) | self._poison()
-        raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
-        wide = {}
-        for name, value in self.call.registers.items():
-            if name in GENERAL or name == "rflags":
-                raw[name] = self._value(name, value)
-            else:
-                wide[name] = self._value(name, value)
-        self.raw = raw
-        area = bytearray(_STATE_SIZE)
-        struct.pack_into("<H", area, vectors.CONTROL_WORD, 0x37F)
-        struct.pack_into("<I", area, vectors.MXCSR, 0x1F80)
-        features = cpu_features()
-        has = 3 | (4 if "avx" in features else 0) | (0xE0 if "avx512f" in features else 0)
-        struct.pack_into("<Q", area, vectors.PRESENT_AT, has)
-        self.extended = bytes(area)
-        if wide:
-            self.extended = vectors.write(self.extended, wide)
-            loaded = bytearray(self.extended)
-            loaded[464:512] = bytes(48)  # what only ptrace keeps there
-            self.guest.poke(layout.CONTROL + _STATE_AT, bytes(loaded))
-            self.guest.poke(layout.CONTROL + _HAS_STATE_AT, struct.pack("<Q", 1))
-        self.before = self._registers()
-        values = struct.pack(f"<{len(_LOADED)}Q", *[raw[name] for name in _LOADED])
-        self.guest.poke(layout.CONTROL + _LOADED_AT, values)
-
-    def _collect(self, streams: dict[int, bytearray]) -> str | None:
-        """Read its output until it has ended; the limit that it went over, if it did."""
+    def _unreported(self, end: UnreportedError) -> supervisor.Ending:
+        if self.before is None:
+            raise end
         limits = self.call.limits
-        deadline = time.monotonic() + limits.wall_s + _GRACE_S
-        with _ending(self.guest.child.pid) as ended:
-            waiting = {ended, *streams}
-            while waiting:
-                left = max(0.0, deadline - time.monotonic())
-                ready, _, _ = stop_button.waiting(partial(select.select, list(waiting), [], [], left))
-                if not ready:
-                    return "wall"
-                for descriptor in ready:
-                    if descriptor == ended:
-                        waiting.discard(ended)
-                        continue
-                    room = limits.output_size - sum(map(len, streams.values()))
-                    data = os.read(descriptor, 65536)
-                    streams[descriptor] += data[:room]
-                    if len(data) > room:
-                        return "output"
-                    if not data:
-                        waiting.discard(descriptor)
-        return None
+        if end.number in (signal.SIGKILL, signal.SIGXCPU) and self.guest.age_s >= min(limits.wall_s, limits.cpu_s):
+            limit = "cpu" if limits.cpu_s < limits.wall_s else "wall"
+            return TimedOut, {"limit": limit, "cause": faults.limit_reached(limit, limits)}
+        if end.number == signal.SIGKILL:
+            raise end
+        name = signal.Signals(end.number).name
+        return Faulted, {"signal": name, "cause": faults.unreported(name)}
 
-    def _told(self, status: int) -> tuple[type[Outcome], dict[str, Any]]:
-        report = self.guest.read(layout.CONTROL, layout.CONTROL_SIZE)
-        complete, number, code, address, call = struct.unpack_from("<QQqQQ", report)
-        if not complete:
-            return self._untold(status)
-        values = struct.unpack_from("<19Q", report, 0x40)
-        self.raw.update(zip(_REPORTED, values, strict=False))
-        self.raw["cs"] = values[18] & 0xFFFF
-        state = bytearray(report[_STATE_AT : _STATE_AT + _STATE_SIZE])
-        state[464:472] = state[472:480]  # a signal frame keeps the components eight bytes further on
-        if any(state):
-            self.extended = bytes(state)
-        name = signal.Signals(number)
-        if name == signal.SIGSEGV and self.raw["rip"] == layout.RETURN:
+    def _flushed(self, library: libc.Library) -> supervisor.Ending:
+        try:
+            return super()._flushed(library)
+        except UnreportedError:
             return Returned, {}
-        if name in supervisor.CLOCKS:
-            return self.limit_reached(supervisor.CLOCKS[name])
-        if name == signal.SIGSYS:
-            if address >= layout.USER_END:  # the kernel has returned from its own page already
-                self.raw.update(rip=address, rsp=self.raw["rsp"] - 8)
-            return self._refused(call & 0xFFFFFFFF, call >> 32)
-        return Faulted, {"stopped_by": (number, code, address)}
-
-    def _untold(self, status: int) -> tuple[type[Outcome], dict[str, Any]]:
-        """It ended without a report: by `exit`, or because not even the handler could run."""
-        if os.WIFEXITED(status):
-            code = os.WEXITSTATUS(status)
-            return Exited, {"status": code, "cause": faults.exited("exit", code)}
-        number = os.WTERMSIG(status)
-        if number in (signal.SIGKILL, signal.SIGXCPU):
-            return TimedOut, {"limit": "cpu", "cause": faults.limit_reached("cpu", self.call.limits)}
-        return Faulted, {"stopped_by": (number, faults.BY_KERNEL, 0)}
-
-    def _refused(self, number: int, architecture: int) -> tuple[type[Outcome], dict[str, Any]]:
-        raw, program = self.raw, self.call.program
-        raw["orig_rax"] = number
-        way = image.OTHER_ARCHITECTURE if architecture != image.ARCHITECTURE else image.X32 if number >> 30 & 1 else 0
-        if way or raw["rip"] >= layout.USER_END:
-            return Faulted, {"signal": "SIGSYS", **faults.other_interface(way, program, raw, self.guest.read)}
-        row = program.row_at(raw["rip"] - 2)
-        arguments = tuple(raw[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
-        text = syscalls.decode(self.guest, number, arguments, self._describe)
-        name = syscalls.name_of(number)
-        reason, look_at = "it cannot be answered on this host, which refuses ptrace", "only write and exit can be"
-        if name not in syscalls.OFFERED:
-            verdict = self.desk.answer(self.guest, number, arguments)
-            assert isinstance(verdict, syscalls.Refused)
-            reason = verdict.reason
-        self.log.append(SystemCall(number, name, text, None if row is None else row.span.line, False))
-        return Faulted, {"signal": "SIGSYS", "row": row, "cause": faults.refused(text, reason, look_at, raw)}
 
     def _history(self) -> Trace | None:
-        """Nobody has seen the steps."""
-        return None
-
-    def _explained(self, number: int, code: int, address: int) -> dict[str, Any]:
-        return {**super()._explained(number, code, address), "witness": "guest"}
-
-
-@contextlib.contextmanager
-def _ending(pid: int) -> Iterator[int]:
-    """A descriptor that can be read when the process has ended."""
-    held = linux.Descriptors()
-    try:
-        yield held.open(os.pidfd_open, pid)
-    finally:
-        held.close()
+        try:
+            return super()._history()
+        except UnreportedError:
+            return None
