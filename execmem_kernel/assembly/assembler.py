@@ -12,6 +12,7 @@ import contextlib
 from dataclasses import replace
 from functools import lru_cache
 
+from execmem_kernel.assembly import habits
 from execmem_kernel.assembly.checks import check_constants, check_flow, check_globals, check_unused
 from execmem_kernel.assembly.chunks import SIZE_LIMIT, Chunk, Sections, fitted
 from execmem_kernel.assembly.dialects import dialect_of, is_compiled
@@ -194,14 +195,22 @@ class Assembly:
             name.text[bad.start : bad.end].lower() == statement.name for name, bad in self._findings.echoes
         ):
             refusal = replace(refusal, hint=f"for a label write `{statement.name}:`")
+        elif refusal.code == "ASM100":
+            word = chunk.line.text[start:end]
+            refusal = replace(
+                refusal,
+                message=refusal.message.replace(f"`{statement.name}`", f"`{word}`"),
+                hint=habits.unknown_word(word, statement.tokens) or refusal.hint,
+            )
         if refusal.operand is not None:
             if 0 <= refusal.operand < len(operands):
                 start, end = operands[refusal.operand].start, operands[refusal.operand].end
             elif operands:
                 end = max(piece.end for piece in operands)
-        self._findings.report(
-            "error", chunk.line, refusal.code, refusal.message, start, end, refusal.hint, refusal.forms
-        )
+        hint = refusal.hint
+        if refusal.code == "ASM104":
+            hint = habits.miscounted_in(chunk.line.text, start, end) or hint
+        self._findings.report("error", chunk.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
 
     def _check(self) -> None:
         """What can be judged only when everything has its place: values of data, counts that came out negative."""

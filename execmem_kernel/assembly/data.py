@@ -149,13 +149,14 @@ class DataDirectives:
         for tokens in arguments:
             if not tokens or any(token.kind != "string" for token in tokens):
                 token = next((token for token in tokens if token.kind != "string"), None)
+                named = token is not None and token.kind == "name"
                 start, end = (token.start, token.end) if token else (statement.start, statement.end)
                 raise Complaint(
                     "ASM051",
                     f"`{statement.name}` takes texts in quotes, separated by commas.",
                     start,
                     end,
-                    "use .byte for numbers",
+                    f'write it in quotes: "{token.text}"' if token and named else "use .byte for numbers",
                 )
             for token in tokens:
                 data += string_bytes(token, "gnu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from execmem_kernel.assembly.directives import NASM_DATA, NASM_ONLY
 from execmem_kernel.assembly.expressions import Dialect
@@ -61,6 +62,21 @@ def dialect_of(source: str) -> Dialect:
 def is_compiled(source: str) -> bool:
     """Whether a compiler wrote it."""
     return _COMPILED.search(source) is not None
+
+
+_REGISTER = re.compile(
+    r"(%)?\b(?:[re]?(?:[abcd]x|[sd]i|[sb]p)|[abcd][lh]|r(?:8|9|1[0-5])[dwb]?|xmm[0-9]+)\b", re.IGNORECASE
+)
+
+
+def is_att_throughout(lines: Sequence[Line]) -> bool:
+    """Whether three lines or more name registers with `%`, and hardly one without."""
+    counts = {True: 0, False: 0}
+    for line in lines:
+        found = _REGISTER.search(QUOTED_OR_COMMENT.sub(" ", line.text))
+        if found is not None:
+            counts[found[1] is not None] += 1
+    return counts[True] >= 3 and counts[False] * 10 <= counts[True]
 
 
 def warn_of_meanings(line: Line, dialect: Dialect, findings: Findings) -> None:

@@ -129,7 +129,9 @@ def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
                     "This quote is never closed.",
                     begin,
                     len(text.rstrip()),
-                    f"end the text with {text[begin]} on the same line",
+                    "a text with ' in it stands in double quotes"
+                    if text[begin] == "'" and text.count("'") > 2
+                    else f"end the text with {text[begin]} on the same line",
                 )
             if kind == "character":
                 tokens.append(Token("string", text[begin:position] + "'", begin, position))
@@ -472,13 +474,16 @@ class Parser:
 
     def _primary(self) -> Expression:
         if self.position >= len(self.tokens):
-            end = self.end
+            last = self.tokens[-1]
+            listing = last.text == ">" and any(token.text == "<" for token in self.tokens)
             raise Complaint(
                 "ASM010",
-                "Something is missing at the end of this line.",
-                max(0, end - 1),
-                end,
-                "a number, a name or a register",
+                f"Something is missing after `{last.text}`.",
+                last.start,
+                last.end,
+                "what a disassembler prints in < > is no part of the program: write a label"
+                if listing
+                else "a number, a name or a register",
             )
         token = self.tokens[self.position]
         kind, text = token.kind, token.text
@@ -503,7 +508,11 @@ class Parser:
                 return self._unary()
             if self.peek() == "(" and lowered not in _WORDS and not self._att:
                 raise Complaint(
-                    "ASM012", f"`{text}(...)` is not something this assembler knows.", token.start, token.end
+                    "ASM012",
+                    f"`{text}(...)` is not something this assembler knows.",
+                    token.start,
+                    token.end,
+                    f"a function is called with `call {text}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
                 )
             return Symbol(text, token.start, token.end)
         if kind == "string":
@@ -549,9 +558,19 @@ class Parser:
             )
         if text in (",", "") or text in ")]":
             raise Complaint(
-                "ASM010", "Something is missing here.", token.start, token.end, "a number, a name or a register"
+                "ASM010",
+                f"Something is missing before this `{text}`." if text else "Something is missing here.",
+                token.start,
+                token.end,
+                "a number, a name or a register",
             )
-        raise Complaint("ASM011", f"`{text}` cannot stand here.", token.start, token.end)
+        name = self.peek() if self.peek_kind() == "name" else ""
+        hint = ""
+        if name and text == "*":
+            hint = f"there is no `*{name}` as in C: memory is written [{name}]"
+        elif name and text == "&":
+            hint = f"there is no `&{name}` as in C: the address of a label is `offset {name}`, or comes from lea"
+        raise Complaint("ASM011", f"`{text}` cannot stand here.", token.start, token.end, hint)
 
     def _dollar(self, token: Token, following: Token) -> Expression:
         """`$name` is NASM's way to say that a name is a name; `$5` is AT&T."""
@@ -593,6 +612,14 @@ class Parser:
                     f"add the missing `{closing}`",
                 )
             token = self.tokens[self.position]
+            if opening.text == "[" and token.text == ",":
+                raise Complaint(
+                    "ASM013",
+                    "No comma stands in an address; or the `]` before it is missing.",
+                    token.start,
+                    token.end,
+                    "an address is a sum: [rax + rbx*8 + 16]",
+                )
             raise Complaint(
                 "ASM013",
                 f"`{closing}` was expected before `{token.text}`.",
@@ -618,7 +645,9 @@ def _bad_number(token: Token) -> Complaint:
         )
     if len(text) > 64:
         return Complaint("ASM017", "This number is longer than any register.", token.start, token.end)
-    if re.fullmatch(r"[0-9][0-9a-fA-F]*", text):
+    if text.lower().startswith("0b") and text[2:].isdigit():
+        hint = "binary has only the digits 0 and 1"
+    elif re.fullmatch(r"[0-9][0-9a-fA-F]*", text):
         hint = (
             f"hexadecimal is written 0x{text} or 0{text}h".replace("00", "0")
             if text[0] == "0"

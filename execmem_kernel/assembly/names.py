@@ -31,6 +31,7 @@ from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.source import SIZES, Name
 
 GOT = "GOTPCREL"
+_SIZES_OF_C = frozenset(("char", "short", "int", "long", "float", "double"))
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _NUMBERED = re.compile(r"(st|k|r|xmm|ymm|zmm|mm)\(?[0-9]{1,3}\)?")
 _RANGES = {
@@ -75,6 +76,8 @@ class Names:
         """Where the expression stands that is being worked out."""
         self.offset = 0
         """How far behind the start of `here`."""
+        self.defined_for_c: dict[str, str] = {}
+        """What lines like `#define N 5` say, which are comments."""
         self._depth = 0
 
     def define(self, name: Name, line: Line) -> None:
@@ -383,6 +386,12 @@ class Names:
             return f"each belongs to the label before it: write `{self.dotted[name][0].parent}{name}`"
         if (numbered := _NUMBERED.fullmatch(lowered)) is not None:
             return f"the registers are {_RANGES[numbered[1]]}"
+        if lowered in _SIZES_OF_C:
+            return "sizes are byte (8 bits), word (16), dword (32) and qword (64)"
+        if lowered in ("eflags", "rflags", "flags"):
+            return "the flags are read with pushf and pop, written with push and popf"
+        if name in self.defined_for_c:
+            return f"`#define` is a comment here: write `{name} = {self.defined_for_c[name]}`"
         if lowered == "ptr":
             return "behind `ptr` stands an address: qword ptr [rax]"
         near = difflib.get_close_matches(name, [*self.labels, *self.constants, *self.dotted], n=2, cutoff=0.6)
@@ -395,6 +404,8 @@ class Names:
             return "an instruction stands on a line of its own"
         if re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
             return f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
+        if len(lowered) == 1:
+            return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
         # Letters exchanged are the commonest slip.
         exchanged = [register for register in _FAMILIAR_REGISTERS if sorted(register) == sorted(lowered)]
         registers = exchanged or difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6)

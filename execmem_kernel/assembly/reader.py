@@ -11,7 +11,7 @@ from typing import Literal
 from execmem_kernel.assembly import refusals
 from execmem_kernel.assembly.chunks import SIZE_LIMIT, Section, Sections, repeated
 from execmem_kernel.assembly.data import DataDirectives, Handler
-from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, warn_of_meanings
+from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, is_att_throughout, warn_of_meanings
 from execmem_kernel.assembly.directives import DIRECTIVES, MASM_DATA
 from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Number, Symbol, string_bytes, symbols_in
 from execmem_kernel.assembly.findings import Findings, TooManyErrors
@@ -37,6 +37,8 @@ _OUTSIDE_OF_MEMORY = frozenset(("section", "return", "syntax", "set", "equ", "gl
 """What still counts in a section for debuggers and linkers, of which nothing is ever loaded."""
 _WORD = re.compile(r"[\w.$@?~#]+")
 _PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
+_ATT_THROUGHOUT = 'the whole cell is in AT&T syntax: write `.att_syntax` before its first line, or ask for syntax="att"'
+_DEFINED_FOR_C = re.compile(r"[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+([^\n]+)")
 _SHORT_ONLY = frozenset(("jrcxz", "jecxz", "jcxz"))
 
 
@@ -103,6 +105,9 @@ class Reader:
         Raises:
             TooManyErrors: It is past a cap, or twenty of its lines are wrong.
         """
+        for line in self._lines:
+            if (found := _DEFINED_FOR_C.match(line.text)) is not None:
+                self._names.defined_for_c[found[1]] = found[2].strip()
         for line, complaint in check_characters(self._lines):
             self._findings.complain(line, complaint)
             self._deceptive.add(line.number)
@@ -169,6 +174,11 @@ class Reader:
             except Complaint as found:
                 complaint = found
             self._findings.note_broken(line)
+            if complaint.code == "ASM020" and not dialect and is_att_throughout(self._lines):
+                translated = complaint.hint.partition(";")[0] if "in Intel" in complaint.hint else ""
+                complaint.hint = f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}"
+                self._findings.complain(line, complaint)
+                raise TooManyErrors  # every other line has the same error
             self._findings.complain(line, complaint)
 
     def _put_back_prefixes(self) -> None:
@@ -389,7 +399,7 @@ class Reader:
             self._sections.previous, self._sections.current = self._sections.current, self._sections.previous
 
     def _global(self, statement: Statement, line: Line) -> None:
-        for tokens in arguments_of(statement):
+        for tokens in arguments_of(statement) or [[]]:
             if not tokens or tokens[0].kind not in ("name", "string"):
                 raise Complaint("ASM051", f"`{statement.name}` needs a label's name.", statement.start, statement.end)
             if statement.name == ".weak":
@@ -398,9 +408,17 @@ class Reader:
             self._names.globals.setdefault(name, (line, tokens[0].start, tokens[0].end))
 
     def _extern(self, statement: Statement, line: Line) -> None:
-        for tokens in arguments_of(statement):
+        for tokens in arguments_of(statement) or [[]]:
             if not tokens or tokens[0].kind != "name":
                 raise Complaint("ASM051", f"`{statement.name}` needs a name.", statement.start, statement.end)
+            if len(tokens) > 1 and tokens[1].kind == "name":
+                raise Complaint(
+                    "ASM011",
+                    f"`{tokens[1].text}` cannot stand here.",
+                    tokens[1].start,
+                    tokens[1].end,
+                    "names are separated by commas",
+                )
             self._names.declare_extern(tokens[0].text)
 
     def _set(self, statement: Statement, line: Line) -> None:
@@ -417,7 +435,7 @@ class Reader:
                 f"`{statement.name}` needs a name and a value.",
                 statement.start,
                 statement.end,
-                "for example: SIZE = 8",
+                f"for example: {statement.name} SIZE, 8" if statement.name[0] == "." else "for example: SIZE = 8",
             )
         name = tokens[0]
         value = self._values.expression(tokens[2:], statement)

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from types import MappingProxyType
 
-from execmem_kernel.assembly import forms
+from execmem_kernel.assembly import forms, habits
 from execmem_kernel.assembly.forms import SIZE_NAMES, Form, operand_fits, register_class, register_size
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Refusal, Register, Target
 
@@ -54,7 +54,7 @@ CODES = MappingProxyType(
 
 def unknown(mnemonic: str) -> Refusal:
     """No instruction has this name."""
-    near = forms.nearest_mnemonics(mnemonic.lower())
+    near = ["ret" if name == "retn" else name for name in forms.nearest_mnemonics(mnemonic.lower())]
     hint = f"did you mean {_listed([f'`{name}`' for name in near], 'or')}?" if near else ""
     return Refusal("ASM100", f"There is no instruction named `{mnemonic}`.", None, hint)
 
@@ -379,7 +379,7 @@ def _no_form(operation: Operation) -> Refusal:
         plural = "operand" if counts == [1] else "operands"
         return Refusal(
             "ASM104", f"`{mnemonic}` takes {wanted if counts != [0] else 'no'} {plural}, and {len(operands)} {'is' if len(operands) == 1 else 'are'} given.",
-            -1, forms=_form_texts(every, operation),
+            -1, habits.miscounted(mnemonic, len(operands)), _form_texts(every, operation),
         )  # fmt: skip
     if mnemonic == "mov" and operands[0] == Register("cs"):
         return Refusal("ASM102", "`cs` cannot be written to; it changes with far jumps, calls and returns.", 0)
@@ -661,7 +661,8 @@ def _misfit_kind(operation: Operation, every: Sequence[Form]) -> Refusal:
         "ASM102",
         f"`{operation.mnemonic}` does not take these operands together.",
         -1,
-        forms=_form_texts(every, operation),
+        "it goes to a label only" if operation.mnemonic[0] == "j" and operation.mnemonic != "jmp" else "",
+        _form_texts(every, operation),
     )
 
 
@@ -681,6 +682,16 @@ def _kind_hint(operation: Operation, remaining: Sequence[Form], number: int) -> 
         return f"`{mnemonic}ps` and `{mnemonic}pd` work on vectors of numbers with a fraction, `p{mnemonic}d` and the like on integers"
     if (mnemonic[0] == "j" or mnemonic.startswith("loop")) and mnemonic != "jmp":
         return "it goes to a label only"
+    general = isinstance(operand, Register) and register_class(operand.name) in ("r8", "r16", "r32", "r64")
+    hint = habits.unfit(
+        mnemonic,
+        _operand_size(operand) if general else None,
+        vector=vector,
+        number=isinstance(operand, Immediate),
+        high=_operand_size(operation.operands[0]),
+    )
+    if hint:
+        return hint
     if isinstance(operand, Immediate) and mnemonic in ("mul", "div", "idiv", "imul", "mov", "xchg"):
         return "put the number into a register first"
     fixed = {

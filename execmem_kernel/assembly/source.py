@@ -32,9 +32,11 @@ from execmem_kernel.assembly.expressions import (
     evaluate,
     has_bracket,
     has_register,
+    number,
     tokenize,
 )
 from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size, resolve
+from execmem_kernel.assembly.habits import other_processor
 from execmem_kernel.assembly.lines import QUOTED
 from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
 
@@ -184,6 +186,9 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
         return _statement(tokens, labels, syntax, dialect)
     except Complaint as complaint:
         complaint.__traceback__ = None
+        behind = text[complaint.end :].lstrip()
+        if complaint.code == "ASM010" and behind.startswith("#") and tokens and tokens[-1].text == ",":
+            complaint.hint = "`#` begins a comment here; a number stands as it is: 5"
         if syntax == "intel" and complaint.code == "ASM020":
             complaint = _translated(complaint, tokens, dialect)
         return Statement(labels=tuple(labels), complaint=complaint)
@@ -250,6 +255,10 @@ def _translated(complaint: Complaint, tokens: list[Token], dialect: Dialect) -> 
     text = intel_text(statement)
     if not text:
         return complaint
+    for token in tokens:
+        # Numbers as they were written: 0x3c, not 60.
+        if token.kind == "number" and (value := number(token.text, dialect)) is not None:
+            text = re.sub(rf"(?<![\w.]){value}(?![\w.])", token.text, text)
     hint = f'in Intel syntax: {text}; or switch to AT&T with `.att_syntax` or syntax="att"'
     return Complaint(complaint.code, complaint.message, complaint.start, complaint.end, hint)
 
@@ -265,13 +274,17 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
         token = tokens[position]
         if token.kind not in ("name", "number"):
             break
-        if token.kind == "number" and not token.text.isdigit():
+        behind = tokens[position + 2].text if position + 2 < count else ""
+        if token.kind == "number" and (not token.text.isdigit() or (len(token.text) > 4 and _BYTES.match(behind))):
+            listing = re.fullmatch(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{6,}", token.text) or _BYTES.match(behind)
             raise Complaint(
                 "ASM030",
                 f"`{token.text}` cannot be a label.",
                 token.start,
                 token.end,
-                "a label begins with a letter, `_` or `.`",
+                "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
+                if listing
+                else "a label begins with a letter, `_` or `.`",
             )
         register = canonical_register(token.text)
         if register is not None:
@@ -288,6 +301,7 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
         position += 2
     if position == count:
         return Statement(labels=tuple(labels))
+    _check_label(tokens, position)
     if tokens[position].text == ":":
         raise Complaint(
             "ASM011",
@@ -382,6 +396,40 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     return _instruction(tokens, position, labels, syntax, dialect)
 
 
+_NEVER_LABELS = frozenset(("global", "globl", "extern", "section", "segment", "bits", "default", "times"))
+
+
+def _check_label(tokens: list[Token], position: int) -> None:
+    """`my-label:` is no name, and `global: main` no label."""
+    before = tokens[position - 2] if position > 1 else None
+    if before is not None and before.text.lower() in _NEVER_LABELS and position < len(tokens):
+        raise Complaint(
+            "ASM030",
+            f"`{before.text}` is a directive, and no label.",
+            before.start,
+            tokens[position - 1].end,
+            f"leave out the colon: `{before.text} {tokens[position].text}`",
+        )
+    end = position
+    while (
+        end + 2 < len(tokens)
+        and tokens[end].kind in ("name", "number")
+        and tokens[end + 1].text == "-"
+        and tokens[end].end == tokens[end + 1].start
+        and tokens[end + 1].end == tokens[end + 2].start
+    ):
+        end += 2
+    if end > position and end + 1 < len(tokens) and tokens[end + 1].text == ":":
+        name = "".join(token.text for token in tokens[position : end + 1])
+        raise Complaint(
+            "ASM030",
+            "A name has no hyphen in it: `-` subtracts.",
+            tokens[position].start,
+            tokens[end].end,
+            f"write `{name.replace('-', '_')}:`, here and where it is used",
+        )
+
+
 def _no_statement(token: Token, tokens: list[Token], position: int) -> Complaint:
     if token.text == "%":
         name = tokens[position + 1].text if position + 1 < len(tokens) else ""
@@ -395,20 +443,32 @@ def _no_statement(token: Token, tokens: list[Token], position: int) -> Complaint
             token.start,
             tokens[min(position + 1, len(tokens) - 1)].end,
         )
-    return Complaint(
-        "ASM003",
-        f"A line cannot begin with `{token.text}`.",
-        token.start,
-        token.end,
-        "a line is a label, an instruction, or a directive",
-    )
+    hint = "a line is a label, an instruction, or a directive"
+    if _BYTES.match(token.text) and position + 1 < len(tokens):
+        hint = "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
+    if token.kind == "number" and ((position and tokens[position - 1].text == ":") or len(tokens) == 1):
+        hint = "to store a number, name its size: `.byte 5`, `.long 5` or `.quad 5` (db, dd or dq in NASM)"
+    elif token.text in ("/", "*", "-", "\\", "!", "@"):
+        hint = "a comment begins with `#` or `;`"
+    elif token.text in ("$", ">"):
+        hint = "leave out the prompt"
+    return Complaint("ASM003", f"A line cannot begin with `{token.text}`.", token.start, token.end, hint)
+
+
+_BYTES = re.compile(r"[0-9a-fA-F]{2}\Z")
 
 
 def _equate(
     token: Token, rest: Sequence[Token], labels: list[Name], directive: Directive, operator: Token
 ) -> Statement:
     if canonical_register(token.text) is not None:
-        raise Complaint("ASM031", f"`{token.text}` is a register and cannot name a constant.", token.start, token.end)
+        hint = ""
+        if operator.text == "=" and rest:
+            value = " ".join(other.text for other in rest)
+            hint = f"to put a value into it write `mov {token.text}, {value}`"
+        raise Complaint(
+            "ASM031", f"`{token.text}` is a register and cannot name a constant.", token.start, token.end, hint
+        )
     tokens = (token, Token("op", ",", operator.start, operator.end), *rest)
     return Statement(
         labels=tuple(labels),
@@ -428,6 +488,15 @@ def _times(
     if not rest:
         raise Complaint(
             "ASM051", "`times` needs a count and what to repeat.", word.start, word.end, "for example: times 8 nop"
+        )
+    first = rest[0].text.lower()
+    if rest[0].kind == "name" and (first in NEEDS_NO_NAME or first in PREFIXES or is_mnemonic(first)):
+        raise Complaint(
+            "ASM051",
+            f"`times` needs a count before `{rest[0].text}`.",
+            word.start,
+            rest[0].end,
+            f"for example: times 8 {rest[0].text}{' 0' if first in NEEDS_NO_NAME else ''}",
         )
     parser.expression()
     body = list(rest[parser.position :])
@@ -492,15 +561,25 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     if token.kind != "name":
         raise _no_statement(token, tokens, position)
     if canonical_register(name) is not None or name in SIZES:
+        hint = other_processor(name) if name in ("bl",) else ""
         raise Complaint(
             "ASM003",
             f"A line cannot begin with `{token.text}`.",
             token.start,
             token.end,
-            "first comes the instruction, for example mov",
+            hint or "first comes the instruction, for example mov",
         )
     position += 1
-    if not is_mnemonic(name):
+    following = tokens[position] if position < len(tokens) else None
+    if name == "int" and following is not None and following.kind == "name" and not labels:
+        raise Complaint(
+            "ASM102",
+            "`int` calls an interrupt here; it declares nothing.",
+            token.start,
+            following.end,
+            f"a variable is `{following.text}: .long 5` in .data, a constant `{following.text} = 5`",
+        )
+    if not is_mnemonic(name) and not other_processor(name):
         following = tokens[position] if position < len(tokens) else None
         if following is None and dialect == "nasm" and not prefixes and not labels:
             # A NASM label may stand alone without its colon; whether it is one, the whole source tells.
@@ -620,6 +699,8 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
     rounding: str | None = None
     parser = Parser(tokens, dialect)
     count = len(tokens)
+    if count > 1:
+        _check_outside(name, tokens)
     while parser.position < count:
         begin = parser.position
         if tokens[begin].kind != "brace":
@@ -672,22 +753,82 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
     return Statement(operands=tuple(pieces), mask=mask, zeroing=zeroing, rounding=rounding)
 
 
-def _left_over(token: Token, tokens: Sequence[Token], position: int) -> Complaint:
-    if token.text == "(" and position + 1 < len(tokens) and tokens[position + 1].text == "%":
-        return Complaint(
-            "ASM020",
-            "An address in parentheses is AT&T syntax.",
-            token.start,
-            token.end,
-            "write it in square brackets: [rax+8]",
+def _check_outside(name: str, tokens: Sequence[Token]) -> None:
+    """`mov, rax, rbx` and `mov(rax, rbx)`: what stands around the operands and belongs nowhere."""
+    first, last = tokens[0], tokens[-1]
+    if first.text == ",":
+        raise Complaint(
+            "ASM011",
+            f"No comma stands between `{name}` and its operands.",
+            first.start,
+            first.end,
+            "commas separate the operands only",
         )
+    if first.text == "(" and last.text == ")":
+        depths = 0
+        for token in tokens[:-1]:
+            depths += {"(": 1, ")": -1}.get(token.text, 0)
+            if depths == 0:
+                return
+            if token.text == "," and depths == 1:
+                raise Complaint(
+                    "ASM011",
+                    "The operands stand without parentheses.",
+                    first.start,
+                    last.end,
+                    f"for example: {name} rax, rbx",
+                )
+
+
+def _left_over(token: Token, tokens: Sequence[Token], position: int) -> Complaint:
+    if token.text == "(" and (address := _att_address(tokens, position)) is not None:
+        text, start, end = address
+        return Complaint("ASM020", "An address in parentheses is AT&T syntax.", start, end, f"write {text}")
     if token.text == ")":
         return Complaint("ASM013", "This `)` closes nothing.", token.start, token.end)
     if token.text == "]":
-        return Complaint("ASM013", "This `]` closes nothing.", token.start, token.end)
-    return Complaint(
-        "ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, "operands are separated by commas"
-    )
+        before = tokens[position - 1] if position else None
+        register = before is not None and canonical_register(before.text) is not None
+        hint = f"for memory write [{before.text}]" if before is not None and register else ""
+        return Complaint("ASM013", "This `]` closes nothing.", token.start, token.end, hint)
+    hint = _LEFT_OVER.get(token.text.lower(), "operands are separated by commas")
+    return Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, hint)
+
+
+_LEFT_OVER = {
+    "=": "operands are separated by commas: `mov rax, 5` puts 5 into rax",
+    "ptr": "before `ptr` stands a size: byte, word, dword or qword",
+    ">": "there is no `->`: a field is memory, [rax + 8]",
+    "->": "there is no `->`: a field is memory, [rax + 8]",
+    "<": "what a disassembler prints in <> is no part of the program: write a label",
+}
+
+
+def _att_address(tokens: Sequence[Token], position: int) -> tuple[str, int, int] | None:
+    """`8(%rbx, rcx, 4)`, by its parenthesis, as Intel syntax has it, and its columns; None for what is no address."""
+    inner: list[str] = []
+    index = position + 1
+    while index < len(tokens) and tokens[index].text != ")":
+        if tokens[index].text != "%":
+            inner.append(tokens[index].text)
+        index += 1
+    parts = " ".join(inner).replace(" ", "").split(",")
+    if index == len(tokens) or not 1 <= len(parts) <= 3:
+        return None
+    if any(part and canonical_register(part) is None for part in parts[:2]) or not any(parts[:2]):
+        return None
+    texts = [part for part in parts[:1] if part]
+    if len(parts) > 1 and parts[1]:
+        texts.append(f"{parts[1]}*{parts[2]}" if len(parts) > 2 and parts[2] not in ("", "1") else parts[1])
+    start = tokens[position].start
+    before = tokens[position - 1] if position else None
+    if before is not None and before.kind in ("name", "number") and before.end == start:
+        start = before.start
+        texts.append(before.text)
+        if position > 1 and tokens[position - 2].text == "-":
+            start = tokens[position - 2].start
+            texts[-1] = f"-{before.text}"
+    return f"[{' + '.join(texts)}]".replace("+ -", "- "), start, tokens[index].end
 
 
 def _broadcast(piece: Piece, count: int) -> Piece:
@@ -834,7 +975,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             "A register cannot be part of a constant.",
             start,
             end,
-            "for memory, put the whole address in square brackets",
+            "for memory, put the whole address in square brackets; to add registers, `lea rax, [rbx + 5]` or add",
         )
     if far:
         raise Complaint("ASM028", "A far jump to an address does not exist in 64-bit mode.", start, end)
