@@ -20,13 +20,13 @@ from execmem_kernel.assembly.lines import Line, check_characters
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.names import GOT, Names
 from execmem_kernel.assembly.operands import Register
+from execmem_kernel.assembly.plain import read_line
 from execmem_kernel.assembly.source import (
     Constant,
     Name,
     Statement,
     Syntax,
     hides_instruction,
-    read_line,
     separated,
     with_prefixes,
 )

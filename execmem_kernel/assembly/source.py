@@ -65,6 +65,8 @@ SIZE_NAMES = {
     32: "ymmword",
     64: "zmmword",
 }
+KEYWORDS = frozenset(("ptr", "offset", "flat", "short", "near", "far", "strict", "rel", "abs", "not", "wrt"))
+"""Words that say something about the operand they stand in."""
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}

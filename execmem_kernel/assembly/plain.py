@@ -1,0 +1,143 @@
+"""The commonest lines read the short way: an instruction with registers, plain numbers, names and addresses.
+
+    "add rax, [rbx+8]"  -->  the Statement that source.py makes of it
+
+Whatever is not of this kind, or wrong in any way, is left to source.py. The short way must agree with the long one to
+the last column: it saves time and decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from execmem_kernel.assembly import source
+from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME
+from execmem_kernel.assembly.expressions import Complaint, Dialect, Number, Symbol
+from execmem_kernel.assembly.forms import canonical_register, known_registers, register_class, resolve
+from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register
+from execmem_kernel.assembly.source import (
+    KEYWORDS,
+    PREFIXES,
+    SIZES,
+    Address,
+    Constant,
+    Piece,
+    Statement,
+    Syntax,
+    Term,
+    arrange,
+    is_branch,
+)
+
+_NUMBER = r"0x[0-9a-fA-F]{1,16}|[1-9][0-9]{0,18}|0"
+_LINE = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9]*)(?:[ \t]+([^;#/\"'`{}()\\]*))?(?:[;#].*)?")
+_OPERAND = re.compile(
+    rf"""[ \t]*(?P<whole>
+        (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
+      | (?P<number>-?(?:{_NUMBER}))
+      | (?:(?P<size>[A-Za-z]+)(?:[ \t]+[Pp][Tt][Rr])?[ \t]*)?
+        \[ [ \t]* (?P<base>[A-Za-z][A-Za-z0-9]*)
+        (?: [ \t]*\+[ \t]* (?P<index>[A-Za-z][A-Za-z0-9]*) (?: [ \t]*\*[ \t]* (?P<scale>[1248]) )? )?
+        (?: [ \t]*(?P<sign>[+-])[ \t]* (?P<displacement>{_NUMBER}) )?
+        [ \t]*\]
+    )[ \t]*""",
+    re.VERBOSE,
+)
+_REGISTERS = {name: Register(name) for name in known_registers()}
+_POINTERS = {name: register for name, register in _REGISTERS.items() if register_class(name) in ("r64", "r32")}
+_SCALES = {text: Number(int(text)) for text in ("1", "2", "4", "8")}
+_UNSCALED = Number(1)
+_NO_NAMES = KEYWORDS | NEEDS_NO_NAME
+"""Words that are more than a name even where one stands alone."""
+
+
+@cache
+def _is_plain(name: str) -> bool:
+    """Whether a word in lower case is an instruction whose name says nothing of its operands."""
+    if name in DIRECTIVES or name in LINE_DIRECTIVES or name in PREFIXES:
+        return False
+    resolved = resolve(name)
+    return resolved is not None and resolved.size in (None, 8)
+
+
+@lru_cache(maxsize=16384)
+def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
+    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same."""
+    plain = _plain_statement(text) if syntax == "intel" else None
+    return plain or source.read_line(text, syntax, dialect)
+
+
+def _plain_statement(text: str) -> Statement | None:
+    """The statement, where the line is one of the commonest kind."""
+    line = _LINE.fullmatch(text)
+    if line is None:
+        return None
+    name = line[1].lower()
+    if not _is_plain(name):
+        return None
+    pieces: list[Piece] = []
+    operands: list[Operand] = []
+    rest = line[2]
+    start, end = line.span(1)
+    last = end
+    if rest and not rest.isspace():
+        position = line.start(2)
+        for part in rest.split(","):
+            found = _OPERAND.fullmatch(part)
+            read = _operand(found, position) if found is not None else None
+            if read is None:
+                return None
+            piece, operand = read
+            pieces.append(piece)
+            if operand is not None:
+                operands.append(operand)
+            position += len(part) + 1
+        last = pieces[-1].end
+        if is_branch(name) and any(isinstance(operand, Immediate) for operand in operands):
+            return None
+    ready = Operation(name, tuple(operands)) if len(operands) == len(pieces) else None
+    return Statement(name=name, start=start, end=end, operands=tuple(pieces), ready=ready, last=last)
+
+
+def _operand(found: re.Match[str], position: int) -> tuple[Piece, Operand | None] | None:
+    """One operand whose text begins at `position`, and what it is where it waits for no name."""
+    word, number, size_word, base_word, index_word, scale, sign, displacement_word = found.groups()[1:]
+    start, end = found.span(1)
+    start += position
+    end += position
+    if word is not None:
+        canonical = canonical_register(word)
+        if canonical is not None:
+            register = _REGISTERS[canonical]
+            return Piece(register, start, end), register
+        if word.lower() in _NO_NAMES:
+            return None
+        return Piece(Constant(Symbol(word, start, end)), start, end), None
+    if number is not None:
+        value = int(number, 0)
+        return Piece(Constant(Number(value)), start, end), Immediate(value)
+    base = _POINTERS.get(base_word.lower())
+    size = None if size_word is None else SIZES.get(size_word.lower())
+    if base is None or (size is None and size_word is not None):
+        return None
+    begin, finish = found.span("base")
+    terms: tuple[Term, ...] = (Term(base, _UNSCALED, False, begin + position, finish + position),)
+    factors = [1]
+    if index_word is not None:
+        index = _POINTERS.get(index_word.lower())
+        if index is None:
+            return None
+        begin, finish = found.span("index")
+        factor = _UNSCALED if scale is None else _SCALES[scale]
+        terms = (*terms, Term(index, factor, scale is not None, begin + position, finish + position))
+        factors.append(factor.value)
+    displacement = 0
+    if displacement_word is not None:
+        displacement = int(displacement_word, 0) if sign == "+" else -int(displacement_word, 0)
+    address = Address(terms, None if displacement_word is None else Number(displacement), size)
+    try:
+        memory = Memory(*arrange(address, factors, start, end), displacement, size)
+    except Complaint:
+        return None
+    return Piece(address, start, end), memory
