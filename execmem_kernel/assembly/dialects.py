@@ -109,7 +109,7 @@ def warn_of_meanings(line: Line, dialect: Dialect, findings: Findings) -> None:
                     "write the text in backquotes, or the number 10 for a new line",
                 )
                 return
-    elif not dialect and " 0" in text:
+    elif not dialect and _OCTAL.search(text) is not None:
         octal = _OCTAL.search(QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
         if octal is not None:
             here, there = int(octal[0], 8), int(octal[0])

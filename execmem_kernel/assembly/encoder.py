@@ -235,7 +235,9 @@ _PREFIX_ORDER = {
 
 def _ordered(code: bytes) -> bytes:
     """The same instruction with its prefixes in GNU as' order; to the processor any order is the same."""
-    count = 0
+    if code[0] not in _PREFIX_ORDER:
+        return code
+    count = 1
     while count < len(code) and code[count] in _PREFIX_ORDER:
         count += 1
     if count < 2:
@@ -252,9 +254,8 @@ def _relative(operation: Operation) -> Memory | None:
     return None
 
 
-def _encode(instruction: Instruction, operation: Operation) -> tuple[bytes, int] | None:
+def _encode(encoder: iced_x86.Encoder, instruction: Instruction, operation: Operation) -> tuple[bytes, int] | None:
     """The bytes and where in them the displacement lies, or None if iced-x86 cannot say it so."""
-    encoder = _iced_encoder()
     try:
         encoder.encode(instruction, 0)
     except ValueError:
@@ -487,26 +488,31 @@ class _Placed:
     displacement_offset: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Kind:
     """What all operations of one outline have in common."""
 
-    mnemonic: str
-    candidates: tuple[Form, ...]
-    """The forms that say them, best first."""
-    is_for_keystone: bool
-    models: tuple[Instruction, ...]
-    """One such operation in each of the forms, as iced-x86 holds it."""
+    __slots__ = ("best", "candidates", "is_for_keystone", "mnemonic", "models")
+
+    def __init__(self, operation: Operation, candidates: tuple[Form, ...], is_for_keystone: bool) -> None:
+        self.mnemonic = operation.mnemonic
+        self.candidates = candidates
+        """The forms that say them, best first."""
+        self.is_for_keystone = is_for_keystone
+        self.models = tuple(_build(form, operation) for form in candidates)
+        """One such operation in each of the forms, as iced-x86 holds it."""
+        self.best: int | None = None
+        """Which of the forms is the shortest for all of them, once that is known."""
 
     def built(self, number: int, operation: Operation) -> Instruction:
         """Another such operation in the form of that number: the same but for its registers and numbers."""
-        registers, slots = forms.iced_registers(), self.candidates[number].slots
+        registers = forms.iced_registers()
         instruction = self.models[number].copy()
         for place, operand in enumerate(operation.operands):
             if isinstance(operand, Register):
-                instruction.set_op_register(place, registers[operand.name])
+                setattr(instruction, _REGISTER_OF[place], registers[operand.name])
             elif isinstance(operand, Immediate):
-                instruction.set_immediate_u64(place, operand.value & slots[place].mask)
+                mask = self.candidates[number].slots[place].mask
+                instruction.set_immediate_u64(place, operand.value & mask)
             elif isinstance(operand, Memory):
                 base, index = operand.base, operand.index
                 if base is not None:
@@ -520,6 +526,9 @@ class _Kind:
         if operation.mask is not None:
             instruction.op_mask = registers[operation.mask.name]
         return instruction
+
+
+_REGISTER_OF = ("op0_register", "op1_register", "op2_register", "op3_register", "op4_register")
 
 
 class _Question:
@@ -537,17 +546,27 @@ class _Question:
         """The operation as Capstone would write it."""
         self.kind = kind
 
-    def encodings(self) -> list[_Encoded]:
-        """It in every form in which iced-x86 can say it: the preferred encoding space first, then the fewest bytes."""
+    def encodings(self, encoder: iced_x86.Encoder) -> list[_Encoded]:
+        """It in every form in which iced-x86 can say it: the preferred encoding space first, then the fewest bytes.
+
+        Of the forms without VEX and EVEX the same one is the shortest for all of a kind: which prefixes they need
+        hangs on the kinds of registers, and all of them have the same address behind the opcode. Only that one is tried.
+        """
         kind, operation = self.kind, self.operation
+        if kind is not None and kind.best is not None:
+            instruction = kind.built(kind.best, operation)
+            made = _encode(encoder, instruction, operation)
+            return [] if made is None else [_Encoded(self.candidates[kind.best], *made, instruction)]
         encoded: list[_Encoded] = []
         for order, form in enumerate(self.candidates):
             instruction = _build(form, operation) if kind is None else kind.built(order, operation)
-            made = _encode(instruction, operation)
+            made = _encode(encoder, instruction, operation)
             if made is not None:
                 encoded.append(_Encoded(form, *made, instruction))
         if len(encoded) > 1:
             encoded.sort(key=lambda one: (forms.encoding_rank(one.form, operation), len(one.code)))
+        if kind is not None and all(one.form.encoding == iced_x86.EncodingKind.LEGACY for one in encoded):
+            kind.best = self.candidates.index(encoded[0].form) if encoded else None
         return encoded
 
 
@@ -577,6 +596,8 @@ class CheckedEncoder:
         self._lock = threading.RLock()
         self._known: dict[_Key, _Placed | Refusal] = {}
         self._kinds: dict[Outline, _Kind] = {}
+        self._answered: dict[int, tuple[Operation, Encoding | Refusal]] = {}
+        """By identity, what was said to the very same operation: lines that are alike share theirs."""
         self._keystone = KeystoneChild()
 
     def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
@@ -586,29 +607,49 @@ class CheckedEncoder:
             EncoderLostError: The encoder's process broke twice on the same batch.
         """
         with self._lock:
-            known = self._known
-            fresh: dict[_Key, _Question] = {}
-            keys: list[_Key | Encoding | Refusal] = []
+            answered = self._answered
+            answers: list[Encoding | Refusal | None] = []
+            new: list[Operation] = []
             for operation in operations:
-                outline = outline_of(operation)
-                kind = self._kinds.get(outline) if outline is not None else None
-                if kind is None:
-                    keys.append(self._look_at(operation, outline, fresh))
-                    continue
-                text = _written(operation, kind.candidates[0])
-                key = (kind, text)
-                keys.append(key)
-                if key not in known and key not in fresh:
-                    fresh[key] = _Question(
-                        _named(operation, kind.mnemonic), kind.candidates, kind.is_for_keystone, text, kind
-                    )
-            if fresh:
-                known |= zip(fresh, self._find_all(list(fresh.values())), strict=True)
-            answers = [
-                _place(key, known[key], operation) if isinstance(key, tuple | Operation) else key
-                for key, operation in zip(keys, operations, strict=True)
-            ]
-            self._forget_the_oldest()
+                found = answered.get(id(operation))
+                if found is not None and found[0] is operation:
+                    answers.append(found[1])
+                else:
+                    answers.append(None)
+                    new.append(operation)
+            if not new:
+                return answers  # type: ignore[return-value]
+            rest = iter(self._encode_new(new))
+        return [next(rest) if answer is None else answer for answer in answers]
+
+    def _encode_new(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
+        known = self._known
+        fresh: dict[_Key, _Question] = {}
+        keys: list[_Key | Encoding | Refusal] = []
+        for operation in operations:
+            outline = outline_of(operation)
+            kind = self._kinds.get(outline) if outline is not None else None
+            if kind is None:
+                keys.append(self._look_at(operation, outline, fresh))
+                continue
+            text = _written(operation, kind.candidates[0])
+            named = (kind, text)
+            keys.append(named)
+            if named not in known and named not in fresh:
+                meant = _named(operation, kind.mnemonic)
+                fresh[named] = _Question(meant, kind.candidates, kind.is_for_keystone, text, kind)
+        if fresh:
+            known |= zip(fresh, self._find_all(list(fresh.values())), strict=True)
+        answers = []
+        for key, operation in zip(keys, operations, strict=True):
+            if isinstance(key, Encoding | Refusal):
+                answers.append(key)
+                continue
+            answer = _place(key, known[key], operation)
+            answers.append(answer)
+            if operation.address == 0:
+                self._answered[id(operation)] = (operation, answer)
+        self._forget_the_oldest()
         return answers
 
     def _look_at(
@@ -637,11 +678,12 @@ class CheckedEncoder:
             if outline is not None and _is_exemplary(operation, canonical, candidates):
                 if len(self._kinds) >= self._KINDS:
                     self._kinds.clear()
-                models = tuple(_build(form, plan) for form in candidates)
-                self._kinds[outline] = _Kind(plan.mnemonic, candidates, is_for_keystone, models)
+                self._kinds[outline] = _Kind(plan, candidates, is_for_keystone)
         return plan
 
     def _forget_the_oldest(self) -> None:
+        if len(self._answered) > self._CACHE_SIZE:
+            self._answered.clear()
         if len(self._known) > self._CACHE_SIZE:
             # The older half goes at once: to keep the order of use would cost every lookup.
             for key in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
@@ -779,7 +821,8 @@ def _is_exemplary(operation: Operation, canonical: Operation, candidates: Sequen
 
 def _shortest(questions: Sequence[_Question]) -> list[_Encoded | None]:
     """For each the best encoding that iced-x86 makes and its decoder reads back as what was meant."""
-    encodings = [question.encodings() for question in questions]
+    encoder = _iced_encoder()
+    encodings = [question.encodings(encoder) for question in questions]
     # All the best ones are read in one go: a decoder is costly to begin with.
     decoder = _decoder(b"".join([found[0].code for found in encodings if found]))
     start = 0
@@ -822,13 +865,19 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
             found.append(_refuse_unencodable(question.operation))
             continue
         seen, form = next(texts), one.form
-        meant = question.text if form is question.candidates[0] else _written(question.operation, form)
-        if seen != meant and _objection(seen, question.operation, form):
+        if not (seen == question.text and _is_of_one_size(form, question.candidates[0])) and (
+            seen != _written(question.operation, form) and _objection(seen, question.operation, form)
+        ):
             found.append(_refuse_unencodable(question.operation))
             continue
         text = seen.replace("fn", "f", 1) if form.info.fwait else seen
         found.append(_Placed(Encoding(one.code, text, effects.features_of(form.code)), one.displacement_offset))
     return found
+
+
+def _is_of_one_size(form: Form, other: Form) -> bool:
+    """Whether two forms write their memory operands alike."""
+    return form is other or (form.memory_size, form.broadcast_size) == (other.memory_size, other.broadcast_size)
 
 
 def _believe(code: bytes, candidates: Sequence[Form], operation: Operation) -> _Encoded | None:

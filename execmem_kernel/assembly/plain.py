@@ -84,14 +84,20 @@ def _plain_statement(text: str) -> Statement | None:
     if rest and not rest.isspace():
         position = line.start(2)
         for part in rest.split(","):
-            found = _OPERAND.fullmatch(part)
-            read = _operand(found, position) if found is not None else None
-            if read is None:
-                return None
-            piece, operand = read
-            pieces.append(piece)
-            if operand is not None:
-                operands.append(operand)
+            bare = part.strip(" \t")
+            register = _REGISTERS.get(bare)
+            if register is not None:
+                first = position + part.index(bare)
+                pieces.append(Piece(register, first, first + len(bare)))
+                operands.append(register)
+            else:
+                found = _OPERAND.fullmatch(part)
+                read = _operand(found, position) if found is not None else None
+                if read is None:
+                    return None
+                pieces.append(read[0])
+                if read[1] is not None:
+                    operands.append(read[1])
             position += len(part) + 1
         last = pieces[-1].end
         if is_branch(name) and any(isinstance(operand, Immediate) for operand in operands):
