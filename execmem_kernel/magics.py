@@ -98,6 +98,13 @@ def _parser() -> _Parser:
     add("--syntax", choices=("intel", "att"), default="intel", help="how the instructions are written")
     add("--entry", metavar="LABEL", help="where to start, if not at the top")
     add("--stdin", metavar="TEXT", default="", help=r"what the program can read; \n is a new line")
+    add(
+        "--args",
+        metavar="WORDS",
+        default=(),
+        type=_words,
+        help="what main or _start finds in argv after the program's name",
+    )
     add("--trace", action="store_true", help="record every step in outcome.trace")
     add("--poison", action="store_true", help="registers that are not given start with random numbers, not 0")
     add("--seed", metavar="N", type=_whole_number, help="make what is random to the program the same in every run")
@@ -107,6 +114,13 @@ def _parser() -> _Parser:
     add("--iterations", metavar="N", type=_count, help="with --bench: a call goes round its loop N times")
     add("--help", action="store_true", help="show this text")
     return parser
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} has a quotation mark that is not closed") from None
 
 
 def _count(text: str) -> int:
@@ -432,6 +446,7 @@ class Session:
                 buffers=buffers,
                 entry=chosen.entry,
                 stdin=_escapes(chosen.stdin),
+                args=chosen.args,
                 trace=chosen.trace,
                 poison=chosen.poison,
                 seed=chosen.seed,

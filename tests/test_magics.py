@@ -581,3 +581,10 @@ def test_loading_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_whole_program_finds_its_arguments(notebook: Notebook) -> None:
+    source = "extern puts\nmain: mov rdi, [rsi + 8]\nsub rsp, 8\ncall puts\nadd rsp, 8\nxor eax, eax\nret"
+    assert "two words" in notebook.cell(f"""%%asm --args "'two words' b"\n{source}""")
+    assert "is not closed" in notebook.fails(f"""%%asm --args "it's"\n{source}""", errors.MagicError)
+    assert "a whole program" in notebook.fails("%%asm --args x\nret", errors.MagicError)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from execmem_kernel.execution import flow, layout, vectors
+from execmem_kernel.execution import flow, vectors
 from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Warned
 from execmem_kernel.execution.tracing import Trace, whole_register
 
@@ -67,8 +67,8 @@ def _kept(ending: Ending) -> Iterator[Warned]:
                 _line(ending, name),
                 f"push {name} first and pop it before the ret, or use rax, rcx, rdx, rsi, rdi or r8 to r11",
             )
-    if after["rsp"] != layout.STACK_AT_ENTRY + 8:
-        off = after["rsp"] - layout.STACK_AT_ENTRY - 8
+    if after["rsp"] != before["rsp"] + 8:
+        off = after["rsp"] - before["rsp"] - 8
         yield Warned(
             "stack-pointer",
             f"rsp is {abs(off)} bytes {'above' if off > 0 else 'below'} where the caller left it",
@@ -146,6 +146,8 @@ def _unset(ending: Ending) -> Iterator[Warned]:
         return
     start = "any number" if call.poison is not None else "0"
     given = frozenset(whole_register(name) for name in call.registers)
+    if call.start == "main":
+        given |= {"rdi", "rsi", "rdx"}
     for name, address in unset:
         if name not in given:
             yield Warned(

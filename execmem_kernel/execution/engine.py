@@ -143,6 +143,11 @@ class Buffer:
     writable: bool = True
 
 
+Start = Literal["function", "main", "process"]
+"""What a program finds when it starts: a function's caller; main's, with argc, argv and envp in rdi, rsi and rdx; or,
+at `_start`, what the kernel leaves on the stack of a new process. Source: System V ABI, AMD64 supplement, 3.4.1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """Everything one run needs; the engine adds nothing that could differ from run to run."""
@@ -152,6 +157,9 @@ class Call:
     """Register (also xmm0...) to a number, or to a buffer's name: its address."""
     buffers: Mapping[str, Buffer] = field(default_factory=lambda: MappingProxyType({}))
     entry: int | None = None
+    start: Start = "function"
+    arguments: tuple[bytes, ...] = ()
+    """What follows the program's name in argv; for a start at `main` or `_start`."""
     stdin: bytes = b""
     limits: Limits = DEFAULT
     trace: bool = False

@@ -288,7 +288,7 @@ def _stack_overflow(scene: Scene) -> Cause | None:
         return None
     size = layout.STACK_SIZE // 1024**2
     if below > layout.PAGE and scene.rsp < layout.STACK_START - layout.PAGE:
-        area = layout.STACK_AT_ENTRY - scene.rsp
+        area = scene.stop.plan.first[0] - scene.rsp
         return Cause(
             "stack-too-small",
             f"a local area of {_amount(area)} is larger than the stack, which has {size} MiB{_since(scene, 'rsp')}",
@@ -435,17 +435,27 @@ def _bad_return(scene: Scene, target: int, slot: int) -> Cause:
     """`ret` went to what was no return address; `slot` is where it took it from."""
     value = scene.address(target)
     evidence = MappingProxyType({"rsp": slot})
+    at_entry, _ = scene.stop.plan.first
+    if scene.stop.call.start == "process" and slot >= at_entry:
+        took = f"the number of arguments, {value}," if slot == at_entry else value
+        return Cause(
+            "return-from-start",
+            f"`ret` has nowhere to go: nobody has called `_start`, and it took {took} for its return address",
+            evidence,
+            "a program that starts at `_start` ends with the system call exit: `mov eax, 60`, `xor edi, edi`, "
+            "`syscall`; one that starts at `main`, or has neither label, may end with `ret`",
+        )
     step = None if scene.history is None else scene.history.last_write(slot)
     where = "" if step is None or step.line is None else f" on line {step.line}"
     pushed = step is not None and step.text.startswith("push")
-    if slot < layout.STACK_AT_ENTRY and (pushed or step is None):
+    if slot < at_entry and (pushed or step is None):
         return Cause(
             "push-without-pop",
             f"`ret` took {value} for its return address: there was one push too many{where}",
             evidence,
             "every push needs a pop before the ret",
         )
-    if slot > layout.STACK_AT_ENTRY:
+    if slot > at_entry:
         return Cause(
             "return-address-popped",
             f"`ret` took {value} for its return address: there was one pop too many",

@@ -19,9 +19,7 @@ from execmem_kernel.execution.engine import Limits
 from execmem_kernel.execution.layout import (
     MAP_FIXED_NOREPLACE,
     MAP_SHARED,
-    RETURN,
     RUNNER,
-    STACK_AT_ENTRY,
     WORLD_DESCRIPTOR,
 )
 
@@ -150,11 +148,12 @@ def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
 @functools.lru_cache(64)
 def build(
     rows: tuple[tuple[int, int, int, int, int, int], ...],
+    first: tuple[int, int],
     limits: Limits,
     timed: bool = True,
     watched: bool = True,
 ) -> bytes:
-    """The whole executable, for the mappings to make and the limits."""
+    """The whole executable, for the mappings to make, where the stack begins with which word, and the limits."""
     code = runner().code
     mapped = sum(row[1] for row in rows)
     # A program that is stepped is stopped by the supervisor; this limit is then far off.
@@ -172,7 +171,7 @@ def build(
     table = [int(watched), len(rows)]
     for row in rows:
         table += row
-    table += [STACK_AT_ENTRY, RETURN, len(resource)]
+    table += [*first, len(resource)]
     for limit in resource:
         table += limit
     parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]

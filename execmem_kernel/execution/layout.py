@@ -4,7 +4,7 @@
 0x20000000   buffers, each between two pages that are not mapped
 0x30000000   what `brk` hands out
 0x40000000   what `mmap` hands out
-0x6ff00000   the stack, 1 MiB; nothing is mapped on either side
+0x6ff00000   the stack, 1 MiB, and at its top what a whole program is given; nothing is mapped on either side
 0x71000000   the return address: a page that is never mapped, so that `ret` stops the program by itself
 0x72000000   the C library, its loader and their memory, for a program that calls it (libc.py)
 0x7fe00000   the runner, one read-only page of code that the program has no use for
@@ -14,8 +14,9 @@
 from __future__ import annotations
 
 import operator
+import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol, SupportsIndex
@@ -35,7 +36,11 @@ STACK_END = 0x7000_0000
 STACK_SIZE = 0x10_0000
 STACK_START = STACK_END - STACK_SIZE
 STACK_AT_ENTRY = STACK_END - 8
-"""rsp when the program starts: the return address lies there, so rsp is 16n+8, as after a call."""
+"""rsp when a function starts: the return address lies there, so rsp is 16n+8, as after a call."""
+ARGUMENTS_SIZE = 0x1_0000
+"""What a program's arguments may have of its stack, pointers and all."""
+PROGRAM_NAME = b"program"
+"""argv[0]."""
 RETURN = 0x7100_0000
 LIBRARIES, LIBRARIES_END = 0x7200_0000, 0x7F00_0000
 RUNNER = 0x7FE0_0000
@@ -105,6 +110,15 @@ class Layout:
     """Name -> start and end, of everything a program may meet."""
     descriptors: tuple[int, ...] = ()
     """Descriptors that the runner finds under the same numbers."""
+    registers: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"rsp": STACK_AT_ENTRY}))
+    """What the program is started with, where nothing else is asked for: rsp at least."""
+    first_word: int = RETURN
+    """What lies at rsp when the program starts: the return address, or for a process the number of its arguments."""
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """Where the stack begins, and the word that lies there."""
+        return self.registers["rsp"], self.first_word
 
 
 class Beside(Protocol):
@@ -180,7 +194,7 @@ def plan(call: Call, beside: Beside | None = None) -> Layout:
     Raises:
         ValueError: A segment or a buffer cannot lie where it was asked to.
     """
-    if call.buffers or beside is not None:
+    if call.buffers or beside is not None or call.start != "function":
         return _plan(call, beside)
     return _plain(call.program, None if call.backing is None else call.backing[1])
 
@@ -232,12 +246,17 @@ def _plan(call: Call, beside: Beside | None) -> Layout:
             if segment.data.strip(b"\0"):
                 contents.append((start, segment.data))
     mappings.append(Mapping_(STACK_START, STACK_SIZE, "rw-"))
-    places["stack"] = (STACK_START, STACK_END)
+    registers, first_word, above = _given(call)
+    at_entry = registers["rsp"]
+    places["stack"] = (STACK_START, at_entry + 8)
+    if above:
+        contents.append((at_entry + 8, above))
+        places["arguments"] = (at_entry + 8, STACK_END)
     placed: dict[str, Placed] = {}
     for name in call.buffers:
         if not isinstance(name, str) or not name:
             raise ValueError(f"a buffer's name is a word, not {name!r}")
-        if name in ("code", "stack"):
+        if name in ("code", "stack", "arguments"):
             raise ValueError(f"a buffer cannot be called {name!r}: reports use that word for the program's own {name}")
         if name in places:
             places[f"{name} segment"] = places.pop(name)
@@ -257,4 +276,38 @@ def _plan(call: Call, beside: Beside | None) -> Layout:
         places |= {name: (address, address + SLOT - 1) for name, address in program.externs.items()}
         places |= {"libc": (LIBRARIES, LIBRARIES_END), "heap": (BREAK, BREAK + call.limits.memory_size)}
     descriptors = () if beside is None else beside.descriptors
-    return Layout(tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places), descriptors)
+    return Layout(
+        tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places), descriptors,
+        registers, first_word,
+    )  # fmt: skip
+
+
+def _given(call: Call) -> tuple[Mapping[str, int], int, bytes]:
+    """What a program starts with: registers, the word at rsp, and what lies above that on the stack.
+
+    A process finds argc at rsp, then argv, a null pointer, envp, a null pointer, and an auxiliary vector, all of them
+    empty but argv; rsp is a multiple of 16. `main` is called: it finds the same above its return address, in a frame
+    that is its caller's. Source: System V ABI, AMD64 supplement, 3.4.1.
+    """
+    if call.start == "function":
+        return MappingProxyType({"rsp": STACK_AT_ENTRY}), RETURN, b""
+    texts = [text + b"\0" for text in (PROGRAM_NAME, *call.arguments)]
+    strings = b"".join(texts)
+    words = len(texts) + 1 + 1 + 2  # argv, envp, and the auxiliary vector, each with its end
+    size = 8 * words + len(strings)
+    process = call.start == "process"
+    at_entry = STACK_END - size - 8 & -16 if process else (STACK_END - size & -16) - 8
+    argv = at_entry + 8
+    if STACK_END - argv > ARGUMENTS_SIZE:
+        raise ValueError(f"the arguments of a program may have {ARGUMENTS_SIZE:,} bytes at most, all together")
+    pointers = []
+    address = STACK_END - len(strings)
+    for text in texts:
+        pointers.append(address)
+        address += len(text)
+    block = struct.pack(f"<{words}Q", *pointers, 0, 0, 0, 0)
+    above = block.ljust(STACK_END - len(strings) - argv, b"\0") + strings
+    if process:
+        return MappingProxyType({"rsp": at_entry}), len(texts), above
+    registers = {"rsp": at_entry, "rdi": len(texts), "rsi": argv, "rdx": argv + 8 * (len(texts) + 1)}
+    return MappingProxyType(registers), RETURN, above

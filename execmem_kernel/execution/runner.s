@@ -8,7 +8,7 @@
 #
 #     1 to be watched by the supervisor (ptrace), 0 to report its own faults (the second half of this file)
 #     how many mappings;  then for each: address, size, protection, flags, descriptor, offset
-#     where the return address goes, and the return address
+#     where the stack begins, and the word that lies there: a return address, or the number of arguments
 #     how many limits;    then for each: resource, soft limit, hard limit
 #     a timer on the wall clock, a timer on processor time: each an interval and a first shot, seconds and microseconds
 #     a timer that kills: a struct sigevent, an interval and a first shot, seconds and nanoseconds
@@ -73,7 +73,7 @@ next_mapping:
         jmp     next_mapping
 mapped:
 
-# The return address: the top of the stack points to a page that nobody maps, so `ret` stops the program by itself.
+# The first word of the stack. A return address leads to a page that nobody maps, so `ret` stops the program by itself.
         mov     rdi, [rbx]
         mov     rax, [rbx + 8]
         mov     [rdi], rax

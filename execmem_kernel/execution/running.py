@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import operator
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
@@ -16,7 +16,18 @@ from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 from execmem_kernel.assembly.program import Program
 from execmem_kernel.execution import stop_button
 from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import DEFAULT, Buffer, Call, Engine, Faulted, LifeEvent, Limits, Outcome, Warned
+from execmem_kernel.execution.engine import (
+    DEFAULT,
+    Buffer,
+    Call,
+    Engine,
+    Faulted,
+    LifeEvent,
+    Limits,
+    Outcome,
+    Start,
+    Warned,
+)
 from execmem_kernel.execution.supervisor import Supervisor
 from execmem_kernel.memory.manager import CodeMemoryManager, manager
 from execmem_kernel.memory.region import ExecutableMemory
@@ -38,6 +49,7 @@ def run(
     seed: int | None = None,
     name: str | None = None,
     poison: bool = False,
+    args: Sequence[str | bytes] = (),
 ) -> Outcome:
     """Run a program in a process of its own, and say what happened.
 
@@ -57,6 +69,7 @@ def run(
         poison: Whether registers that are not given start with random numbers instead of 0, so that a program which
             relies on them shows it; `seed` makes them the same in every run.
         name: What the memory manager calls the region; "run" if not given.
+        args: What a program that starts at `main` or `_start` finds in argv, after its own name.
 
     Raises:
         AssemblyError: The source is wrong; every wrong line is named.
@@ -78,11 +91,20 @@ def run(
         if not timeout_s > 0:
             raise ValueError(f"timeout_s is {timeout_s:g}; a program needs some time: timeout_s=2.0")
         limits = dataclasses.replace(limits, wall_s=timeout_s)
+    starting_at = _entry(program, entry)
+    start = _start(program, starting_at)
+    if args and start == "function":
+        raise ValueError(
+            "args are for a whole program, which starts at `main` or `_start`; a function is given its arguments in "
+            "registers: registers={'rdi': 40}"
+        )
     call = Call(
         program=program,
         registers=MappingProxyType(dict(registers or {})),
         buffers=MappingProxyType({name: as_buffer(name, value) for name, value in (buffers or {}).items()}),
-        entry=_entry(program, entry),
+        entry=starting_at,
+        start=start,
+        arguments=_arguments(args),
         stdin=bytes(stdin),
         limits=limits,
         trace=trace,
@@ -136,6 +158,24 @@ def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[Ex
         memory = owner.allocate(call.program.code, name=name, pages=True, mapped=False)
         with memory, memory.pinned():
             yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)
+
+
+def _start(program: Program, entry: int | None) -> Start:
+    """How a program begins, which its labels say."""
+    at = program.entry if entry is None else entry
+    if program.labels.get("_start") == at:
+        return "process"
+    return "main" if program.labels.get("main") == at else "function"
+
+
+def _arguments(args: Sequence[str | bytes]) -> tuple[bytes, ...]:
+    if isinstance(args, (str, bytes)) or not all(isinstance(text, (str, bytes)) for text in args):
+        raise TypeError(f"args is a list of texts, not {args!r}: args=['one', 'two']")
+    data = tuple(text.encode() if isinstance(text, str) else text for text in args)
+    for text in data:
+        if b"\0" in text:
+            raise ValueError(f"an argument of a program cannot hold a zero byte, which ends it: {text!r}")
+    return data
 
 
 def _entry(program: Program, entry: str | int | None) -> int | None:

@@ -45,7 +45,7 @@ _BLOCKED = frozenset(range(1, 65)) - {int(number) for number in _SYNCHRONOUS | s
 """Signals from elsewhere (a stop button, a closing terminal) are for the notebook: a program does not see them."""
 FRESH = MappingProxyType(
     dict.fromkeys(linux.USER_REGISTERS, 0)
-    | {"rsp": layout.STACK_AT_ENTRY, "rflags": 0x202, "cs": 0x33, "ss": 0x2B}
+    | {"rflags": 0x202, "cs": 0x33, "ss": 0x2B}
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
 )
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
@@ -130,7 +130,7 @@ class Guest:
     def _launch(self, plan: layout.Layout, call: Call, timed: bool) -> None:
         """Start the runner with a table of the world to build."""
         rows = tuple(mapping.row for mapping in plan.mappings)
-        contents = image.build(rows, call.limits, timed)
+        contents = image.build(rows, plan.first, call.limits, timed)
         descriptors = {} if call.backing is None else {call.backing[0]: layout.CODE_DESCRIPTOR}
         descriptors |= {number: number for number in plan.descriptors}
         self._spawn(contents, descriptors)
@@ -382,8 +382,7 @@ class Run:
         stepped = self.call.trace or self.call.limits.steps is not None
         self.guest.start(self.plan, self.call, timed=not stepped)
         child = self.guest.child
-        raw = dict(FRESH) | self._poison()
-        raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
+        raw = self._first_registers()
         if self.library is not None:
             self.library.load(self.guest)
             raw["fs_base"] = self.library.thread_pointer
@@ -437,6 +436,12 @@ class Run:
         if not os.WIFSTOPPED(status):
             raise lost(status)
         return status
+
+    def _first_registers(self) -> dict[str, int]:
+        """What the program starts with where the call does not say anything else."""
+        raw = {**FRESH, **self._poison(), **self.plan.registers}
+        raw["rip"] = self.call.program.entry if self.call.entry is None else self.call.entry
+        return raw
 
     def _poison(self) -> dict[str, int]:
         """Numbers for the registers that nobody has set."""

@@ -120,7 +120,7 @@ class World(supervisor.Guest):
             if mapping.descriptor is not None and mapping.offset is not None:
                 self.poke(mapping.address, os.pread(mapping.descriptor, mapping.size, mapping.offset))
         self.poke(layout.CONTROL + _CAN_READ_BASES_AT, struct.pack("<Q", linux.bases_are_readable()))
-        contents = image.build(tuple(rows), call.limits, timed, False)
+        contents = image.build(tuple(rows), plan.first, call.limits, timed, False)
         self._extend(layout.RUNNER, len(contents), "r--")  # mapped from its own file, but what a program may see of it
         self.poke(layout.RUNNER, contents)
         theirs = linux.Descriptors()
