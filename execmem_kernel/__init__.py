@@ -78,6 +78,11 @@ def _attach_functions() -> None:
     import_module("execmem_kernel.execution.native")
 
 
+def _attach_running() -> None:
+    """Bring in the room that runs programs; memory, which stands below it, asks for that to say what a host allows."""
+    import_module("execmem_kernel.execution.supervisor")
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%%asm` and `%execmem`; IPython calls this for `%load_ext execmem_kernel`."""
     from execmem_kernel import magics

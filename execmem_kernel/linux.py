@@ -293,6 +293,15 @@ def bases_are_readable() -> bool:
     return bool(_getauxval(26) & 2)
 
 
+@functools.lru_cache(1)
+def proc_is_ours(pid: int) -> bool:
+    """Whether /proc counts processes as this one, number `pid`, does: a container may see that of another namespace."""
+    try:
+        return os.readlink("/proc/self") == str(pid)
+    except OSError:
+        return False
+
+
 def current_cpu() -> int | None:
     """The processor this thread runs on now, or None where the kernel does not say."""
     cpu = int(_getcpu())

@@ -211,16 +211,8 @@ def in_memory(contents: bytes, process: str = "self") -> Iterator[str]:
 
 def in_our_memory(contents: bytes) -> contextlib.AbstractContextManager[str]:
     """The same by our own process id, where the kernel has the entries of /proc ready; some hosts refuse it."""
-    return in_memory(contents, _own_name(os.getpid()))
-
-
-@functools.lru_cache(1)
-def _own_name(number: int) -> str:
-    """What /proc calls this process: by its number only if /proc counts as we do, which it need not in a container."""
-    try:
-        return str(number) if os.readlink("/proc/self") == str(number) else "self"
-    except OSError:
-        return "self"
+    number = os.getpid()
+    return in_memory(contents, str(number) if linux.proc_is_ours(number) else "self")
 
 
 def _memory_file(contents: bytes) -> tuple[bytes, linux.Descriptors, int]:

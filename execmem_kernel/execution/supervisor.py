@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from execmem_kernel import linux
-from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.errors import EngineUnavailableError, ExecutionError, WorkerLostError
 from execmem_kernel.execution import abi, faults, image, layout, libc, stepping, stop_button, syscalls, vectors
 from execmem_kernel.execution.engine import (
     GENERAL,
@@ -37,6 +38,7 @@ from execmem_kernel.execution.engine import (
 )
 from execmem_kernel.execution.recorder import RESUME_FLAG
 from execmem_kernel.execution.tracing import Trace
+from execmem_kernel.memory.capabilities import WORKS, Witness, register_watching
 
 MASK = 2**64 - 1
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
@@ -76,6 +78,9 @@ def lost(status: int) -> WorkerLostError:
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return WorkerLostError(_TAKEN)
     return WorkerLostError(f"the program's process was ended from elsewhere (wait status {status:#x})")
+
+
+_NO_PROC = "this host shows nobody the memory of a process: /proc is not there, or it is another namespace's"
 
 
 class PtraceRefusedError(EngineUnavailableError):
@@ -173,12 +178,12 @@ class Guest:
     def _open(self) -> int:
         if self._memory is None:
             path = f"/proc/{self.child.pid}/mem"
+            if not linux.proc_is_ours(os.getpid()):  # that would be the memory of some other process
+                raise PtraceRefusedError(_NO_PROC)
             try:
                 self._memory = self._descriptors.open(os.open, path, os.O_RDWR | os.O_CLOEXEC)
             except (FileNotFoundError, PermissionError) as error:
-                raise PtraceRefusedError(
-                    "this host shows nobody the memory of a process: /proc is not there"
-                ) from error
+                raise PtraceRefusedError(_NO_PROC) from error
         return self._memory
 
     def poke(self, address: int, data: bytes) -> None:
@@ -257,6 +262,23 @@ class Supervisor:
             from execmem_kernel.execution.witness import GuestWitness
 
             return GuestWitness().run(call)
+
+
+def _watching() -> tuple[Witness | None, str]:
+    """Watch the shortest program there is: who can tell what it did, and "works" or why nobody could watch it."""
+    call = Call(assemble("ret"))
+    guest = Guest()
+    try:
+        with OneProcessor(), guest:
+            Run(call, layout.plan(call), guest, None).to_the_end()
+    except PtraceRefusedError as error:
+        return "guest", str(error)
+    except (ExecutionError, OSError) as error:
+        return None, str(error)
+    return "supervisor", WORKS
+
+
+register_watching(_watching)
 
 
 _fresh_states: dict[type[linux.Child], bytes] = {}

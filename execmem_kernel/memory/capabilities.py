@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from execmem_kernel import linux
 from execmem_kernel.memory.region import Backend, Region, SystemCalls, format_size
+
+Witness = Literal["supervisor", "guest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Capabilities:
     """vm.max_map_count: a region with guards takes up to three."""
     mappings: int
     """How many this process has now."""
+    ptrace: str
+    """Whether a program in a process of its own can be watched from outside: "works", or what refuses it."""
+    witness: Witness | None
+    """Who tells what a program did, which follows from that, and stands in outcomes too; None if none can be run."""
 
     def __str__(self) -> str:
         return "\n".join(
@@ -46,12 +54,41 @@ class Capabilities:
                 f"file size       {_limit(self.file_size)}",
                 f"open files      {'no limit' if self.open_files is None else f'{self.open_files} at most'}",
                 f"mappings        {'no limit' if self.max_mappings is None else f'{self.max_mappings} at most'}",
+                f"ptrace          {self.ptrace}: {_WITNESSES[self.witness]}",
             ]
         )
 
 
+_WITNESSES: Mapping[Witness | None, str] = {
+    "supervisor": "programs are watched from outside",
+    "guest": "a program's own process tells what it did, and could lie: its outcomes say witness='guest'",
+    None: "no program can be run in a process of its own",
+}
+
+_try_watching: Callable[[], tuple[Witness | None, str]] | None = None
+
+
+def register_watching(attempt: Callable[[], tuple[Witness | None, str]]) -> None:
+    """Say who tries whether programs can be watched; the room that runs them does. It answers with the two fields."""
+    global _try_watching
+    _try_watching = attempt
+
+
+def _watching() -> tuple[Witness | None, str]:
+    if _try_watching is None:
+        import execmem_kernel
+
+        try:
+            execmem_kernel._attach_running()
+        except ImportError as error:  # a host that lets no library be loaded
+            return None, f"cannot be tried: {error}"
+    assert _try_watching is not None, "the room that runs programs registers itself when it is imported"
+    return _try_watching()
+
+
 def probe() -> Capabilities:
-    """Try each way to have executable memory, with one page that is gone again at once."""
+    """Try each way to have executable memory, with one page that is gone again at once, and to watch a program."""
+    witness, ptrace = _watching()
     tried: dict[Backend, str] = {"memfd": _try("memfd"), "anonymous": _try("anonymous")}
     backend: Backend | None = next((name for name, result in tried.items() if result == WORKS), None)
     reason = {
@@ -70,6 +107,8 @@ def probe() -> Capabilities:
         open_files=linux.open_files_limit(),
         max_mappings=_setting("vm/max_map_count"),
         mappings=len(linux.mappings()),
+        ptrace=ptrace,
+        witness=witness,
     )
 
 

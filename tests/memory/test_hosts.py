@@ -53,6 +53,12 @@ manager = em.CodeMemoryManager()
 """
 
 
+@pytest.fixture
+def programs_can_run() -> None:
+    """What running programs sets up once is there before descriptors are counted."""
+    CodeMemoryManager().capabilities()
+
+
 def on_host(script: str, *prefix: str) -> str:
     """Run a script in a fresh process; returns what it printed."""
     command = [*prefix, sys.executable, "-W", "error", "-c", COMMON + textwrap.dedent(script)]
@@ -61,7 +67,7 @@ def on_host(script: str, *prefix: str) -> str:
     return done.stdout.strip()
 
 
-def test_this_host_has_memory_files(manager: CodeMemoryManager) -> None:
+def test_this_host_has_memory_files(programs_can_run: None, manager: CodeMemoryManager) -> None:
     found = manager.capabilities()
     assert isinstance(found, Capabilities)
     assert (found.backend, found.memory_files, found.anonymous) == ("memfd", "works", "works")
@@ -137,6 +143,39 @@ def test_without_memory_files_pages_are_writable_until_sealed() -> None:
         "sealed",
         "{('memfd_create', 'EPERM'): 1}",
     ]
+
+
+def test_whether_programs_can_be_watched_is_tried_and_told() -> None:
+    printed = on_host("found = manager.capabilities(); print(found.ptrace, found.witness, em.run('ret').witness)")
+    assert printed.splitlines() == ["works supervisor supervisor"]
+    script = """
+    seccomp((101, False))
+    found = manager.capabilities()
+    print(found.ptrace)
+    print(found.witness, em.run('ret').witness)
+    print(str(found).splitlines()[-1])
+    """
+    refused = "this host does not let a program be run apart from the notebook: ptrace was refused"
+    assert on_host(script).splitlines() == [
+        refused,
+        "guest guest",
+        f"ptrace          {refused}: a program's own process tells what it did, and could lie: its outcomes say "
+        "witness='guest'",
+    ]
+
+
+def test_another_namespaces_proc_is_never_taken_for_ones_own() -> None:
+    """Its numbers mean other processes: reading a program's memory there would read, and write, somebody else's."""
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False).returncode:
+        prefix, script = (), "os.readlink = lambda path: '1'\n"
+    else:
+        prefix, script = ("unshare", "--pid", "--fork"), ""
+    script += """
+outcome = em.run("mov rax, [rdi]\\nret", registers={"rdi": "b"}, buffers={"b": bytes([7]).ljust(8, bytes(1))})
+print(outcome.registers["rax"], outcome.witness)
+print(manager.capabilities().witness)
+"""
+    assert on_host(script, *prefix).splitlines() == ["7 guest", "guest"]
 
 
 def test_where_executable_memory_is_forbidden_one_error_says_where_to_look() -> None:
