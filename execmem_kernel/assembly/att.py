@@ -18,7 +18,7 @@ from execmem_kernel.assembly.expressions import (
     Token,
     has_register,
 )
-from execmem_kernel.assembly.forms import canonical_register, register_size, resolve
+from execmem_kernel.assembly.forms import IMPLIED_OPERANDS, canonical_register, register_size, resolve
 from execmem_kernel.assembly.operands import Register
 from execmem_kernel.assembly.source import (
     BROADCASTS,
@@ -33,14 +33,23 @@ from execmem_kernel.assembly.source import (
     is_branch,
 )
 
+_WITH_LETTER = {
+    "lgdtq": "lgdt", "lidtq": "lidt", "sgdtq": "sgdt", "sidtq": "sidt", "fxsaveq": "fxsave64", "fxrstorq": "fxrstor64",
+}  # fmt: skip
+"""Names whose last letter is not the size of their memory."""
+_ZERO_OR_SIGN = re.compile(r"mov([sz])x([bwl])\Z")
+_MOVABS = re.compile(r"movabs([bwlq])\Z")
+_PORT = re.compile(r"(in|out)s?[bwl]?\Z")
+_CLEAR = re.compile(r"clr([bwlq]?)\Z")
 _SIZES = {"b": 1, "w": 2, "l": 4, "q": 8}
 _LETTERS = {1: "b", 2: "w", 4: "l", 8: "q"}
 _EXTENSION = re.compile(r"mov([sz])([bwl])([wlq]?)\Z")
 _X87_REAL = re.compile(r"(fld|fst|fstp|fadd|fsub|fsubr|fmul|fdiv|fdivr|fcom|fcomp)([slt])\Z")
 _X87_INTEGER = re.compile(r"(fild|fist|fistp|fisttp|fiadd|fisub|fisubr|fimul|fidiv|fidivr|ficom|ficomp)(s|ll|l|q)\Z")
-_CONVERSION = re.compile(r"(v?cvtt?(?:s[sd]2u?si|u?si2s[sd]))([lq])\Z")
+_CONVERSION = re.compile(r"(v?cvtt?(?:s[sdh]2u?si|u?si2s[sdh]))([lq])\Z")
 _X87_SWAPPED = {"fsub": "fsubr", "fsubr": "fsub", "fdiv": "fdivr", "fdivr": "fdiv"}
-_MIXED_SIZES = frozenset(("in", "out", "crc32", "call", "jmp", "movnti", "lar", "lsl", "enter", "movbe", "push", "pop"))
+_MIXED_SIZES = frozenset(("crc32", "call", "jmp", "movnti", "lar", "lsl", "enter", "movbe"))
+_REVERSED_WITH_IMPLIED = frozenset(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"))
 _SHIFTS = frozenset(("shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
 
 
@@ -54,10 +63,19 @@ def read_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> State
     pieces: list[Piece] = []
     mask: Register | None = None
     zeroing = False
+    masked: Token | None = None
     rounding: str | None = None
     count = len(tokens)
     while parser.position < count:
         if parser.peek_kind() != "brace":
+            if masked is not None:
+                raise Complaint(
+                    "ASM025",
+                    f"`{masked.text}` cannot stand here.",
+                    masked.start,
+                    masked.end,
+                    "a mask follows the destination",
+                )
             pieces.append(_operand(parser, name))
         while parser.peek_kind() == "brace":
             token = tokens[parser.position]
@@ -65,12 +83,14 @@ def read_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> State
             register = canonical_register(word)
             if word in ROUNDINGS:
                 rounding = word
-            elif word in BROADCASTS and pieces and isinstance(pieces[-1].value, Address):
-                pieces[-1] = replace(pieces[-1], value=replace(pieces[-1].value, broadcast=BROADCASTS[word]))
+            elif word in BROADCASTS and pieces and (address := _as_address(pieces[-1])) is not None:
+                pieces[-1] = replace(pieces[-1], value=replace(address, broadcast=BROADCASTS[word]))
+            elif (word == "z" and zeroing) or (register is not None and mask is not None):
+                raise Complaint("ASM025", f"`{token.text}` stands here already.", token.start, token.end)
             elif word == "z":
-                zeroing = True
+                zeroing, masked = True, token
             elif register is not None and register[0] == "k":
-                mask = Register(register)
+                mask, masked = Register(register), token
             else:
                 raise Complaint("ASM025", f"`{token.text}` is no decoration of an operand.", token.start, token.end)
             parser.position += 1
@@ -88,13 +108,21 @@ def read_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> State
         parser.position += 1
         if parser.position == count:
             raise Complaint("ASM010", "An operand is missing after the comma.", token.start, token.end)
-    if not all(isinstance(piece.value, Constant) and piece.value.offset for piece in pieces):
-        pieces.reverse()  # `enter $16, $0` alone is in the same order in both
+    numbers = all(isinstance(piece.value, Constant) and piece.value.offset for piece in pieces)
+    if not numbers and name not in IMPLIED_OPERANDS.keys() - _REVERSED_WITH_IMPLIED:
+        pieces.reverse()  # `enter $16, $0` and `monitor %rax, %rcx, %rdx` are in the same order in both
     intel, size = _intel_name(name, pieces)
     if size is not None:
         _check_registers(name, intel, size, pieces)
         pieces = [_sized(piece, size) for piece in pieces]
     return Statement(name=intel, operands=tuple(pieces), mask=mask, zeroing=zeroing, rounding=rounding)
+
+
+def _as_address(piece: Piece) -> Address | None:
+    """What can be broadcast: memory, be it a plain address."""
+    if isinstance(piece.value, Constant) and piece.value.pointer:
+        return Address((), piece.value.value, piece.value.size)
+    return piece.value if isinstance(piece.value, Address) else None
 
 
 def _operand(parser: Parser, name: str) -> Piece:
@@ -137,6 +165,8 @@ def _operand(parser: Parser, name: str) -> Piece:
         return Piece(Constant(displacement, pointer=pointer), first.start, end)
     terms = _terms(parser)
     end = tokens[parser.position - 1].end
+    if _PORT.match(name) and displacement is None and [term.register.name for term in terms] == ["dx"]:
+        return Piece(terms[0].register, first.start, end)  # `in (%dx), %al`: the parentheses are a custom
     address = Address(terms, displacement, None, segment)
     factors = [term.factor.value for term in terms if isinstance(term.factor, Number)]
     if len(factors) == len(terms):
@@ -175,6 +205,8 @@ def _terms(parser: Parser) -> tuple[Term, ...]:
             # (%rax,,8): a scale without an index says nothing.
             parser.position += 1
             parser.expression()
+        elif parser.peek() == "1":
+            parser.position += 1  # foo(,1) is the memory at foo: "a syntactic exception", as the manual says
     if parser.peek() != ")":
         raise Complaint(
             "ASM013", "This `(` is never closed.", opening.start, opening.end, "write offset(base, index, scale)"
@@ -231,6 +263,21 @@ def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
         intel = "movzx" if sign == "z" else "movsxd" if source == "l" else "movsx"
         pieces[1] = _sized(pieces[1], _SIZES[source])
         return intel, None
+    if name in _WITH_LETTER:
+        return _WITH_LETTER[name], None
+    found = _ZERO_OR_SIGN.match(name)
+    if found is not None and len(pieces) == 2 and isinstance(pieces[0].value, Register):
+        pieces[1] = _sized(pieces[1], _SIZES[found[2]])
+        _check_extension(name, pieces, _SIZES[found[2]], None)
+        return "movsxd" if name == "movsxl" else name[:-1], None
+    found = _MOVABS.match(name)
+    if found is not None:
+        return "movabs", _SIZES[found[1]]
+    found = _CLEAR.match(name)
+    if found is not None and len(pieces) == 1 and isinstance(pieces[0].value, Register):
+        size = _SIZES.get(found[1], register_size(pieces[0].value.name))
+        pieces.append(pieces[0])
+        return "xor", size
     memory = any(not isinstance(piece.value, Register) for piece in pieces)
     found = _X87_REAL.match(name)
     if found is not None and memory:
@@ -249,10 +296,14 @@ def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
             elif register_size(piece.value.name) in (1, 2, 4, 8) and register_size(piece.value.name) != size:
                 raise _disagreement(name, size, piece)
         return found[1], None
+    if _CONVERSION.match(name + "l") and "si2s" in name:
+        return name, 4  # without a letter GNU as takes a dword
     popping = name.endswith("p") and name[:-1] in _X87_SWAPPED
     if popping:
         # AT&T's names for these two are exchanged where the destination is not the top; an old mistake, kept by GNU as.
         return _X87_SWAPPED[name[:-1]] + "p", None
+    if name in _X87_SWAPPED and not pieces:
+        return _X87_SWAPPED[name] + "p", None  # without operands it pops, and is exchanged like that
     if name in _X87_SWAPPED and len(pieces) == 2 and pieces[0].value != Register("st(0)"):
         return _X87_SWAPPED[name], None
     if name in ("lret", "lretl", "lretq"):
@@ -265,6 +316,8 @@ def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
 
 def _sized(piece: Piece, size: int) -> Piece:
     value = piece.value
+    if isinstance(value, Address) and value.broadcast is not None and size > 8:
+        return piece  # the size of the whole vector: the count in braces says the same
     if isinstance(value, Address) and value.size is None:
         return replace(piece, value=replace(value, size=size))
     if isinstance(value, Constant) and value.pointer and value.size is None:
@@ -273,6 +326,14 @@ def _sized(piece: Piece, size: int) -> Piece:
 
 
 def _check_extension(name: str, pieces: list[Piece], source: int, target: int | None) -> None:
+    destination = pieces[0].value
+    if isinstance(destination, Register) and register_size(destination.name) <= source:
+        raise Complaint(
+            "ASM047",
+            f"`{name}` makes {source} byte{'s' * (source > 1)} longer, and %{destination.name} has room for no more.",
+            pieces[0].start,
+            pieces[0].end,
+        )
     for piece, size in ((pieces[0], target), (pieces[1], source)):
         if size is not None and isinstance(piece.value, Register) and register_size(piece.value.name) != size:
             raise _disagreement(name, size, piece)
@@ -286,7 +347,9 @@ def _check_registers(name: str, intel: str, size: int, pieces: list[Piece]) -> N
         if not isinstance(piece.value, Register):
             continue
         register = piece.value.name
-        if intel in _SHIFTS and register == "cl" and index > 0:
+        if intel in ("push", "pop") and register in SEGMENTS and size == 8:
+            continue
+        if (intel in _SHIFTS and register == "cl" and index > 0) or (intel in ("in", "out") and register == "dx"):
             continue
         if register_size(register) in (1, 2, 4, 8) and register[0] not in "mkcd" and register_size(register) != size:
             raise _disagreement(name, size, piece)

@@ -73,7 +73,7 @@ CAPSTONE_MISREADS = frozenset(
         "vgatherpf0dpd", "vgatherpf1dpd", "vscatterpf0dpd", "vscatterpf1dpd",
         # operands shown with another size, or implied ones
         "comisd", "clrssbsy", "rstorssp", "vgf2p8affineqb", "vgf2p8affineinvqb", "fnsave", "fsave", "lsl", "movsxd",
-        "invlpga", "vmsave", "vmload", "vmrun", "fndisi", "fneni", "fdisi", "feni",
+        "invlpga", "vmsave", "vmload", "vmrun", "xlatb", "monitor", "monitorx", "fndisi", "fneni", "fdisi", "feni",
     )
 )  # fmt: skip
 """What Capstone 5 gets wrong: these are read by iced-x86 alone."""

@@ -18,6 +18,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import iced_x86
@@ -28,6 +29,7 @@ from execmem_kernel.assembly import disassembler, effects, forms, refusals
 from execmem_kernel.assembly.forms import Form, Slot
 from execmem_kernel.assembly.keystone_child import ChildLost, KeystoneChild
 from execmem_kernel.assembly.operands import (
+    REX_PREFIXES,
     Encoder,
     Encoding,
     Immediate,
@@ -56,7 +58,7 @@ _BRANCHES: dict[str, tuple[bytes, bytes]] = {
     **{f"j{name}": (bytes([0x70 + n]), bytes([0x0F, 0x80 + n])) for n, name in enumerate(_CONDITIONS)},
 }
 """Direct branch -> opcode of the short form and of the near form, empty where there is none (Intel SDM vol. 2, JMP, Jcc, LOOPcc)."""
-_BRANCH_PREFIXES = {"bnd": b"\xf2", "repne": b"\xf2", "notrack": b"\x3e"}
+_BRANCH_PREFIXES = {"bnd": b"\xf2", "repne": b"\xf2", "notrack": b"\x3e", "cs": b"\x2e", "ds": b"\x3e"}
 
 
 def _branch(operation: Operation, target: Target) -> Encoding | Refusal:
@@ -123,7 +125,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
     second_immediate = False
     for number, slot in enumerate(form.slots):
         if spare and slot.memory == "implied":
-            operand: Operand = Memory(base=Register(f"r{slot.implied}"))
+            operand: Operand = Memory(base=Register(f"{'e' if 'addr32' in operation.prefixes else 'r'}{slot.implied}"))
             spare -= 1
         elif spare and not operation.operands:
             operand = Register(next(iter(slot.registers)))
@@ -143,6 +145,12 @@ def _build(form: Form, operation: Operation) -> Instruction:
                 instruction.set_immediate_u64(number, value & slot.mask)
             case Memory():
                 _build_memory(instruction, number, slot, operand, registers)
+                if "{disp8}" in operation.prefixes and operand.base is not None and -128 <= operand.displacement <= 127:
+                    instruction.memory_displ_size = 1
+                elif "{disp32}" in operation.prefixes:
+                    instruction.memory_displ_size = forms.register_size(
+                        next((one.name for one in (operand.base, operand.index) if one is not None), "rax")
+                    )
                 if form.info.address_size == 32 and operand.base is None and operand.index is None:
                     instruction.memory_displ_size = 4  # enqcmd ecx, [address]: the register's size is the address's
             case Target():
@@ -228,7 +236,7 @@ def _iced_encoder() -> iced_x86.Encoder:
 
 _PREFIX_ORDER = {
     byte: rank
-    for rank, group in enumerate((b"\x9b", b"\x26\x2e\x36\x3e\x64\x65", b"\x67", b"\x66", b"\xf0\xf2\xf3"))
+    for rank, group in enumerate((b"\x9b", b"\x26\x2e\x36\x3e\x64\x65", b"\x67", b"\x66", b"\xf2\xf3", b"\xf0"))
     for byte in group
 }
 
@@ -246,6 +254,40 @@ def _ordered(code: bytes) -> bytes:
     return bytes(prefixes) + code[count:]
 
 
+_RAW_PREFIXES = {"es": 0x26, "cs": 0x2E, "ss": 0x36, "ds": 0x3E, "addr32": 0x67, "data16": 0x66}
+
+
+def _is_raw(prefix: str) -> bool:
+    """Whether the prefix is written out for its own sake: it changes nothing, or the instruction does not exist."""
+    return prefix in _RAW_PREFIXES or prefix.strip("{}") in REX_PREFIXES
+
+
+def _with_raw_prefixes(code: bytes, operation: Operation, form: Form) -> bytes:
+    """The prefixes that are written out: before the rest, and REX before the opcode. Reading back shows if they harm."""
+    before = b""
+    for prefix in reversed(operation.prefixes):
+        if prefix == "addr32" and _addresses_unwritten(form, operation):
+            continue
+        if prefix == "data16" and form.mnemonic == "nop" and form.info.operand_size == 16 and not form.slots:
+            continue
+        if prefix in _RAW_PREFIXES:
+            before = bytes([_RAW_PREFIXES[prefix]]) + before
+        elif (rex := REX_PREFIXES.get(prefix.strip("{}"))) is not None:
+            place = next(place for place, byte in enumerate(code) if byte not in _PREFIX_ORDER)
+            if form.encoding == iced_x86.EncodingKind.LEGACY and 0x40 <= code[place] <= 0x4F:
+                code = code[:place] + bytes([code[place] | rex]) + code[place + 1 :]
+            else:
+                code = code[:place] + bytes([rex]) + code[place:]
+    return before + code
+
+
+def _addresses_unwritten(form: Form, operation: Operation) -> bool:
+    """Whether the instruction goes to an address that is in no operand, so that the prefix is iced-x86's to write."""
+    return not operation.operands and (
+        form.info.address_size == 32 or any(slot.memory == "implied" for slot in form.slots)
+    )
+
+
 def _relative(operation: Operation) -> Memory | None:
     """The rip- or eip-relative operand, if there is one."""
     for operand in operation.operands:
@@ -254,8 +296,11 @@ def _relative(operation: Operation) -> Memory | None:
     return None
 
 
-def _encode(encoder: iced_x86.Encoder, instruction: Instruction, operation: Operation) -> tuple[bytes, int] | None:
+def _encode(
+    encoder: iced_x86.Encoder, instruction: Instruction, operation: Operation, form: Form
+) -> tuple[bytes, int] | None:
     """The bytes and where in them the displacement lies, or None if iced-x86 cannot say it so."""
+    encoder.prevent_vex2 = "{vex3}" in operation.prefixes
     try:
         encoder.encode(instruction, 0)
     except ValueError:
@@ -263,10 +308,13 @@ def _encode(encoder: iced_x86.Encoder, instruction: Instruction, operation: Oper
         return None
     relative = _relative(operation)
     if relative is None:
-        return _ordered(encoder.take_buffer()), 0
+        plain = _ordered(encoder.take_buffer())
+        return (_with_raw_prefixes(plain, operation, form) if operation.prefixes else plain), 0
     # To iced-x86 a rip-relative displacement is the address meant; to us it is the number in the brackets.
     offset = encoder.get_constant_offsets().displacement_offset
-    code = _ordered(encoder.take_buffer())
+    plain = _ordered(encoder.take_buffer())
+    code = _with_raw_prefixes(plain, operation, form) if operation.prefixes else plain
+    offset += len(code) - len(plain)
     return code[:offset] + (relative.displacement & 0xFFFFFFFF).to_bytes(4, "little") + code[offset + 4 :], offset
 
 
@@ -313,8 +361,13 @@ def _decoded_equals(
                 return False
         elif kind in _IMMEDIATE_OP_KINDS and read.immediate(number) != meant.immediate(number):
             return False
+    segment_of_nothing = (
+        any(prefix in forms.SEGMENT_PREFIXES for prefix in operation.prefixes)
+        and not any(isinstance(operand, Memory) for operand in operation.operands)
+        and not form.is_string
+    )
     return (
-        read.segment_prefix == meant.segment_prefix
+        (read.segment_prefix == meant.segment_prefix or segment_of_nothing)
         and read.op_mask == meant.op_mask
         and read.zeroing_masking == meant.zeroing_masking
         and read.rounding_control == meant.rounding_control
@@ -353,6 +406,8 @@ def _objection(seen: str, operation: Operation, form: Form) -> str:
             return "the count of operands"
     slots = forms.explicit_slots(form, operation)
     for slot, ours, theirs in zip(slots, operation.operands, operands, strict=True):
+        if "notrack" in operation.prefixes and isinstance(theirs, Memory):
+            theirs = replace(theirs, segment=None)  # its byte is that of ds, and Capstone shows both
         if not _same_operand(slot, form, ours, theirs):
             return f"operand {theirs}"
     decorations = {operation.mask.name} if operation.mask is not None else set()
@@ -362,14 +417,33 @@ def _objection(seen: str, operation: Operation, form: Form) -> str:
         decorations.add(operation.rounding)
     if read.decorations != decorations:
         return f"in braces {sorted(read.decorations)}"
-    if {_PREFIX_NAMES.get(name, name) for name in read.prefixes} != {
-        _PREFIX_NAMES.get(name, name) for name in operation.prefixes if name[0] != "{" and name != "movabs"
+    if {_PREFIX_NAMES.get(name, name) for name in read.prefixes if name not in _SEEN_AT_TIMES} != {
+        _PREFIX_NAMES.get(name, name)
+        for name in operation.prefixes
+        if name[0] != "{" and name != "movabs" and name not in _SEEN_AT_TIMES
     }:
         return f"prefixes {read.prefixes}"
     return ""
 
 
+def _objection_to_plain(operation: Operation, form: Form) -> str:
+    """The same without the prefixes that Capstone reads in its own way; iced-x86 has read them with it."""
+    prefixes = tuple(
+        prefix
+        for prefix in operation.prefixes
+        if not _is_raw(prefix) or (prefix == "addr32" and form.info.address_size == 32 and not form.slots)
+    )
+    plain = replace(operation, prefixes=prefixes)
+    made = _encode(_iced_encoder(), _build(form, plain), plain, form)
+    if made is None:
+        return "nothing without its prefixes"
+    (seen,) = disassembler.texts_of([made[0][1:] if form.info.fwait else made[0]], [form.mnemonic])
+    return "" if seen == _written(plain, form) else _objection(seen, plain, form)
+
+
 _PREFIX_NAMES = {"repe": "rep", "repz": "rep", "repnz": "repne"}
+_SEEN_AT_TIMES = frozenset(("xacquire", "xrelease"))
+"""Capstone does not show them behind other prefixes, nor before mov; iced-x86 does."""
 _CAPSTONE_NAMES = {
     "lcall": "call", "ljmp": "jmp", "fdisi8087_nop": "fdisi", "feni8087_nop": "feni", "fsetpm": "fnsetpm", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
@@ -424,7 +498,7 @@ def _is_for_keystone(operation: Operation, form: Form) -> bool:
             return False  # read as rax
         if memory.movable:
             return False  # there is no way to ask for a wide displacement
-    braced = any(prefix.startswith("{") for prefix in operation.prefixes)
+    braced = any(prefix.startswith("{") or _is_raw(prefix) for prefix in operation.prefixes)
     return not braced and form.mnemonic not in _BEYOND_KEYSTONE
 
 
@@ -560,7 +634,7 @@ class _Question:
         encoded: list[_Encoded] = []
         for order, form in enumerate(self.candidates):
             instruction = _build(form, operation) if kind is None else kind.built(order, operation)
-            made = _encode(encoder, instruction, operation)
+            made = _encode(encoder, instruction, operation, form)
             if made is not None:
                 encoded.append(_Encoded(form, *made, instruction))
         if len(encoded) > 1:
@@ -865,8 +939,10 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
             found.append(_refuse_unencodable(question.operation))
             continue
         seen, form = next(texts), one.form
+        raw = any(map(_is_raw, question.operation.prefixes))
+        objection = _objection_to_plain if raw else partial(_objection, seen)
         if not (seen == question.text and _is_of_one_size(form, question.candidates[0])) and (
-            seen != _written(question.operation, form) and _objection(seen, question.operation, form)
+            seen != _written(question.operation, form) and objection(question.operation, form)
         ):
             found.append(_refuse_unencodable(question.operation))
             continue
@@ -903,6 +979,11 @@ def _in_its_words(answer: Encoding | Refusal, name: str, written: str) -> Encodi
 
 def _refuse_unencodable(operation: Operation) -> Refusal:
     """Forms take these operands, and still neither encoder says it so that it reads back right."""
+    for prefix in operation.prefixes:
+        if prefix in _RAW_PREFIXES or prefix in REX_PREFIXES:
+            return Refusal("ASM120", f"`{prefix}` would make another instruction of this `{operation.mnemonic}`.", None)
+        if prefix in ("{disp8}", "{disp32}"):
+            return Refusal("ASM120", f"`{prefix}` does not go with this `{operation.mnemonic}`.", None)
     return Refusal("ASM199", f"The assembler has no checked encoding for this `{operation.mnemonic}`.", -1)
 
 

@@ -503,6 +503,10 @@ class Parser:
                 return self._register(token, register)
             lowered = text.lower()
             if lowered in ("offset", "flat"):
+                if lowered == "flat" and (self.position < 2 or self.tokens[self.position - 2].text.lower() != "offset"):
+                    raise Complaint(
+                        "ASM011", f"`{text}` cannot stand here.", token.start, token.end, "write offset flat:x"
+                    )
                 if self.peek() == ":":
                     self.position += 1
                 return self._unary()
@@ -515,6 +519,8 @@ class Parser:
                     f"a function is called with `call {text}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
                 )
             return Symbol(text, token.start, token.end)
+        if kind == "string" and self._att and text[0] == '"':
+            return Symbol(text[1:-1], token.start, token.end)  # a name in quotes, as GNU as reads it
         if kind == "string":
             if self.dialect == "gnu" and text[0] == '"':
                 return Symbol(text[1:-1], token.start, token.end)  # to GNU as a name in quotes is a name

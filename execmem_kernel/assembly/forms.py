@@ -154,7 +154,7 @@ _PLAIN_ALIASES = {
     "smovb": "movsb", "smovw": "movsw", "smovl": "movsd", "smovq": "movsq", "insl": "insd", "outsl": "outsd", "slodb": "lodsb", "slodw": "lodsw",
     "slodl": "lodsd", "slodq": "lodsq", "sstob": "stosb", "sstow": "stosw", "sstol": "stosd", "sstoq": "stosq",
     "sysretl": "sysret", "sysexitl": "sysexit", "pushfw": "pushf", "popfw": "popf",
-    "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1",
+    "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "sysretd": "sysret", "sysexitd": "sysexit",
     "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
 }  # fmt: skip
 
@@ -206,7 +206,9 @@ _SUFFIXED = frozenset(
         "btc", "bsf", "bsr", "bswap", "popcnt", "lzcnt", "tzcnt", "call", "jmp", "ret", "enter", "leave", "in", "out", "movbe", "crc32",
         "andn", "bextr", "blsi", "blsr", "blsmsk", "bzhi", "pdep", "pext", "mulx", "rorx", "sarx", "shlx", "shrx", "adcx", "adox", "nop", "lar",
         "lsl", "iret", "movnti", "rdrand", "rdseed", "cvtsi2sd", "cvtsi2ss", "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase",
-        *(f"cmov{condition}" for condition in (
+        "vcvtsi2sd", "vcvtsi2ss", "vcvtsi2sh", "vcvtusi2sd", "vcvtusi2ss", "vcvtusi2sh", "vmread", "vmwrite", "ptwrite", "sldt", "lldt", "str", "ltr",
+        "smsw", "lmsw", "lss", "lfs", "lgs", "blci",
+        *(f"{stem}{condition}" for stem in ("cmov", "set") for condition in (
             "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g", *_CONDITION_ALIASES)),
     )
 )  # fmt: skip
@@ -675,6 +677,8 @@ def canonical(operation: Operation) -> Operation | None:
     if name.size is not None:
         operands = tuple(_with_size(operand, name.size) for operand in operands)
     prefixes = operation.prefixes
+    if prefixes and prefixes[-1] in SEGMENT_PREFIXES:
+        prefixes, operands = _with_segment(prefixes, operands)
     if operation.mnemonic.startswith("movabs"):
         prefixes = (*prefixes, "movabs")
     if any(isinstance(operand, Memory) and operand.index in _STACK_POINTERS for operand in operands):
@@ -687,6 +691,8 @@ def canonical(operation: Operation) -> Operation | None:
         for tail in implied:
             if operands[len(operands) - len(tail) :] == tuple(map(Register, tail)):
                 operands = operands[: len(operands) - len(tail)]
+                if tail[0] == "eax" and mnemonic not in ("mwait", "mwaitx", "skinit"):
+                    prefixes = (*prefixes, "addr32")  # there eax is an address, or part of one
                 break
     if mnemonic == "xlatb" and operands == (Memory(Register("rbx"), size=1),):
         operands = ()
@@ -703,6 +709,10 @@ def canonical(operation: Operation) -> Operation | None:
             operands = tuple(_narrowed(operand, "r64") for operand in operands)
             if mnemonic in ("verr", "verw", "lmsw", "lldt", "ltr"):
                 operands = tuple(_narrowed(operand, "r16") for operand in operands)
+        case (("lar" | "lsl"), (Register(wide), Register(low))) if register_class(low) == "r16":
+            operands = (operands[0], Register(_same_number(low, wide)))
+        case (("fnstsw" | "fstsw"), ()):
+            operands = (Register("ax"),)
         case "imul", (Register(), Immediate()):
             operands = (operands[0], *operands)
         case (("shl" | "shr" | "sar" | "rol" | "ror" | "rcl" | "rcr"), (_,)):
@@ -738,7 +748,48 @@ def canonical(operation: Operation) -> Operation | None:
             mnemonic in _X87_WITH_TOP or mnemonic.startswith(("fcom", "fucom", "fxch", "fcmov"))
         ):
             operands = (Register("st(0)"), *operands)
-    return Operation(mnemonic, operands, prefixes, 0, operation.mask, operation.zeroing, operation.rounding)
+    found = Operation(mnemonic, operands, prefixes, 0, operation.mask, operation.zeroing, operation.rounding)
+    if any(isinstance(operand, Memory) and operand.broadcast == 0 for operand in operands):
+        return _with_count(found)
+    return found
+
+
+SEGMENT_PREFIXES = frozenset(("cs", "ds", "es", "ss", "fs", "gs"))
+"""Segments that may be written before an instruction, as objdump does."""
+
+
+def _with_segment(
+    prefixes: tuple[str, ...], operands: tuple[Operand, ...]
+) -> tuple[tuple[str, ...], tuple[Operand, ...]]:
+    """`cs nop word ptr [rax]`: the prefix before the name is the segment in the operand."""
+    for number, operand in enumerate(operands):
+        if isinstance(operand, Memory) and operand.segment is None:
+            sized = replace(operand, segment=Register(prefixes[-1]))
+            return prefixes[:-1], (*operands[:number], sized, *operands[number + 1 :])
+    return prefixes, operands
+
+
+def _with_count(operation: Operation) -> Operation:
+    """`dword bcst [rax]`: how often the element is repeated, as the registers say; as it was where they say it not."""
+    counts = set()
+    shape = tuple(shape_of(operand) for operand in operation.operands)
+    for form in _candidates(operation.mnemonic, shape):
+        if form.broadcast_size and _says(form, operation):
+            counts.add(form.memory_size // form.broadcast_size)
+    if len(counts) != 1:
+        return operation
+    (count,) = counts
+    counted = tuple(
+        replace(operand, broadcast=count) if isinstance(operand, Memory) and operand.broadcast == 0 else operand
+        for operand in operation.operands
+    )
+    return replace(operation, operands=counted)
+
+
+def _same_number(name: str, like: str) -> str:
+    """The register of which `name` is a part, in the size of `like`."""
+    full, family = full_register(name), register_class(like)
+    return next((other for other in _MEMBERS[family] if full_register(other) == full), name)
 
 
 SAME_IN_32_BITS = frozenset(
@@ -781,17 +832,28 @@ def _narrowed(operand: Operand, family: str) -> Operand:
 
 IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     **dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), (("xmm0",),)),
-    "monitor": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
-    "monitorx": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx")),
+    "monitor": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx"), ("eax", "rcx", "rdx")),
+    "monitorx": (("rax", "rcx", "rdx"), ("rax", "ecx", "edx"), ("eax", "ecx", "edx"), ("eax", "rcx", "rdx")),
     "mwait": (("rax", "rcx"), ("eax", "ecx")),
     "mwaitx": (("rax", "rcx", "rbx"), ("eax", "ecx", "ebx")),
-    **dict.fromkeys(("clzero", "vmrun", "vmload", "vmsave"), (("rax",),)),
-    "invlpga": (("rax", "ecx"), ("rax", "rcx")),
+    **dict.fromkeys(("clzero", "vmrun", "vmload", "vmsave"), (("rax",), ("eax",))),
+    "invlpga": (("rax", "ecx"), ("rax", "rcx"), ("eax", "ecx")),
     "tpause": (("edx", "eax"),),
     "umwait": (("edx", "eax"),),
-    "pvalidate": (("rax", "ecx", "edx"), ("rax",)),
+    "pvalidate": (("rax", "ecx", "edx"), ("rax", "rcx", "rdx"), ("eax", "ecx", "edx"), ("rax",), ("eax",)),
     "skinit": (("eax",),),
-    "invlpgb": (("rax", "edx", "ecx"), ("rax", "ecx", "edx"), ("rax",)),
+    "invlpgb": (
+        ("rax", "edx", "ecx"),
+        ("rax", "ecx", "edx"),
+        ("eax", "edx", "ecx"),
+        ("eax", "ecx", "edx"),
+        ("rax",),
+        ("eax",),
+    ),
+    "psmash": (("rax",), ("eax",)),
+    "rmpupdate": (("rax", "rcx"), ("eax", "rcx"), ("rax",), ("eax",)),
+    "rmpadjust": (("rax", "rcx", "rdx"), ("eax", "rcx", "rdx"), ("rax",), ("eax",)),
+    "rmpquery": (("rax", "rcx", "rdx"), ("eax", "rcx", "rdx"), ("rax",), ("eax",)),
 }
 """Instruction -> the registers it always uses, which may be written out last."""
 _WRITTEN_LEAST = dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), 3) | dict.fromkeys(
@@ -910,7 +972,22 @@ def select(operation: Operation) -> tuple[Form, ...]:
     shape = tuple(shape_of(operand) for operand in operation.operands)
     found = [form for form in _candidates(operation.mnemonic, shape) if _says(form, operation)]
     found = _with_wide_numbers(operation, _with_default_size(operation, found))
-    return tuple(sorted(found, key=lambda form: (encoding_rank(form, operation), form.rank)))
+    found.sort(key=lambda form: (encoding_rank(form, operation), form.rank))
+    return tuple(_in_direction(operation, found))
+
+
+def _in_direction(operation: Operation, found: list[Form]) -> list[Form]:
+    """Of two opcodes that differ in the direction only, the one that `{load}`, `{store}` or the ending `.s` asks for."""
+    for prefix in operation.prefixes:
+        if prefix in ("{load}", "{store}", "{swap}"):
+            loads = prefix == "{load}" if prefix != "{swap}" else not _loads(found[0]) if found else False
+            return [form for form in found if _loads(form) == loads] or found
+    return found
+
+
+def _loads(form: Form) -> bool:
+    """Whether the first operand is the one that can only be a register."""
+    return bool(form.slots) and form.slots[0].name.endswith("_REG")
 
 
 def encoding_rank(form: Form, operation: Operation) -> int:
@@ -961,6 +1038,10 @@ def _says(form: Form, operation: Operation) -> bool:
             return False
         if prefix in ("{vex}", "{vex2}", "{vex3}") and form.encoding != EncodingKind.VEX:
             return False
+    if "data16" in operation.prefixes and info.operand_size == 16 and form.mnemonic != "nop":
+        return False  # `data16 ret` would return by 16 bits
+    if info.address_size and (info.address_size == 32) != ("addr32" in operation.prefixes) and not form.slots:
+        return False  # monitor: which register is the address, only the prefix tells
     return _operands_say(form, operation, evex)
 
 
@@ -1010,7 +1091,7 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
             if operand.broadcast is not None:
                 return (
                     form.broadcast_size > 0
-                    and form.memory_size == operand.broadcast * form.broadcast_size
+                    and operand.broadcast in (0, form.memory_size // form.broadcast_size)
                     and operand.size in (None, form.broadcast_size)
                 )
             if not evex and operand.index is not None and needs_evex(operand.index.name):

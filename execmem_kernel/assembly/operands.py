@@ -39,8 +39,9 @@ class Memory:
 
     `size` is in bytes where the source names it. `target` is the absolute address meant by a rip-relative operand
     (`base` is then rip or eip and `displacement` is 0); otherwise `displacement` is the signed number in the
-    brackets. `absolute` asks for a plain address with no base (never rip-relative). `broadcast` is the n of {1ton}.
-    `movable` is as for `Immediate`: the displacement depends on the layout and takes 32 bits.
+    brackets. `absolute` asks for a plain address with no base (never rip-relative). `broadcast` is the n of {1ton},
+    or 0 where the source names the size of one element and leaves n to the registers. `movable` is as for
+    `Immediate`: the displacement depends on the layout and takes 32 bits.
     """
 
     base: Register | None = None
@@ -65,13 +66,19 @@ class Target:
 
 Operand = Register | Immediate | Memory | Target
 
+REX_PREFIXES = {"rex": 0x40} | {
+    f"rex.{''.join(letter for number, letter in enumerate('bxrw') if bits >> number & 1)[::-1]}": 0x40 | bits
+    for bits in range(1, 16)
+}
+"""A REX prefix written out -> its byte (Intel SDM vol. 2, 2.2.1.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One instruction to encode, at `address`, operands in Intel order (destination first).
 
-    `prefixes` are those written out ("lock", "rep", "repne", "notrack", "xacquire", "{vex}", ...). `mask` and `zeroing`
-    decorate the destination; `rounding` is "rn-sae", "rd-sae", "ru-sae", "rz-sae" or "sae".
+    `prefixes` are those written out ("lock", "rep", "repne", "notrack", "xacquire", "data16", "{vex}", ...). `mask` and
+    `zeroing` decorate the destination; `rounding` is "rn-sae", "rd-sae", "ru-sae", "rz-sae" or "sae".
     """
 
     mnemonic: str

@@ -18,6 +18,8 @@ Outline = tuple[Hashable, ...]
 
 _APART = frozenset(("int", "xlatb", *forms.IMPLIED_OPERANDS))
 """Instructions of which one number, or one register, is another instruction or may be left out."""
+_EVERYDAY = frozenset(("lock", "rep", "repne", "bnd", "notrack", "xacquire", "xrelease", "movabs"))
+"""Prefixes that do not decide about bytes of their own."""
 _NAMED = frozenset((*forms.FIXED_REGISTERS, "rip", "eip", "rsp", "esp", "k0"))
 """Registers that some instruction, or some address, treats unlike the others of their family."""
 
@@ -61,7 +63,7 @@ _NUMBERS = 1000
 def outline_of(operation: Operation) -> Outline | None:
     """The operation's outline, or None for one that has to be looked at by itself."""
     mnemonic, mask = operation.mnemonic, operation.mask
-    if mnemonic in _APART:
+    if mnemonic in _APART or any(prefix[0] == "{" or prefix not in _EVERYDAY for prefix in operation.prefixes):
         return None
     parts: list[Hashable] = [mnemonic]
     for operand in operation.operands:

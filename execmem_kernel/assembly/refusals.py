@@ -16,7 +16,16 @@ from types import MappingProxyType
 
 from execmem_kernel.assembly import forms, habits
 from execmem_kernel.assembly.forms import SIZE_NAMES, Form, operand_fits, register_class, register_size
-from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Refusal, Register, Target
+from execmem_kernel.assembly.operands import (
+    REX_PREFIXES,
+    Immediate,
+    Memory,
+    Operand,
+    Operation,
+    Refusal,
+    Register,
+    Target,
+)
 
 CODES = MappingProxyType(
     {
@@ -88,6 +97,8 @@ def misspelt(operation: Operation) -> Refusal | None:
     for number, operand in enumerate(operation.operands):
         size = _operand_size(operand)
         if size in (None, name.size) or operand == Register("cl"):
+            continue
+        if isinstance(operand, Memory) and operand.broadcast is not None and name.size > 8:
             continue
         if isinstance(operand, Register) and register_class(operand.name)[0] != "r":
             continue
@@ -224,7 +235,13 @@ def _high_byte_clash(operation: Operation) -> Refusal | None:
 
 # ---- prefixes, masks, rounding ---------------------------------------------------------------------------------------
 
-_BRACED_PREFIXES = frozenset(("{vex}", "{vex2}", "{vex3}", "{evex}"))
+_ALLOWED_PREFIXES = frozenset(
+    (
+        "{vex}", "{vex2}", "{vex3}", "{evex}", "{load}", "{store}", "{swap}", "{disp8}", "{disp32}", "{rex}", "{nooptimize}",
+        "data16", "addr32", "cs", "ds", "es", "ss", *REX_PREFIXES,
+    )
+)  # fmt: skip
+"""Prefixes that choose among encodings, or change nothing; whether they do, is seen when the bytes are read back."""
 
 
 def _bad_prefix(operation: Operation, found: Sequence[Form]) -> Refusal | None:
@@ -275,9 +292,16 @@ def _bad_prefix(operation: Operation, found: Sequence[Form]) -> Refusal | None:
                 )
             case "bnd" if not any(info.can_use_bnd_prefix for info in infos):
                 return Refusal("ASM120", f"`bnd` does not go with `{mnemonic}`.", None)
+            case "data16" if mnemonic in ("ret", "call", "jmp"):
+                return Refusal(
+                    "ASM120",
+                    f"`data16 {mnemonic}` means different things to Intel and AMD processors.",
+                    None,
+                    "leave it out",
+                )
             case "notrack" | "bnd" | "movabs":
                 pass
-            case _ if prefix not in _BRACED_PREFIXES:
+            case _ if prefix not in _ALLOWED_PREFIXES:
                 return Refusal("ASM120", f"The prefix `{prefix}` cannot be written before `{mnemonic}`.", None)
     return None
 

@@ -38,7 +38,7 @@ from execmem_kernel.assembly.expressions import (
 from execmem_kernel.assembly.forms import canonical_register, is_mnemonic, register_size, resolve
 from execmem_kernel.assembly.habits import other_processor
 from execmem_kernel.assembly.lines import QUOTED
-from execmem_kernel.assembly.operands import Immediate, Memory, Operand, Operation, Register, Target
+from execmem_kernel.assembly.operands import REX_PREFIXES, Immediate, Memory, Operand, Operation, Register, Target
 
 Syntax = Literal["intel", "att"]
 
@@ -46,7 +46,9 @@ PREFIXES = {
     "lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne",
     "xacquire": "xacquire",
     "xrelease": "xrelease", "notrack": "notrack", "bnd": "bnd", "data16": "data16", "addr32": "addr32",
-    "rex.w": "rex.w", "rex64": "rex.w",
+    "rex64": "rex.w", "o64": "rex.w", "o16": "data16",
+    "osp": "data16", "a32": "addr32", "asp": "addr32", "o32": "", "a64": "",
+    **{name: name for name in REX_PREFIXES},
 }  # fmt: skip
 
 SIZES = {
@@ -72,7 +74,8 @@ ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
 _SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
 _STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "enter"))
-_REPEATED_SCANS = {"bsf": "tzcnt", "bsr": "lzcnt"}
+_REPEATED_NAMES = {"bsf": "tzcnt", "bsr": "lzcnt", "nop": "pause"}
+_TO = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
 _STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
 """String instructions whose size is in their operands."""
 _PSEUDO_PREFIXES = frozenset(
@@ -90,6 +93,8 @@ _PSEUDO_PREFIXES = frozenset(
         "{nooptimize}",
     )
 )
+_ENDINGS = {".s": "{swap}", ".d8": "{disp8}", ".d32": "{disp32}"}
+"""What objdump puts behind a name whose displacement is longer than need be, or whose opcode is the other of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class Address:
     segment: Register | None = None
     reach: Literal["rel", "abs", ""] = ""
     broadcast: int | None = None
+    """The n of {1ton}; 0 where only `bcst` is written, and the registers tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,7 +551,9 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
                 raise Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
             prefixes.append(word)
         elif word in PREFIXES:
-            prefixes.append(PREFIXES[word])
+            prefixes += [PREFIXES[word]] if PREFIXES[word] else []  # `o32` and `a64` say what is so anyway
+        elif word in SEGMENTS and _goes_on(tokens, position + 1):
+            prefixes.append(word)  # as objdump shows it: cs nopw 0x0(%rax,%rax,1)
         else:
             break
         position += 1
@@ -572,6 +580,10 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             hint or "first comes the instruction, for example mov",
         )
     position += 1
+    for ending, meaning in _ENDINGS.items():
+        if name.endswith(ending) and not is_mnemonic(name) and is_mnemonic(name.removesuffix(ending)):
+            name = name.removesuffix(ending)
+            prefixes.append(meaning)
     following = tokens[position] if position < len(tokens) else None
     if name == "int" and following is not None and following.kind == "name" and not labels:
         raise Complaint(
@@ -619,8 +631,8 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             return unknown
     else:
         statement = _intel_operands(name, rest, dialect)
-    if "rep" in prefixes and (scan := _REPEATED_SCANS.get(statement.name or name)) is not None:
-        # Compilers write tzcnt so: the same bytes, which older processors run as bsf.
+    if "rep" in prefixes and (scan := _REPEATED_NAMES.get(statement.name or name)) is not None:
+        # Compilers write tzcnt so: the same bytes, which older processors run as bsf; and kernels write pause.
         statement = replace(statement, name=scan)  # the rest follows below
         prefixes.remove("rep")
     statement = _with_letter(statement, name, token)
@@ -649,12 +661,21 @@ def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement 
     return replace(joined, ready=_ready(joined))
 
 
+def _goes_on(tokens: Sequence[Token], position: int) -> bool:
+    """Whether an instruction stands there, perhaps behind more prefixes."""
+    if position >= len(tokens) or tokens[position].kind != "name":
+        return False
+    word = tokens[position].text.lower()
+    return is_mnemonic(word) or word in PREFIXES or word in SEGMENTS
+
+
 def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
     """What the size letter of `pushw` and `retw` says, where no register and no memory says it."""
     resolved = resolve(name)
     if resolved is None or resolved.size in (None, 8) or resolved.mnemonic not in _STACK_INSTRUCTIONS:
         return statement
-    if resolved.mnemonic in ("push", "pop") and resolved.size == 2:
+    segment = any(isinstance(piece.value, Register) and piece.value.name in SEGMENTS for piece in statement.operands)
+    if resolved.mnemonic in ("push", "pop") and resolved.size == 2 and not segment:
         pieces = tuple(
             replace(piece, value=replace(piece.value, size=2))
             if isinstance(piece.value, Constant) and piece.value.size is None
@@ -699,6 +720,11 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
     mask: Register | None = None
     zeroing = False
     rounding: str | None = None
+    if len(tokens) == 2 and name in _TO and tokens[0].text.lower() == "to":
+        register = canonical_register(tokens[1].text)
+        if register is not None and register.startswith("st("):
+            top = Piece(Register("st(0)"), tokens[1].start, tokens[1].end)
+            return Statement(operands=(replace(top, value=Register(register)), top))  # NASM's `fadd to st1`
     parser = Parser(tokens, dialect)
     count = len(tokens)
     if count > 1:
@@ -725,6 +751,8 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
                     token.end,
                     "a mask follows the destination",
                 )
+            elif (word == "z" and zeroing) or (mask is not None and word != "z"):
+                raise Complaint("ASM025", f"`{token.text}` stands here already.", token.start, token.end)
             elif word == "z":
                 zeroing = True
             elif (register := canonical_register(word)) is not None and register[0] == "k":
@@ -843,7 +871,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
     tokens = parser.tokens
     first = tokens[parser.position]
     size: int | None = None
-    pointer = offset = False
+    pointer = offset = repeated = False
     form: Literal["short", "near"] | None = None
     segment: Register | None = None
     far = False
@@ -855,8 +883,10 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             if size is not None:
                 raise Complaint("ASM026", f"A size stands here already, before `{token.text}`.", token.start, token.end)
             size = SIZES[word]
+        elif word == "bcst" and size is not None and following:
+            repeated = True  # `dword bcst [rax]` is MASM's and GNU as' spelling of `dword ptr [rax]{1to16}`
         elif word == "ptr" and following:
-            if size is None and form is None and not far:
+            if (size is None and form is None and not far) or tokens[parser.position - 1].text == ":":
                 raise Complaint(
                     "ASM027", "`ptr` needs a size before it.", token.start, token.end, "for example dword ptr [rax]"
                 )
@@ -906,6 +936,9 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 narrow = tokens[inside] if word == "byte" else narrow
                 if following.lower() == "ptr":
                     # gcc writes `jmp [QWORD PTR table[0+rax*8]]`: the outer brackets say nothing.
+                    if size not in (None, SIZES[word]):
+                        token = tokens[inside]
+                        raise Complaint("ASM026", f"Another size stands before `{token.text}`.", token.start, token.end)
                     size = SIZES[word]
                     closing = _closing(tokens, parser.position)
                     words += [parser.position, inside + 1, closing]
@@ -956,6 +989,16 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             )
         return Piece(tree.register, start, end)
     if has_bracket(tree) or segment is not None or reach:
+        if offset:
+            raise Complaint("ASM022", "`offset` goes with a label, not with an address in brackets.", start, end)
+        if (leaf := _register_outside(tree)) is not None and has_bracket(tree):
+            raise Complaint(
+                "ASM022",
+                f"The register {leaf.register.name} stands outside of the square brackets.",
+                leaf.start,
+                leaf.end,
+                "put the whole address into them: [rax + rcx*2 + 8]",
+            )
         if far:
             # NASM's far pointer has a 64-bit offset where nothing else is said, GNU as' a 32-bit one.
             size = {None: 10 if dialect == "nasm" else 6, 4: 6, 8: 10}.get(size, size)
@@ -970,7 +1013,9 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                     narrow.end,
                     "leave it out there; the size of the operand stands before the bracket: byte [rax]",
                 )
-        return Piece(address, start, end)
+        return Piece(replace(address, broadcast=0) if repeated else address, start, end)
+    if repeated:
+        raise Complaint("ASM025", "Only memory can be broadcast.", start, end, "write it in square brackets")
     if has_register(tree):
         raise Complaint(
             "ASM022",
@@ -1003,6 +1048,15 @@ def _with_relocations(tokens: Sequence[Token]) -> list[Token]:
         joined.append(token)
         index += 1
     return joined
+
+
+def _register_outside(tree: Expression) -> RegisterLeaf | None:
+    """A register that no square brackets stand around, as in `rax[rbx]`."""
+    if isinstance(tree, RegisterLeaf):
+        return tree
+    if isinstance(tree, Binary):
+        return _register_outside(tree.left) or _register_outside(tree.right)
+    return _register_outside(tree.operand) if isinstance(tree, Unary) else None
 
 
 def _closing(tokens: Sequence[Token], position: int) -> int:

@@ -245,10 +245,6 @@ REFUSED_THOUGH_GNU_AS_TAKES = {
         ".skip -1",
         ".fill -1,1,0",
     ),
-    "a prefix that the instruction has no use for": (
-        "data16 nop",
-        "rex.w nop",
-    ),
     "a prefix without its instruction": (
         "data16",
         "rex64",
@@ -256,10 +252,8 @@ REFUSED_THOUGH_GNU_AS_TAKES = {
         "rep",
         "lock",
     ),
-    "a prefix that is the name of a segment, a quoted label, a stray character": (
-        "cs nop",
+    "a segment prefix before an instruction without memory, a quoted label, a stray character": (
         "fs nop",
-        "fs mov rax,[0]",
         "/",
         '"abc": nop\njmp "abc"',
     ),
