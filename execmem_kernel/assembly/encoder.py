@@ -433,6 +433,8 @@ def _objection_to_plain(operation: Operation, form: Form) -> str:
         for prefix in operation.prefixes
         if not _is_raw(prefix) or (prefix == "addr32" and form.info.address_size == 32 and not form.slots)
     )
+    if prefixes == operation.prefixes:
+        return ""
     plain = replace(operation, prefixes=prefixes)
     made = _encode(_iced_encoder(), _build(form, plain), plain, form)
     if made is None:

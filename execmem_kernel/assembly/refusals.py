@@ -283,6 +283,10 @@ def _bad_prefix(operation: Operation, found: Sequence[Form]) -> Refusal | None:
                 )
                 if not allowed or not isinstance(first, Memory):
                     return Refusal("ASM120", f"`{prefix}` does not go with this `{mnemonic}`.", None)
+                if "lock" not in operation.prefixes and mnemonic not in ("xchg", "mov"):
+                    return Refusal(
+                        "ASM120", f"`{prefix}` needs `lock` beside it.", None, f"write `{prefix} lock {mnemonic}`"
+                    )
             case "notrack" if not any(info.can_use_notrack_prefix for info in infos):
                 return Refusal(
                     "ASM120",

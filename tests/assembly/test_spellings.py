@@ -147,6 +147,7 @@ def test_nasm_words_are_what_nasm_makes_of_them(tmp_path: Path) -> None:
         ("intel", "data16 mov eax, ebx", "ASM120"),
         ("intel", "addr32 mov eax, [rbx]", "ASM120"),
         ("intel", "data16 ret", "ASM120"),
+        ("intel", "xacquire add dword ptr [rbx], ecx", "ASM120"),
         ("intel", "rex.b nop", "ASM120"),
         ("intel", "rex.w fxsave [rbx]", "ASM120"),
         ("intel", "vcvtpd2ps xmm1, qword bcst [rax]", "ASM124"),
