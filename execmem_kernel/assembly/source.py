@@ -995,8 +995,8 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
             raise Complaint(
                 "ASM022",
                 f"The register {leaf.register.name} stands outside of the square brackets.",
-                leaf.start,
-                leaf.end,
+                start,
+                end,
                 "put the whole address into them: [rax + rcx*2 + 8]",
             )
         if far:
