@@ -18,7 +18,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import iced_x86
@@ -383,6 +382,8 @@ def _decoded_equals(
 
 def _objection(seen: str, operation: Operation, form: Form) -> str:
     """What the disassembler's text says that the operation does not say; empty where they agree."""
+    if any(map(_is_raw, operation.prefixes)):
+        return _objection_to_plain(operation, form)
     read = disassembler.read_back(seen)
     if read is None:
         return "no single instruction"
@@ -631,7 +632,7 @@ class _Question:
         kind, operation = self.kind, self.operation
         if kind is not None and kind.best is not None:
             instruction = kind.built(kind.best, operation)
-            made = _encode(encoder, instruction, operation)
+            made = _encode(encoder, instruction, operation, self.candidates[kind.best])
             return [] if made is None else [_Encoded(self.candidates[kind.best], *made, instruction)]
         encoded: list[_Encoded] = []
         for order, form in enumerate(self.candidates):
@@ -941,10 +942,8 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
             found.append(_refuse_unencodable(question.operation))
             continue
         seen, form = next(texts), one.form
-        raw = any(map(_is_raw, question.operation.prefixes))
-        objection = _objection_to_plain if raw else partial(_objection, seen)
         if not (seen == question.text and _is_of_one_size(form, question.candidates[0])) and (
-            seen != _written(question.operation, form) and objection(question.operation, form)
+            seen != _written(question.operation, form) and _objection(seen, question.operation, form)
         ):
             found.append(_refuse_unencodable(question.operation))
             continue
