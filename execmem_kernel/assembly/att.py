@@ -161,8 +161,9 @@ def _operand(parser: Parser, name: str) -> Piece:
         if segment is not None:
             return Piece(Address((), displacement, None, segment), first.start, end)
         assert displacement is not None
-        pointer = indirect or not is_branch(name)
-        return Piece(Constant(displacement, pointer=pointer), first.start, end)
+        if indirect or not is_branch(name):
+            return Piece(Address((), displacement), first.start, end)  # a plain number is an address, too
+        return Piece(Constant(displacement), first.start, end)
     terms = _terms(parser)
     end = tokens[parser.position - 1].end
     if _PORT.match(name) and displacement is None and [term.register.name for term in terms] == ["dx"]:
@@ -319,8 +320,6 @@ def _sized(piece: Piece, size: int) -> Piece:
     if isinstance(value, Address) and value.broadcast is not None and size > 8:
         return piece  # the size of the whole vector: the count in braces says the same
     if isinstance(value, Address) and value.size is None:
-        return replace(piece, value=replace(value, size=size))
-    if isinstance(value, Constant) and value.pointer and value.size is None:
         return replace(piece, value=replace(value, size=size))
     return piece
 

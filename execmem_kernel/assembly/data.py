@@ -19,6 +19,10 @@ from execmem_kernel.assembly.values import Values, arguments_of
 Handler = Callable[[Statement, Line], None]
 
 
+_FILLERS = {"nop": b"\x90", "int3": b"\xcc", "hlt": b"\xf4", "ret": b"\xc3"}
+"""Instructions of one byte that NASM's `align` may fill with."""
+
+
 class DataDirectives:
     """What each kind of data directive adds to the current section."""
 
@@ -45,6 +49,8 @@ class DataDirectives:
         arguments = arguments_of(statement)
         if not arguments:
             raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
+        if nasm and len(arguments) > 1 and not arguments[-1]:
+            arguments.pop()  # NASM lets a list end with a comma
         chunk = self._sections.chunk("data", statement, line)
         chunk.data, chunk.fixups = bytearray(), []
         for tokens in arguments:
@@ -287,15 +293,20 @@ class DataDirectives:
         if len(arguments) > 1 and arguments[1]:
             if statement.directive.word == "nasm":
                 # `align 8, db 0` and `align 8, nop`
-                if arguments[1][0].text.lower() == "db":
+                word = arguments[1][0].text.lower()
+                if word == "db":
                     fill = bytes([self._values.number(arguments[1][1:], statement, line) & 255])
-                elif arguments[1][0].text.lower() not in ("nop", "resb"):
+                elif word in _FILLERS and len(arguments[1]) == 1:
+                    fill = _FILLERS[word]
+                elif word != "resb":
                     fill = bytes([self._values.number(arguments[1], statement, line) & 255])
             else:
                 value = self._values.number(arguments[1], statement, line)
                 fill = (value & ((1 << 8 * max(1, statement.directive.size)) - 1)).to_bytes(
                     max(1, statement.directive.size), "little"
                 )
+        elif statement.name == "align" and self._values.rules == "nasm" and section.segment != "bss":
+            fill = _FILLERS["nop"]  # in data, too
         chunk = self._sections.chunk("align", statement, line)
         chunk.count = amount
         if len(arguments) > 2:

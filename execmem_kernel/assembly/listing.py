@@ -91,7 +91,19 @@ def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, bool]:
 
 
 def nops(size: int) -> bytes:
-    """Bytes that do nothing, in as few instructions as may be."""
+    """Bytes that do nothing, in as few instructions as may be; a jump over them where they would be more than eight.
+
+    Source: i386_generate_nops in gas/config/tc-i386.c, binutils 2.40.
+    """
+    longest = len(_NOPS) - 1
+    if size // longest > 7:
+        if size - 2 < 128:
+            return b"\xeb" + bytes([size - 2]) + _plain_nops(size - 2)
+        return b"\xe9" + (size - 5).to_bytes(4, "little") + _plain_nops(size - 5)
+    return _plain_nops(size)
+
+
+def _plain_nops(size: int) -> bytes:
     longest = len(_NOPS) - 1
     return _NOPS[longest] * (size // longest) + _NOPS[size % longest]
 

@@ -268,7 +268,9 @@ class Reader:
                 f"Instructions in {section.name} could not run: that memory is not executable.",
                 statement.start,
                 statement.end,
-                "write .text before them",
+                f"leave out the colon: `section {section.name[:-1]}`"
+                if section.name[-1:] == ":"
+                else "write .text before them",
             )
         if not is_mnemonic(statement.name):
             self._findings.note_broken(line)
@@ -383,10 +385,19 @@ class Reader:
                     break
                 name += token.text
                 end = token.end
+        if name[-1:] == ":" and name[:-1].lower() in (".text", ".data", ".bss", ".rodata"):
+            self._findings.warn(
+                line,
+                "ASM089",
+                f"With its colon this is another section than {name[:-1]}: one that can only be read.",
+                statement.tokens[0].start,
+                statement.last,
+                f"write `{statement.name} {name[:-1]}`",
+            )
         if statement.name == ".pushsection":
             self._sections.stack.append(self._sections.current)
         self._sections.previous = self._sections.current
-        self._sections.current = self._sections.open(name, _segment_of(name, flags, statement))
+        self._sections.current = self._sections.open(name, _segment_of(name, flags, statement, self._dialect))
 
     def _return(self, statement: Statement, line: Line) -> None:
         if statement.name == ".popsection":
@@ -519,7 +530,7 @@ def _branch_form(statement: Statement) -> Literal["jump", "call"] | None:
     return None
 
 
-def _segment_of(name: str, flags: str, statement: Statement) -> str:
+def _segment_of(name: str, flags: str, statement: Statement, dialect: Dialect) -> str:
     lowered = name.lower()
     for prefix, segment in (
         (".text", "text"), (".code", "text"), (".rodata", "rodata"), (".rdata", "rodata"), (".data.rel.ro",
@@ -547,4 +558,6 @@ def _segment_of(name: str, flags: str, statement: Statement) -> str:
     words = flags.lower().split()
     if "nobits" in words:
         return "bss"
-    return "text" if "exec" in words else "data" if "write" in words or not words else "rodata"
+    if not words:
+        return "rodata" if dialect == "nasm" else "data"  # Source: NASM's manual, 8.9.2, "default"
+    return "text" if "exec" in words else "data" if "write" in words else "rodata"

@@ -106,7 +106,7 @@ class Constant:
     offset: bool = False
     """Written `offset x`, or `$x` in AT&T: the address itself."""
     pointer: bool = False
-    """Written `dword ptr x`, or plain `x` in AT&T: what lies there."""
+    """Written `dword ptr x`: what lies at the label x; a number stays a number."""
     form: Literal["short", "near"] | None = None
 
 
@@ -278,8 +278,15 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     if tokens[0].text == "[" and tokens[-1].text == "]" and count > 2 and tokens[1].text.lower() in DIRECTIVES:
         tokens = tokens[1:-1]
         count -= 2
-    while position + 1 < count and tokens[position + 1].text == ":":
+    while position + 1 < count and (tokens[position + 1].text == ":" or tokens[position].text == "$"):
         token = tokens[position]
+        if token.text == "$" and dialect == "nasm" and (name := _dollar_name(tokens, position)) is not None:
+            # NASM's `$name` says that a name is a name, whatever else the word may be.
+            labels.append(name)
+            position += 3 if name.colon else 2
+            continue
+        if tokens[position + 1].text != ":":
+            break
         if token.kind not in ("name", "number"):
             break
         behind = tokens[position + 2].text if position + 2 < count else ""
@@ -402,6 +409,15 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
             f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "a label ends with a colon",
         )
     return _instruction(tokens, position, labels, syntax, dialect)
+
+
+def _dollar_name(tokens: list[Token], position: int) -> Name | None:
+    """A label written `$name:`, or `$name` before data."""
+    dollar, name = tokens[position : position + 2]
+    following = tokens[position + 2].text.lower() if position + 2 < len(tokens) else ""
+    if name.kind != "name" or name.start != dollar.end or (following != ":" and following not in NEEDS_NO_NAME):
+        return None
+    return Name(name.text, name.start, name.end, colon=following == ":")
 
 
 _NEVER_LABELS = frozenset(("global", "globl", "extern", "section", "segment", "bits", "default", "times"))
@@ -821,7 +837,10 @@ def _left_over(token: Token, tokens: Sequence[Token], position: int) -> Complain
         register = before is not None and canonical_register(before.text) is not None
         hint = f"for memory write [{before.text}]" if before is not None and register else ""
         return Complaint("ASM013", "This `]` closes nothing.", token.start, token.end, hint)
+    word = tokens[position - 1].text.lower() if position else ""
     hint = _LEFT_OVER.get(token.text.lower(), "operands are separated by commas")
+    if word in ("lengthof", "sizeof", "type", "length", "size"):
+        hint = f"MASM's {word} is not known here: count with `({token.text}_end - {token.text}) / 8`"
     return Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, hint)
 
 
@@ -1341,10 +1360,6 @@ def _memory(name: str, address: Address, piece: Piece, worth: Lookup) -> Memory:
 def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Lookup, dialect: Dialect) -> Operand:
     value = worth(constant.value)
     weight = _weight(value, piece)
-    if constant.pointer:
-        if weight and statement.name != "movabs":
-            return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
-        return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
     name = statement.name
     if dialect == "gnu" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
         raise Complaint(
@@ -1354,6 +1369,12 @@ def _constant(statement: Statement, constant: Constant, piece: Piece, worth: Loo
             piece.end,
             "define it above its first use",
         )
+    if constant.pointer and (weight or is_branch(name)):
+        if weight == 0:
+            return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
+        if name == "movabs":
+            return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
+        return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
     if weight and name == "movabs" and dialect == "gnu" and not constant.offset:
         return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
     if is_branch(name) and not constant.offset and len(statement.operands) == 1:

@@ -9,7 +9,7 @@ from execmem_kernel.assembly.chunks import SIZE_LIMIT
 from execmem_kernel.assembly.listing import nops
 from execmem_kernel.assembly.program import CODE_ADDRESS
 from execmem_kernel.errors import AssemblyError
-from tests.assembly.linked import decoded
+from tests.assembly.linked import decoded, linked
 
 
 def refusals(source: str, syntax: str = "intel") -> list[tuple[str, int, int]]:
@@ -174,6 +174,23 @@ def test_padding_in_code_is_as_few_nops_as_may_be(size: int) -> None:
     assert all("nop" in text for text in texts)
     assert len(texts) == -(-size // 11)
     assert len(nops(size)) == size
+
+
+def test_padding_in_code_is_what_gnu_as_writes() -> None:
+    for size in (1, 10, 11, 12, 23, 87, 88, 95, 129, 130, 200, 511, 1000):
+        source = f".text\nret\n.skip {1023 - size}, 0xcc\n.p2align 10\nret\n"
+        program = assemble(source)
+        assert program.code == linked(source, program)["text"]
+
+
+def test_padding_in_a_nasm_source_is_what_nasm_writes() -> None:
+    source = (
+        "section .text\nnop\nalign 16\nret\nalign 8, int3\nret\nalign 32, db 0x55\nret\nsection .data\na db 1\n"
+        "align 8\nb db 2\nalignb 8\nc db 3\nalign 4, db 0\nd db 4\nsection .rodata\nr db 1\nalign 16\nq db 2\n"
+    )
+    program = assemble(source)
+    reference = linked(source, program, assembler="nasm")
+    assert {segment.name: segment.data for segment in program.segments} == reference
 
 
 def test_padding_in_data_is_zeros_or_what_is_asked_for() -> None:

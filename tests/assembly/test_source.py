@@ -258,3 +258,27 @@ def test_masm_names_its_data_by_their_sizes() -> None:
     assert program.segments[-1].data.hex() == "19000000" + "070707" + "000000000000e03f" + "0000000000000000"
     assert list(program.externs) == ["puts"]
     assert refused("psuh qword 5") == "ASM100"  # among instructions it is a slip
+
+
+def test_a_size_with_ptr_makes_no_memory_of_a_number() -> None:
+    source = ".intel_syntax noprefix\n.set n, 8\nmov ebx, dword ptr n\npush qword ptr 8\nmov ebx, dword ptr [n]\n"
+    assert (
+        assemble(source + "call qword ptr n").code.hex() == "bb08000000" + "6a08" + "8b1c2508000000" + "ff142508000000"
+    )
+    assert assemble("movl 8, %ebx\ncall *8", syntax="att").code.hex() == "8b1c2508000000" + "ff142508000000"
+
+
+def test_nasm_takes_a_word_behind_a_dollar_for_a_name() -> None:
+    source = (
+        "section .text\njmp $L$oop\n$L$oop: dec rcx\njnz $L$oop\n$rax: jmp $rax\nsection .data\n$word db 5,\n dq $word"
+    )
+    program = assemble(source)
+    assert program.code.hex() == "eb00" + "48ffc9" + "75fb" + "ebfe"
+    assert set(program.labels) == {"L$oop", "rax", "word"}
+
+
+def test_an_unknown_section_of_nasm_can_only_be_read() -> None:
+    program = assemble("section .data:\nx: db 5\nsection .text\nmov al, [x]\nret")
+    assert [(part.name, part.protection) for part in program.segments] == [("text", "r-x"), ("rodata", "r--")]
+    assert [warning.code for warning in program.warnings] == ["ASM089"]
+    assert refused("section .text:\nret") == "ASM054"
