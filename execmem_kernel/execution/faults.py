@@ -44,6 +44,21 @@ class Stop:
     read: Callable[[int, int], bytes]
     extended: bytes
     history: Callable[[], Trace | None]
+    mapped: tuple[Mapped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a call of mmap gave, and where munmap took it back."""
+
+    start: int
+    end: int
+    line: int | None
+    gone: bool = False
+
+    @property
+    def where(self) -> str:
+        return "" if self.line is None else f" on line {self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +162,35 @@ class Scene:
         return tuple((one, effective_address(one, self.registers)) for one in self.instruction.memory)
 
     @cached_property
+    def gathered(self) -> tuple[int, int, int] | None:
+        """Of a gather or scatter that faulted: which item of its index, that item, and the address it makes."""
+        for one, start in self.accesses:
+            if one.index is None or one.index[1:3] != "mm":
+                continue
+            number = one.index[3:]
+            found = vectors.read(self.stop.extended)
+            data = next((found[wide + number] for wide in ("zmm", "ymm", "xmm") if wide + number in found), b"")
+            width = 8 if re.search("(gather|scatter)q", self.mnemonic) else 4
+            for item in range({"x": 16, "y": 32, "z": 64}[one.index[0]] // width):
+                value = int.from_bytes(data[item * width : (item + 1) * width], "little", signed=True)
+                address = (start + value * one.scale) % 2**64
+                at_fault = address <= self.stop.address < address + max(one.size, 1)
+                if at_fault if self.stop.code in (FAULT, PROTECTED) else not canonical(address):
+                    return item, value, address
+        return None
+
+    @cached_property
     def access(self) -> tuple[MemoryAccess, int] | None:
         """The memory operand that faulted."""
+        if self.gathered is not None:
+            return next((one, self.gathered[2]) for one, _ in self.accesses if one.index is not None)
         if self.stop.code in (FAULT, PROTECTED) and self.stop.signal == "SIGSEGV":
             for one, address in self.accesses:
                 # An access of 16 bytes across two pages faults at the second; xsave and the like have no size here.
                 if address <= self.stop.address < address + max(one.size, 1) or one.size == 0:
                     return one, self.stop.address
+            if self.mnemonic == "enter" and self.accesses:  # it tries out where rsp is to be in the end
+                return self.accesses[0][0], self.stop.address
         else:
             for one, address in self.accesses:
                 if not canonical(address):
@@ -198,7 +235,14 @@ class Scene:
         """The registers that make the address of the operand that faulted."""
         if self.access is None:
             return ()
-        return tuple(name for name in (self.access[0].base, self.access[0].index) if name)
+        return tuple(name for name in (self.access[0].base, self.access[0].index) if name and name[1:3] != "mm")
+
+    @property
+    def item(self) -> str:
+        """The end of a sentence about a gather or scatter: which item of its index register made the address."""
+        if self.gathered is None or self.access is None:
+            return ""
+        return f"; item {self.gathered[0]} of {self.access[0].index} is {self.gathered[1]}"
 
     def evidence(self, *names: str) -> MappingProxyType[str, int]:
         return MappingProxyType({name: self[name] for name in names if name in self.registers or name in PARTS})
@@ -322,6 +366,10 @@ def _since(scene: Scene, register: str) -> str:
     return origin if origin.startswith(", set") else ""
 
 
+def _bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"
+
+
 def _amount(size: int) -> str:
     for unit, name in ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB")):
         if size >= unit:
@@ -359,7 +407,9 @@ def _wild_jump(scene: Scene) -> Explanation | None:
     if scene.in_code or scene.stop.signal not in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP"):
         return None
     if layout.RUNNER <= scene.rip < layout.RUNNER + layout.PAGE:
-        return Explanation(Cause("jump-outside", "jumped out of the program"), scene.row_of(_jumper(scene)))
+        steps = reversed(scene.history or ())
+        row = next(filter(None, map(scene.row_of, steps)), None)
+        return Explanation(Cause("jump-outside", "jumped out of the program, into what started its process"), row)
     step = _jumper(scene)
     row = scene.row_of(step)
     word = step.text.split()[0] if step is not None else _guessed_jump(scene)
@@ -547,7 +597,7 @@ def _null_pointer(scene: Scene) -> Cause | None:
         why = scene.values(registers)
     return Cause(
         kind,
-        f"{scene.verb} {scene.what} at address {shown}{scene.through}: {why}",
+        f"{scene.verb} {scene.what} at address {shown}{scene.through}: {why}{scene.item}",
         scene.evidence(*registers),
         f"put an address in {base} first: `lea {base}, [label]`, or an argument that is one",
     )
@@ -579,7 +629,8 @@ def _non_canonical(scene: Scene) -> Cause | None:
     holds = f"{guilty} is {scene[guilty]:#x}{scene.origin(guilty)}, so " if guilty else ""
     return Cause(
         "non-canonical",
-        f"{scene.verb} {scene.what}{scene.through}: {holds}{address:#x} cannot be an address, its bits 63 to 47 differ",
+        f"{scene.verb} {scene.what}{scene.through}: {holds}{address:#x} cannot be an address, its bits 63 to 47 differ"
+        f"{scene.item}",
         scene.evidence(*registers),
         "the register holds a number or a text, not a pointer",
     )
@@ -644,11 +695,41 @@ def _beside_segment(scene: Scene) -> Cause | None:
 def _thread_storage(scene: Scene) -> Cause | None:
     if scene.access is None or scene.access[0].segment not in ("fs", "gs"):
         return None
+    base = scene.registers.get(f"{scene.access[0].segment}_base", 0)
     return Cause(
         "no-thread-storage",
-        f"{scene.verb} {scene.what} through {scene.access[0].segment}:, which means nothing here: its base is 0",
+        f"{scene.verb} {scene.what} through {scene.access[0].segment}:, which means nothing here: "
+        f"its base is {scene.address(base)}",
         look_at="thread-local storage belongs to the C library; use the stack or section .data",
     )
+
+
+def _beside_mapping(scene: Scene) -> Cause | None:
+    """Memory that mmap gave: used after munmap took it back, or beside its ends."""
+    if scene.access is None or scene.stop.code == PROTECTED:
+        return None
+    address = scene.access[1]
+    for one in reversed(scene.stop.mapped):
+        if one.gone and one.start <= address < one.end:
+            place, name = f"in memory that munmap gave back{one.where}", "after-munmap"
+            look_at = "use memory before it is given back, or ask mmap for more"
+        elif not one.gone and one.end <= address < one.end + layout.PAGE:
+            place = (
+                f"{address - one.end} bytes past the end of the {one.end - one.start:,} bytes that mmap gave{one.where}"
+            )
+            place, name = (
+                place.removeprefix("0 bytes ").replace("past", "just past", place.startswith("0 ")),
+                "past-mapping",
+            )
+            look_at = "check the count, or ask mmap for more"
+        elif not one.gone and one.start - layout.PAGE <= address < one.start:
+            place = f"{_bytes(one.start - address)} before the start of what mmap gave{one.where}"
+            name, look_at = "before-mapping", "mmap returns the address of the first byte: go up from there"
+        else:
+            continue
+        sentence = f"{scene.verb} {scene.what}{scene.through}, {place}{scene.item}"
+        return Cause(name, sentence, scene.evidence(*scene.blamed), look_at)
+    return None
 
 
 def _unmapped(scene: Scene) -> Cause | None:
@@ -672,7 +753,7 @@ def _unmapped(scene: Scene) -> Cause | None:
     why = "which is mapped, but not for that" if protected else "where nothing is mapped"
     return Cause(
         "protected" if protected else "unmapped",
-        f"{scene.verb} {scene.what} at {scene.address(address)}{scene.through}, {why}{since}{rounds}",
+        f"{scene.verb} {scene.what} at {scene.address(address)}{scene.through}, {why}{since}{rounds}{scene.item}",
         scene.evidence(*registers),
         "check where the address comes from, and how far the program has moved it",
     )
@@ -682,18 +763,21 @@ def _misaligned(scene: Scene) -> Explanation | None:
     """General protection, an aligned vector operand, and an address that is not a multiple of its size."""
     if scene.stop.code != BY_KERNEL or scene.instruction is None:
         return None
+    name = scene.mnemonic
     for one, address in scene.accesses:
-        if one.size not in (16, 32, 64) or address % one.size == 0:
+        size = (
+            64 if name.startswith(("xsave", "xrstor")) else 16 if name.startswith(("fxsave", "fxrstor")) else one.size
+        )
+        if size not in (16, 32, 64) or address % size == 0:
             continue
-        name = scene.mnemonic
         loose = {"movaps": "movups", "movapd": "movupd", "movdqa": "movdqu", "vmovaps": "vmovups", "vmovapd": "vmovupd"}
         registers = tuple(part for part in (one.base, one.index) if part)
         found = re.findall(r"\[[^\]]*\]", scene.instruction.text)
         operand = found[0] if found else "its operand"
-        if one.base in ("rsp", "rbp") and scene.place_of(address) == "stack" and address % 16 == 8:
+        if size == 16 and one.base in ("rsp", "rbp") and scene.place_of(address) == "stack" and address % 16 == 8:
             cause = Cause(
                 "misaligned-stack",
-                f"`{name}` needs an address that is a multiple of {one.size}, and the stack is off by 8: {operand}",
+                f"`{name}` needs an address that is a multiple of {size}, and the stack is off by 8: {operand}",
                 scene.evidence(*registers),
                 "at a function's first instruction rsp is 16n+8: `sub rsp, 8` makes it a multiple of 16",
             )
@@ -701,7 +785,7 @@ def _misaligned(scene: Scene) -> Explanation | None:
             instead = loose.get(name) or (name.replace("dqa", "dqu") if "dqa" in name else "")
             cause = Cause(
                 "misaligned",
-                f"`{name}` needs a multiple of {one.size} for an address, and {operand} is {address % one.size} more",
+                f"`{name}` needs a multiple of {size} for an address, and {operand} is {address % size} more",
                 scene.evidence(*registers),
                 f"use {instead}, which takes any address, or align the data" if instead else "align the data",
             )
@@ -1048,11 +1132,12 @@ TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (_MEMORY, _kernel_half),
     (_MEMORY, _beside_buffer),
     (_MEMORY, _beside_segment),
+    (_MEMORY, _beside_mapping),
     (_MEMORY, _unmapped),
     (_MEMORY, _privileged),
     (_MEMORY, _segment_register),
-    (_MEMORY, _mxcsr),
     (_MEMORY, _misaligned),
+    (_MEMORY, _mxcsr),
     (_MEMORY, _too_long),
     (_MEMORY, _general_protection),
     (("SIGILL",), _privileged),
@@ -1161,7 +1246,8 @@ def other_interface(
             "vsyscall",
             f"called the old vsyscall page for {name}, which is closed",
             evidence,
-            "use `syscall` with clock_gettime",
+            "the page is there for programs of 2003; use `syscall`"
+            + ("" if name == "getcpu" else " with clock_gettime"),
         )
         return {"cause": cause, "row": row}
     row = program.row_at(rip - 2)

@@ -626,6 +626,13 @@ class Library:
                 "a function that calls itself needs a case in which it does not",
             )
             return Found(cause, call.row, accessed)
+        if self.thread_pointer != raw["fs_base"]:
+            cause = Cause(
+                "fs-base",
+                f"calls {function} after fs's base was changed, and the C library keeps its own data there",
+                look_at="leave fs and its base (`wrfsbase`) to the C library",
+            )
+            return Found(cause, call.row, accessed)
         if raw["rflags"] & _DIRECTION:
             cause = Cause(
                 "direction-flag",
@@ -645,6 +652,23 @@ class Library:
             sentence += f": stopped by {name}"
         cause = Cause("library-fault", sentence, MappingProxyType(given), _advice(function, given))
         return Found(cause, call.row, accessed)
+
+    def jumped_out(self, guest: Guest, raw: Mapping[str, int], described: Callable[[int], str]) -> Found | None:
+        """Why no code is where the program is, if it was the library that jumped there: it calls functions back."""
+        back = guest.read(raw["rsp"], 8)
+        call = self.last_call(guest, raw) if self.within(int.from_bytes(back, "little")) else None
+        if call is None:
+            return None
+        where = described(raw["rip"])
+        register = next((name for name, value in reversed(list(call.arguments.items())) if value == raw["rip"]), None)
+        given = "" if register is None else f", as {register} told it"
+        cause = Cause(
+            "bad-callback",
+            f"{call.function} calls back {where}{given}, and no code is there",
+            MappingProxyType({} if register is None else {register: raw["rip"]}),
+            "give it the address of a function: `lea`, with the function's label",
+        )
+        return Found(cause, call.row, raw["rip"])
 
     def row(self, guest: Guest, raw: Mapping[str, int]) -> ListingRow | None:
         """The row that called what is running."""
@@ -694,6 +718,8 @@ class Found:
     accessed: int | None
 
 
+_INSTEAD: Mapping[str, str] = MappingProxyType({"atexit": "on_exit"})
+"""What a linker would take from a file of its own, and what is in the library."""
 _SONAMES = ("", "libc.so.6", "libm.so.6")
 _FIRST_FILE = 500
 """The number that the loader gets for the first library it opens; nothing is open under it."""
@@ -769,7 +795,7 @@ def _check(program: Program, symbols: Mapping[str, tuple[int, int]]) -> None:
         if name in _REFUSED:
             wrong.append(_diagnostic(program, name, "EXT002", f"`{name}` cannot be called: {_REFUSED[name]}.", ""))
         elif kind == 0:
-            near = difflib.get_close_matches(name, symbols, n=1, cutoff=0.75)
+            near = difflib.get_close_matches(_INSTEAD.get(name, name), symbols, n=1, cutoff=0.75)
             if name.startswith("_") and name.lstrip("_") in symbols:
                 near = [name.lstrip("_")]
             hint = f"did you mean `{near[0]}`?" if near else "a function of your own is a label in this cell: no extern"
@@ -885,7 +911,7 @@ class Desk(syscalls.Desk):
 
     def _tgkill(self, guest: syscalls.Guest, group: int, thread: int, number: int, *_: int) -> syscalls.Verdict:
         if (group, thread, number) != (syscalls.PID, syscalls.PID, signal.SIGABRT):
-            return syscalls.Refused("a program in a cell sends no signals", "")
+            return syscalls.Refused("a program in a cell sends no signals, neither to others nor to itself")
         said = bytes(self.stderr).decode(errors="replace").rstrip().rpartition("\n")[2]
         why = f": {said}" if said else ""
         hint = (

@@ -51,12 +51,24 @@ class Reporter(linux.Child):
     A stop, here as there, is a wait status; what stopped it is asked for afterwards.
     """
 
-    __slots__ = ("_breakpoint", "_context", "_context_at", "_forced", "_report", "_reports", "_through", "_world")
+    __slots__ = (
+        "_breakpoint",
+        "_context",
+        "_context_at",
+        "_forced",
+        "_kept",
+        "_report",
+        "_reports",
+        "_through",
+        "_world",
+    )
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
-        self._report: tuple[int, ...] = (0,) * 15
+        self._report: tuple[int, ...] = (0,) * 16
+        self._kept: tuple[int, ...] | None = None
+        """A report that comes after that of a clock which rang meanwhile."""
         self._reports = 0
         self._context = [0] * 24
         self._context_at = 0
@@ -78,12 +90,16 @@ class Reporter(linux.Child):
         if self._through:
             self._through = False
             return (signal.SIGTRAP | 0x80) << 8 | 0x7F
-        while True:
+        report, self._kept = self._kept, None
+        while report is None:
             self._wait_for_stop()
             report = self._world.report()
-            if report[3] != self._reports:
-                break
-            os.kill(self.pid, signal.SIGCONT)  # stopped from elsewhere, or by a program that says nothing
+            if report[3] == self._reports:  # stopped from elsewhere, or by a program that says nothing
+                report = None
+                os.kill(self.pid, signal.SIGCONT)
+            elif report[15]:
+                self._world.forget_clock()
+                report, self._kept = (report[15], *report[1:15], 0), (*report[:15], 0)
         self._report, self._reports = report, report[3]
         number = self._take(report)
         if number == signal.SIGSYS:
@@ -134,6 +150,8 @@ class Reporter(linux.Child):
         """Let it go on: PTRACE_CONT, PTRACE_SINGLESTEP, or PTRACE_SYSCALL to the end of a call that was answered."""
         if how == linux.PTRACE_SYSCALL:
             self._through = True
+            return
+        if self._kept is not None:
             return
         if self._breakpoint is not None and self._context[_RIP] == self._breakpoint[0] and how == linux.PTRACE_CONT:
             self._step_off(*self._breakpoint)

@@ -199,6 +199,7 @@ ready:
 #     0x20    what the supervisor wants: 0 to go on, or a system call's number, and from 0x28 its six arguments
 #     0x58    what that system call returned
 #     0x60    1 where a program may read fs_base and gs_base, which then are at 0x68 and 0x70
+#     0x78    a clock that has rung while the handler was at work
 
 # A stack of its own for the handler, so that a program that has destroyed rsp is reported like any other.
 prepare_reporting:
@@ -237,7 +238,7 @@ next_signal:
 
 # rdi: the signal. rsi: siginfo_t. rdx: ucontext_t. The filter lets nobody, not even this handler, change which signals
 # are held back: a program could hold back its clocks. So none is, and one may arrive while the handler is at work. A
-# clock then is dropped, because it rings again; anything else is the doing of a program that has jumped in here.
+# clock then is noted for the next report; anything else is the doing of a program that has jumped in here.
 handler:
         push    2                       # no trap flag, no alignment checks, and no nested task, which iretq would refuse
         popfq
@@ -248,11 +249,15 @@ handler:
         cmp     rax, offset handler_end - handler
         jae     report
         cmp     edi, 14                 # SIGALRM
-        je      go_on
+        je      rang
         cmp     edi, 27                 # SIGPROF
-        je      go_on
+        je      rang
         cmp     edi, 24                 # SIGXCPU
-        je      go_on
+        jne     report
+rang:
+        mov     r14d, 0x7ff00000        # control
+        mov     [r14 + 0x78], rdi
+        jmp     go_on
 report:
         mov     r14d, 0x7ff00000        # control
         mov     [r14], rdi

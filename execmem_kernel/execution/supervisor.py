@@ -357,6 +357,8 @@ class Run:
         self.library = library
         self.desk = (syscalls.Desk if library is None else libc.Desk)(call.limits, call.stdin, call.seed)
         self.log: list[SystemCall] = []
+        self.mapped: list[faults.Mapped] = []
+        """What mmap gave the program and munmap took back, the latest last."""
         self.trace: Trace | None = None
         self.before: Registers | None = None
         self.raw: dict[str, int] = {}
@@ -521,8 +523,12 @@ class Run:
     def _explained(self, number: int, code: int, address: int) -> dict[str, Any]:
         """What a signal means, once every step that led to it is known."""
         name = signal.Signals(number).name
+        blamed = None
         if self.library is not None and self.library.within(self.raw["rip"]):
             blamed = self.library.explain(self.guest, (name, code, address), self.raw, self._describe)
+        elif self.library is not None and address == self.raw["rip"]:
+            blamed = self.library.jumped_out(self.guest, self.raw, self._describe)
+        if blamed is not None:
             return {
                 "signal": name,
                 "signal_code": code,
@@ -540,6 +546,7 @@ class Run:
             read=self.guest.read,
             extended=self.extended,
             history=self._history,
+            mapped=tuple(self.mapped),
         )
         found = faults.explain(stop)
         return {
@@ -565,8 +572,10 @@ class Run:
     def system_call(self, to_exit: bool = False) -> Ending | None:
         """Answer a system call; `to_exit` goes on to the stop at its end, which is where a step ends."""
         raw, child = self.raw, self.guest.child
-        number = raw["orig_rax"]
-        raw["rax"] = number  # the kernel has put an error there already; the program had the number
+        raw["rax"] = raw["orig_rax"]  # the kernel has put an error there already; the program had the number
+        number = raw["rax"] & 0xFFFFFFFF  # the kernel takes 32 bits, and their sign
+        if number >> 31:
+            number |= MASK - 0xFFFFFFFF
         row = self.call.program.row_at(raw["rip"] - 2)
         if self.library is not None and self.library.within(raw["rip"]):
             row = self.library.row(self.guest, raw)
@@ -583,6 +592,10 @@ class Run:
             result = self.guest.carry_out(verdict, raw)
             if result < 0 and verdict.number == syscalls.NUMBERS["mmap"]:
                 verdict, result = syscalls.Exhausted("memory"), None
+            elif name in ("mmap", "munmap") and result >= 0 and len(self.mapped) < _LOGGED:
+                start = result if name == "mmap" else arguments[0]
+                end = start + layout.page_ceil(arguments[1])
+                self.mapped.append(faults.Mapped(start, end, line, name == "munmap"))
         elif isinstance(verdict, syscalls.Answered):
             result = verdict.result
             raw.update(rax=result & MASK, orig_rax=MASK)

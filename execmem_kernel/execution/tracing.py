@@ -355,7 +355,9 @@ def whole_register(name: str) -> str:
 
 
 def written_by(code: bytes, address: int) -> frozenset[str]:
-    """The whole registers that the instruction writes."""
+    """The whole registers that the instruction writes; `syscall` writes what the call returns, too."""
+    if code[:2] == b"\x0f\x05":
+        return frozenset(("rax", "rcx", "r11"))
     return frozenset(whole_register(name) for name in disassemble(code, address)[0].registers_written)
 
 

@@ -33,9 +33,9 @@ from execmem_kernel.execution.reporter import Reporter, UnreportedError
 from execmem_kernel.execution.tracing import Trace
 
 _MASK = 2**64 - 1
-_REPORT = struct.Struct("<15Q")
+_REPORT = struct.Struct("<16Q")
 """The page of the report, as runner.s describes it."""
-_COMMAND_AT, _CAN_READ_BASES_AT = 0x20, 0x60
+_COMMAND_AT, _CAN_READ_BASES_AT, _RANG_AT = 0x20, 0x60, 0x78
 
 
 class GuestWitness:
@@ -160,6 +160,10 @@ class World(supervisor.Guest):
     def report(self) -> tuple[int, ...]:
         """The page of the report."""
         return _REPORT.unpack(self.read(layout.CONTROL, _REPORT.size))
+
+    def forget_clock(self) -> None:
+        """The clock that the page tells of has been seen."""
+        self.poke(layout.CONTROL + _RANG_AT, bytes(8))
 
     def command(self, number: int, *arguments: int) -> None:
         """Leave what the handler is to do next: a system call, or nothing."""

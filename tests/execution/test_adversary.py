@@ -292,3 +292,112 @@ def test_a_jump_into_memory_the_program_asked_for_is_not_said_to_be_unmapped() -
     assert isinstance(outcome, em.Faulted)
     assert outcome.line == 10
     assert "which is not executable" in outcome.headline
+
+
+ASKS = "mov eax, 9\nxor edi, edi\nmov esi, 8192\nmov edx, 3\nmov r10d, 0x22\nmov r8, -1\nxor r9d, r9d\nsyscall\n"
+GATHER = "vpcmpeqd ymm2, ymm2, ymm2\nvmovd xmm1, edx\nvpslldq xmm1, xmm1, 8\n"
+SORTS = (
+    "extern qsort\nmain: sub rsp, 8\nlea rdi, [rip+a]\nmov esi, 4\nmov edx, 4\n{}\ncall qsort\nadd rsp, 8\nret\n"
+    "section .data\na: dd 4, 3, 2, 1"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "headline"),
+    [
+        (
+            ASKS + "mov byte ptr [rax-1], 1\nret",
+            "line 9: writes 1 byte through [rax - 1], 1 byte before the start of what mmap gave on line 8",
+        ),
+        (
+            ASKS + "mov byte ptr [rax+8192], 1\nret",
+            (
+                "line 9: writes 1 byte through [rax + 0x2000], just past the end of the 8,192 bytes that mmap gave "
+                "on line 8"
+            ),
+        ),
+        (
+            ASKS + "mov rdi, rax\nmov eax, 11\nsyscall\nmov rbx, [rdi+8]",
+            "line 12: reads 8 bytes through [rdi + 8], in memory that munmap gave back on line 11",
+        ),
+        (
+            ASKS + "mov rbx, [rax + 0x123456]",
+            "line 9: reads 8 bytes at 0x40123456 through [rax + 0x123456], where nothing is mapped, set on line 8",
+        ),
+        (
+            "mov eax, 0x1000\nwrgsbase rax\nmov rbx, gs:[8]",
+            "line 3: reads 8 bytes through gs:, which means nothing here: its base is 0x1000",
+        ),
+        (
+            "mov edx, 7\nmov eax, 8\n" + GATHER + "vpgatherdd ymm0, [rax+ymm1*4], ymm2\nret",
+            (
+                "line 6: reads 4 bytes at address 0x8 through [rax + ymm1*4]: rax is 8, set on line 2; item 0 of "
+                "ymm1 is 0"
+            ),
+        ),
+        (
+            "mov edx, 0x7654321\n" + GATHER + "vpgatherdd ymm0, [rsp+ymm1*4], ymm2\nret",
+            (
+                "line 5: reads 4 bytes at 0x8d950c7c through [rsp + ymm1*4], where nothing is mapped, which nothing "
+                "has set; item 2 of ymm1 is 124076833"
+            ),
+        ),
+        (
+            "l: enter 65535, 0\njmp l",
+            (
+                "line 1: stack overflow: the stack's 1 MiB are full; something is pushed again and again and never "
+                "popped"
+            ),
+        ),
+        (
+            "enter 65535, 31\nleave\nret",
+            "line 1: reads 8 bytes, but the address is 0 - 8: rbp is 0, which nothing has set",
+        ),
+        (
+            "sub rsp, 4096\nxsave [rsp+1]\nret",
+            "line 2: `xsave` needs a multiple of 64 for an address, and [rsp + 1] is 57 more",
+        ),
+        (
+            "mov eax, 0x7fe00078\njmp rax",
+            "line 2: jumped out of the program, into what started its process",
+        ),
+        (
+            "mov rax, 0xffffffffff600800\ncall rax",
+            "line 2: called the old vsyscall page for getcpu, which is closed",
+        ),
+        (
+            "mov edi, 1000\nmov esi, 11\nmov eax, 62\nsyscall",
+            (
+                "line 4: the system call kill(1000, 11) is refused: a program in a cell sends no signals, neither to "
+                "others nor to itself"
+            ),
+        ),
+        (
+            "xor edi, edi\nmov eax, 226\nsyscall",
+            (
+                "line 3: the system call timer_delete(...) is refused: a program in a cell has no clock that rings; "
+                "it may read one with clock_gettime"
+            ),
+        ),
+        (
+            SORTS.format("mov ecx, 0x1234"),
+            "line 7: qsort calls back 0x1234, as rcx told it, and no code is there",
+        ),
+        (
+            SORTS.format("lea rcx, [rip+a]"),
+            "line 7: qsort calls back data, as rcx told it, and no code is there",
+        ),
+        (
+            "extern malloc\nmain: sub rsp, 8\nxor eax, eax\nwrfsbase rax\nmov edi, 8\ncall malloc",
+            "line 6: calls malloc after fs's base was changed, and the C library keeps its own data there",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_done(source: str, headline: str, nothing_left: None) -> None:
+    assert [em.run(source).headline for _ in range(2)] == [headline, headline]
+
+
+def test_the_kernel_takes_32_bits_for_a_system_calls_number() -> None:
+    outcome = em.run("mov rax, 0x100000027\nsyscall\nret")
+    assert outcome.registers["rax"] == 1000
+    assert [call.name for call in outcome.system_calls] == ["getpid"]
