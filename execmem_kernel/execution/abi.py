@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from execmem_kernel.execution import flow, vectors
-from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Warned
+from execmem_kernel.assembly.dialects import is_compiled
+from execmem_kernel.assembly.disassembler import disassemble
+from execmem_kernel.assembly.program import ListingRow, Program
+from execmem_kernel.execution import alignment, flow, vectors
+from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Start, Warned
 from execmem_kernel.execution.tracing import Trace, whole_register
 
 CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
@@ -33,6 +36,8 @@ class Ending:
     trace: Trace | None
     history: Callable[[], Trace | None]
     describe: Callable[[int], str]
+    misaligned: int | None = None
+    """Where the first call into the C library with a stack that was not 16-aligned would have come back to."""
 
 
 _CODE_SELECTOR = 0x33
@@ -41,7 +46,7 @@ _CODE_SELECTOR = 0x33
 
 def check(ending: Ending) -> tuple[Warned, ...]:
     """Every breach of the convention, with the line that made it where that is known."""
-    return (*_kept(ending), *_state(ending), *_unset(ending), *_alignment(ending.trace))
+    return (*_kept(ending), *_state(ending), *_unset(ending), *check_calls(ending))
 
 
 def _line(ending: Ending, register: str) -> int | None:
@@ -206,17 +211,51 @@ def _really_read(text: str, mnemonic: str, names: tuple[str, ...]) -> tuple[str,
     return whole
 
 
-def _alignment(trace: Trace | None) -> Iterator[Warned]:
-    """Calls made with a stack that is not 16-aligned; only where every step is known."""
-    if trace is None:
-        return
-    seen = set()
-    for step in trace.where("call"):
-        if step.before["rsp"] % 16 and step.address not in seen:
-            seen.add(step.address)
-            yield Warned(
-                "stack-alignment",
-                f"`{step.text}` with rsp = 16n+{step.before['rsp'] % 16}: at a call it must be a multiple of 16",
-                step.line,
-                "at a function's first instruction rsp is 16n+8: `sub rsp, 8` before the call, `add rsp, 8` after it",
-            )
+def check_calls(ending: Ending) -> tuple[Warned, ...]:
+    """Calls made with a stack that is not 16-aligned: what the code proves, and what was seen where it proves nothing.
+
+    A compiler calls functions of the same file as it likes (System V ABI, AMD64 supplement, 3.2: local functions may
+    use conventions of their own), so what it has written is held to that for calls out of the file only.
+    """
+    program, before = ending.call.program, ending.before["rsp"]
+    entry = program.entry if ending.call.entry is None else ending.call.entry
+    endings = frozenset(at for name, at in program.externs.items() if name in alignment.NEVER_RETURN)
+    proved = alignment.stack_at_calls(program.code, program.address, entry, before % 16, endings)
+    found = {address: rest for address, rest in proved.items() if rest}
+    if ending.trace is not None:
+        for step in ending.trace.where("call"):
+            if step.before["rsp"] % 16 and proved.get(step.address) is None:
+                found.setdefault(step.address, step.before["rsp"] % 16)
+    if ending.misaligned is not None:
+        row = program.row_at(ending.misaligned - 1)
+        if row is not None and proved.get(row.address) is None:
+            found.setdefault(row.address, 8)
+    if not found:
+        return ()
+    compiled = is_compiled(program.source)
+    return tuple(
+        _misaligned(row, found[row.address], ending.call.start, _stays_inside(program, row))
+        for row in sorted(filter(None, map(program.row_at, found)), key=lambda row: row.address)
+        if not (compiled and _stays_inside(program, row))
+    )
+
+
+def _stays_inside(program: Program, row: ListingRow) -> bool:
+    target = disassemble(row.code, row.address)[0].target
+    return target is not None and program.text.address <= target < program.text.end
+
+
+def _misaligned(row: ListingRow, rest: int, start: Start, inside: bool) -> Warned:
+    hint = "at a function's first instruction rsp is 16n+8: `sub rsp, 8` before the call, `add rsp, 8` after it"
+    if inside:
+        hint += "; it does no harm until something that is called there uses aligned vectors, as the C library does"
+    if start == "process":
+        hint = (
+            "at `_start` rsp is a multiple of 16, at a function's first instruction 16n+8: `sub rsp, 8` makes up for it"
+        )
+    return Warned(
+        "stack-alignment",
+        f"`{row.text}` with rsp = 16n+{rest}: at a call it must be a multiple of 16",
+        row.span.line,
+        hint,
+    )

@@ -73,6 +73,11 @@ def _exits(
     return found
 
 
+def exits_of(flow: Flow, function: int) -> tuple[Instruction, ...]:
+    """The `ret`s of the function at an address."""
+    return tuple(flow.instructions[here] for here in _exits(function, flow.instructions, flow.following))
+
+
 def round_of(flow: Flow, address: int) -> tuple[Instruction, ...]:
     """The instructions that lead from an address back to it: the loop that it is in; none where it is in no loop."""
     ahead = _reached(flow.following, [address])

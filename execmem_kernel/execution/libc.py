@@ -63,7 +63,7 @@ _LOADING_CALLS = 2_000
 
 _NOTED = ("rsp", "rdi", "rsi", "rdx", "rcx", "rax")
 """What a gate notes of a call, in this order, 8 bytes each."""
-_GATE = 64
+_GATE = 128
 _NEAR = 0x1_0000
 """How far below its end a stack is left by a function of the library that finds it full."""
 _DIRECTION = 1 << 10  # rflags
@@ -369,12 +369,21 @@ def _table(program: Program, needs_libm: bool) -> _Table:
 
 
 def _gate(address: int, notes: int, cell: int) -> bytes:
-    """Note rsp and the first arguments, change nothing, go on to the function."""
+    """Note rsp and the first arguments, change nothing but flags, go on to the function.
+
+    Where rsp is not 16n+8, as it is behind every right call, the return address is noted too, if none has been yet.
+    """
     code = b""
     encodings = {"rsp": b"\x48\x89\x25", "rdi": b"\x48\x89\x3d", "rsi": b"\x48\x89\x35", "rdx": b"\x48\x89\x15",
                  "rcx": b"\x48\x89\x0d", "rax": b"\x48\x89\x05"}  # fmt: skip
     for index, name in enumerate(_NOTED):  # mov [rip + note], register
         code += encodings[name] + struct.pack("<i", notes + 8 * index - (address + len(code) + 7))
+    misaligned = notes + 8 * len(_NOTED)
+    code += b"\x40\xf6\xc4\x07\x75\x06"  # test spl, 7; jnz to the note
+    code += b"\x40\xf6\xc4\x08\x75\x13"  # test spl, 8; jnz to the function
+    code += b"\x48\x83\x3d" + struct.pack("<ib", misaligned - (address + len(code) + 8), 0)  # cmp [rip + note], 0
+    code += b"\x75\x09\xff\x34\x24"  # jne to the function; push [rsp]
+    code += b"\x8f\x05" + struct.pack("<i", misaligned - (address + len(code) + 6))  # pop [rip + note]
     code += b"\xff\x25" + struct.pack("<i", cell - (address + len(code) + 6))  # jmp [rip + cell]
     return code.ljust(_GATE, b"\xcc")
 
@@ -562,6 +571,10 @@ class Library:
 
     def _in_stubs(self, address: int) -> bool:
         return self.table.stubs[0] <= address < self.table.stubs[1]
+
+    def misaligned_call(self, guest: Guest) -> int | None:
+        """Where the first call with a stack that was not 16-aligned would have come back to."""
+        return int.from_bytes(guest.read(self.table.notes + 8 * len(_NOTED), 8), "little") or None
 
     def last_call(self, guest: Guest, raw: Mapping[str, int]) -> _Call | None:
         """The call that a stop inside the library happened in."""

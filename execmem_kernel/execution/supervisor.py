@@ -394,11 +394,12 @@ class Run:
             **details,
         )
         warnings = (*self.desk.warnings, *self._overrun())
-        if kind is Returned:
+        if kind in (Returned, Exited):
             found = abi.Ending(
-                self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe
-            )
-            warnings += abi.check(found)
+                self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe,
+                None if self.library is None else self.library.misaligned_call(self.guest),
+            )  # fmt: skip
+            warnings += abi.check(found) if kind is Returned else abi.check_calls(found)
         return dataclasses.replace(outcome, warnings=warnings) if warnings else outcome
 
     def to_the_end(self) -> Ending:
