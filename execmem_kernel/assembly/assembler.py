@@ -202,6 +202,12 @@ class Assembly:
                 message=refusal.message.replace(f"`{statement.name}`", f"`{word}`"),
                 hint=habits.unknown_word(word, statement.tokens) or refusal.hint,
             )
+        if statement.att:
+            from execmem_kernel.assembly import att
+
+            pieces = sorted(operands, key=lambda piece: piece.start)
+            texts = [chunk.line.text[piece.start : piece.end] for piece in pieces]
+            refusal = att.retold(refusal, texts, chunk.line.text[start:end])
         if refusal.operand is not None:
             if 0 <= refusal.operand < len(operands):
                 start, end = operands[refusal.operand].start, operands[refusal.operand].end

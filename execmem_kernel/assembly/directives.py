@@ -175,6 +175,17 @@ NASM_DATA = ("db", "dw", "dd", "dq", "dt", "do", "times", "resb", "resw", "resd"
 """Words that NASM has there or behind a name."""
 
 
+_MEANT = {
+    ".dword": ".long", ".qword": ".quad", ".char": ".byte", ".str": ".asciz", ".ascizz": ".asciz", ".db": ".byte",
+    ".dw": ".word", ".dd": ".long", ".dq": ".quad", ".resb": ".skip", ".extrn": ".extern", ".public": ".globl",
+    ".define": ".set", ".const": ".rodata", ".stringz": ".asciz", ".asciiz": ".asciz", ".real4": ".float",
+    ".real8": ".double", ".int64": ".quad", ".int32": ".long", ".uint8": ".byte", ".equal": ".equ",
+}  # fmt: skip
+"""Directives of other assemblers, or nobody's, and what they are called here."""
+
+
 def nearest_directives(name: str) -> list[str]:
     """The directives that look most like a misspelt one, best first."""
+    if (meant := _MEANT.get(name.lower())) is not None:
+        return [meant]
     return difflib.get_close_matches(name.lower(), [*DIRECTIVES, *LINE_DIRECTIVES], n=2, cutoff=0.6)

@@ -554,6 +554,15 @@ class Parser:
                 token.end,
                 "a register has one `%` in AT&T syntax and none in Intel syntax" if self.peek_kind() == "name" else "",
             )
+        if text == "%" and self.dialect == "nasm" and self.peek_kind() == "number":
+            following = self.tokens[self.position]
+            raise Complaint(
+                "ASM066",
+                f"There is no argument `%{following.text}` here.",
+                token.start,
+                following.end,
+                "`%macro name 2` has the arguments %1 and %2",
+            )
         if text == "%":
             raise Complaint(
                 "ASM020",
@@ -574,6 +583,8 @@ class Parser:
         hint = ""
         if name and text == "*":
             hint = f"there is no `*{name}` as in C: memory is written [{name}]"
+        elif text == "[" and self._att:
+            hint = "in AT&T syntax memory is written in parentheses: 8(%rax)"
         elif name and text == "&":
             hint = f"there is no `&{name}` as in C: the address of a label is `offset {name}`, or comes from lea"
         raise Complaint("ASM011", f"`{text}` cannot stand here.", token.start, token.end, hint)

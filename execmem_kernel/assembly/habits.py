@@ -139,7 +139,7 @@ def miscounted(mnemonic: str, given: int) -> str:
     """A hint for an instruction with too many operands, or too few."""
     if mnemonic in ("cmp", "test", "xor"):
         return _ONE_OPERAND[mnemonic] if given == 1 else ""
-    if mnemonic[0] == "j" and given > 1:
+    if mnemonic[0] == "j" and mnemonic != "jmp" and given > 1:
         return "it takes a label only; cmp before it says what is compared"
     return _ONE_OPERAND.get(mnemonic, "") if given else ""
 
@@ -173,7 +173,16 @@ def unfit(mnemonic: str, register_size: int | None, *, vector: bool, number: boo
     if mnemonic.startswith("cmov") and number:
         return "put the number into a register first"
     if mnemonic in ("movsd", "movss") and register_size in (4, 8):
-        return "`movq xmm0, rax` moves the bits, `cvtsi2sd xmm0, rax` converts the number"
+        move = "movq xmm0, rax" if mnemonic == "movsd" else "movd xmm0, eax"
+        return f"`{move}` moves the bits, `cvtsi2{mnemonic[3:]} xmm0, eax` converts the number"
+    if mnemonic in ("movaps", "movups", "movapd", "movupd", "movdqa", "movdqu") and register_size is not None:
+        return "movd moves 32 bits between these registers, movq 64"
+    if mnemonic[-2:] in ("ss", "sd", "ps", "pd") and not mnemonic.startswith("cvt"):
+        if number:
+            return "it takes no constants: put the number into memory with .double or .float"
+        if register_size is not None:
+            single = mnemonic[-2:] in ("ss", "ps")
+            return f"it works on xmm registers: `cvtsi2{'ss' if single else 'sd'} xmm0, eax` converts a whole number"
     if mnemonic.startswith("cvtsi2") and number:
         return "put the number into a register first"
     if mnemonic[0] == "f" and (number or (register_size is not None and not vector)):

@@ -16,6 +16,10 @@ from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Cut,
 
 _DEPTH_LIMIT = 100
 
+_PREDEFINED = {
+    "__OUTPUT_FORMAT__": "elf64", "__?OUTPUT_FORMAT?__": "elf64", "__BITS__": "64", "__?BITS?__": "64",
+}  # fmt: skip
+"""What NASM would have defined."""
 _NEEDED = re.compile(
     r"^[ \t]*(?:%[ \t]*[A-Za-z]+\b|\.(?:macro|rept|irpc?|if[a-z]*|else|endif|endm|endr|altmacro)\b)",
     re.MULTILINE | re.IGNORECASE,
@@ -95,13 +99,17 @@ class LineReader:
     def __init__(self, lines: list[Line], host: Host) -> None:
         self._source = lines
         self._index = 0
-        self._plain = _NEEDED.search("\n".join(line.text for line in lines)) is None
+        self._defines: dict[str, _Define] = {
+            name: _Define(None, value, lines[0])
+            for name, value in _PREDEFINED.items()
+            if any(name in line.text for line in lines)
+        }
+        self._plain = not self._defines and _NEEDED.search("\n".join(line.text for line in lines)) is None
         self._host = host
         self.line: Line = self._source[0]
         self._frames = [_Frame("source", lambda _: self._source, lines=self._source)]
         self._conditions: list[_Condition] = []
         self._macros: dict[str, list[_Macro]] = {}
-        self._defines: dict[str, _Define] = {}
         self._made = 0
         self._size = 0
         self._calls = 0
@@ -354,7 +362,7 @@ class LineReader:
 
     def _do_rept(self, line: Line, word: str, rest: str) -> None:
         body = self._body(line, _REPEATS, frozenset((".endr",)) if word[0] == "." else frozenset(("%endrep",)))
-        count = self._value(line, word, _without_comment(rest).strip())
+        count = self._value(line, word, _without_comment(rest).replace(".nolist", "").strip())
         if count < 0:
             raise Complaint("ASM056", f"A count cannot be negative; this is {count}.", 0, len(line.text.rstrip()))
         if count * max(1, len(body)) > LINE_LIMIT:
@@ -608,6 +616,15 @@ class LineReader:
         if word in ("%error", "%fatal"):
             raise Complaint("ASM063", f"The source says: {text}", 0, len(line.text.rstrip()))
         self._host.note_warning(line, text)
+
+    def _do_unsupported(self, line: Line, word: str, rest: str) -> None:
+        raise Complaint(
+            "ASM059",
+            f"`{word}` is refused: this part of NASM's preprocessor is not here.",
+            0,
+            len(line.text.rstrip()),
+            "%define, %assign, %macro, %rep and %if are; `%%name` is a label of each call's own",
+        )
 
     def _do_refuse(self, line: Line, word: str, rest: str) -> None:
         raise Complaint(
@@ -885,7 +902,15 @@ def _gnu_filler(table: dict[str, str], number: int) -> _Fill:
     return fill
 
 
-_NASM_PARAMETER = re.compile(r"%(?:\{([^}]*)\}|(%)([A-Za-z_.$?@][\w.$?@]*)|([0-9]+)|\+([0-9]+))")
+_NASM_PARAMETER = re.compile(r"%(?:\{([^}]*)\}|(%)([A-Za-z_.$?@][\w.$?@]*)|([0-9]+)|([-+][0-9]+))")
+_OPPOSITES = {
+    "o": "no", "b": "ae", "c": "nc", "nae": "ae", "e": "ne", "z": "nz", "be": "a", "na": "a", "s": "ns", "p": "np",
+    "pe": "po", "l": "ge", "nge": "ge", "le": "g", "ng": "g",
+}  # fmt: skip
+_OPPOSITES |= {opposite: condition for condition, opposite in reversed(_OPPOSITES.items())} | {
+    "nb": "b", "nbe": "be", "nl": "l", "nle": "le",
+}  # fmt: skip
+"""Each condition of a jump -> the one that is true where it is false."""
 
 
 def _nasm_filler(arguments: tuple[str, ...], number: int, most: int) -> _Fill:
@@ -894,9 +919,14 @@ def _nasm_filler(arguments: tuple[str, ...], number: int, most: int) -> _Fill:
     def fill(found: re.Match[str]) -> str:
         if found[2]:
             return f"..@{number}.{found[3]}"
-        name = found[1] if found[1] is not None else found[4]
-        if name is None:
-            return found[0]
+        name = found[1] if found[1] is not None else found[4] or found[5]
+        if name[:1] in "+-" and name[1:].isdigit():
+            # `j%+1` and `j%-1`: the argument is a condition, as it is or turned round.
+            index = int(name[1:])
+            condition = arguments[index - 1].lower() if 0 < index <= len(arguments) else ""
+            if condition not in _OPPOSITES:
+                return found[0]
+            return _OPPOSITES[condition] if name[0] == "-" else condition
         if name.startswith("%"):
             return f"..@{number}.{name[1:]}"
         if not name.isdigit():
@@ -949,4 +979,7 @@ _NASM_ACTIONS = {
     "%error": "message", "%fatal": "message", "%warning": "message", "%include": "refuse", "%use": "nothing",
     "%pragma": "nothing",
     "%line": "nothing", "%strlen": "strlen", "%clear": "nothing", "%pathsearch": "refuse", "%depend": "refuse",
-} | {f"%if{test}": "if" for test in _TESTS} | {f"%elif{test}": "elif" for test in _TESTS}  # fmt: skip
+} | dict.fromkeys(
+    ("%push", "%pop", "%repl", "%arg", "%local", "%stacksize", "%defstr", "%idefstr", "%deftok", "%defalias", "%strcat",
+    "%substr", "%rmacro", "%ifctx", "%iftoken", "%ifenv"), "unsupported"
+) | {f"%if{test}": "if" for test in _TESTS} | {f"%elif{test}": "elif" for test in _TESTS}  # fmt: skip

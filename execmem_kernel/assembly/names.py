@@ -334,6 +334,14 @@ class Names:
             value = number(name, self._dialect)
             if value is not None:
                 return Value(value)
+            if self._dialect == "nasm":
+                raise Complaint(
+                    "ASM009",
+                    f"`{tree.name}` is not a number.",
+                    tree.start,
+                    tree.end,
+                    "binary has only the digits 0 and 1" if name[-1] == "b" else f"hexadecimal is written 0x{name}",
+                )
             raise Complaint(
                 "ASM043",
                 f"There is no label `{name[:-1]}:` {'before' if name[-1] == 'b' else 'after'} this line.",

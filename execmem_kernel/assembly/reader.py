@@ -15,13 +15,14 @@ from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, is_att_throughou
 from execmem_kernel.assembly.directives import DIRECTIVES, MASM_DATA
 from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Number, Symbol, string_bytes, symbols_in
 from execmem_kernel.assembly.findings import Findings, TooManyErrors
-from execmem_kernel.assembly.forms import is_mnemonic
+from execmem_kernel.assembly.forms import canonical_register, is_mnemonic
 from execmem_kernel.assembly.lines import Line, check_characters
 from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.names import GOT, Names
 from execmem_kernel.assembly.operands import Register
 from execmem_kernel.assembly.plain import read_line
 from execmem_kernel.assembly.source import (
+    Address,
     Constant,
     Name,
     Statement,
@@ -276,6 +277,8 @@ class Reader:
             self._findings.note_broken(line)
         if "got" in line.text.lower():
             self._keep_addresses(statement, line)
+        if statement.att:
+            self._warn_of_bare_numbers(statement, line)
         chunk = self._sections.chunk("code", statement, line)
         chunk.operation = statement.ready
         if chunk.operation is None:
@@ -285,6 +288,22 @@ class Reader:
                 if form == "call":
                     chunk.limit = 0
         self._sections.break_run()
+
+    def _warn_of_bare_numbers(self, statement: Statement, line: Line) -> None:
+        """`mov 5, %rax` reads memory: the most common slip in AT&T syntax."""
+        for piece in statement.operands:
+            value = piece.value
+            if isinstance(value, Address) and not value.terms and value.segment is None:
+                text = line.text[piece.start : piece.end]
+                if isinstance(value.displacement, Number) and text[:1] != "*" and statement.name != "movabs":
+                    self._findings.warn(
+                        line,
+                        "ASM090",
+                        f"Without `$` this is what lies in memory at address {text}.",
+                        piece.start,
+                        piece.end,
+                        f"write `${text}` if the number is meant",
+                    )
 
     def _keep_addresses(self, statement: Statement, line: Line) -> None:
         """`mov rax, x@GOTPCREL[rip]` loads an address from memory: put it there, as a linker would."""
@@ -449,6 +468,8 @@ class Reader:
                 f"for example: {statement.name} SIZE, 8" if statement.name[0] == "." else "for example: SIZE = 8",
             )
         name = tokens[0]
+        if canonical_register(name.text) is not None and not self._names.gnu:
+            raise Complaint("ASM031", f"`{name.text}` is a register and cannot name a constant.", name.start, name.end)
         value = self._values.expression(tokens[2:], statement)
         if name.text == ".":
             raise Complaint(

@@ -710,6 +710,8 @@ def _kind_hint(operation: Operation, remaining: Sequence[Form], number: int) -> 
         return f"`{mnemonic}ps` and `{mnemonic}pd` work on vectors of numbers with a fraction, `p{mnemonic}d` and the like on integers"
     if (mnemonic[0] == "j" or mnemonic.startswith("loop")) and mnemonic != "jmp":
         return "it goes to a label only"
+    if mnemonic == "imul" and isinstance(operand, Immediate) and number == 1 and len(operation.operands) == 3:
+        return "the number comes last: `imul rbx, rax, 5`"
     general = isinstance(operand, Register) and register_class(operand.name) in ("r8", "r16", "r32", "r64")
     hint = habits.unfit(
         mnemonic,

@@ -177,6 +177,8 @@ class Statement:
     """What `times` repeats."""
     last: int = 0
     """Where the last operand ends."""
+    att: bool = False
+    """Whether it is an instruction written in AT&T syntax; its operands are in Intel's order all the same."""
 
 
 EMPTY = Statement()
@@ -333,6 +335,14 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
     following = tokens[position + 1] if position + 1 < count else None
     if following is not None and following.kind in ("name", "op") and token.kind == "name":
         beside = following.text.lower()
+        if following.text == "==":
+            raise Complaint(
+                "ASM011",
+                "`==` compares, and cannot stand here.",
+                following.start,
+                following.end,
+                f"a constant is defined with one `=`: `{token.text} = 5`",
+            )
         if following.text == "=":
             return _equate(token, tokens[position + 2 :], labels, Directive("set"), following)
         if beside in NEEDS_NO_NAME and following.kind == "name" and word not in NEEDS_NO_NAME:
@@ -663,6 +673,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         zeroing=statement.zeroing,
         rounding=statement.rounding,
         last=max([token.end, *(piece.end for piece in statement.operands)]),
+        att=syntax == "att",
     )
     # Frozen from here on; only its maker adds what needs the whole of it.
     object.__setattr__(statement, "ready", _ready(statement))

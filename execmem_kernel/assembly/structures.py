@@ -119,7 +119,10 @@ class Structures:
         name, done = self._progress(statement)
         if not name:
             return
-        offset = self._values.number(statement.tokens, statement, line)
+        tokens = statement.tokens
+        if tokens[0].text[0] == ".":
+            tokens = (tokens[0]._replace(text=name + tokens[0].text), *tokens[1:])  # `at .x`: of this structure
+        offset = self._values.number(tokens, statement, line)
         offset -= self._names.known_value(Symbol(name, statement.start, statement.end), line)
         if offset < done:
             raise Complaint(

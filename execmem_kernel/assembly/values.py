@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Parser, Token
 from execmem_kernel.assembly.lines import Line
@@ -39,8 +40,15 @@ class Values:
     def expression(self, tokens: Sequence[Token], statement: Statement) -> Expression:
         """The one expression that these tokens make."""
         if not tokens:
-            end = statement.tokens[-1].end if statement.tokens else statement.end
-            raise Complaint("ASM010", f"`{statement.name}` needs a value here.", statement.start, end)
+            start, end = statement.start, statement.tokens[-1].end if statement.tokens else statement.end
+            for before, token in pairwise((None, *statement.tokens)):
+                if token is not None and token.text == "," and (before is None or before.text == ","):
+                    start, end = token.start, token.end
+                    break
+            else:
+                if statement.tokens and statement.tokens[-1].text == ",":
+                    start = statement.tokens[-1].start
+            raise Complaint("ASM010", f"`{statement.name}` needs a value here.", start, end)
         parser = Parser(tokens, self.rules)
         tree = parser.expression()
         if parser.position < len(tokens):

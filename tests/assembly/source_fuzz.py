@@ -31,7 +31,9 @@ _PIECES = [
     "%1", "%define x y\n", "%define y x\n", ".if 1\n", ".else\n", ".endif\n", ".set a, a+1\n", "a equ $-a\n",
     ".include \"x\"\n", ".data\n", ".bss\n", "section .text\n",
     ".att_syntax\n", ".intel_syntax noprefix\n", ".align 4096\n", ".org 99\n", ".fill 3,8,-1\n", "dq 1.5e300\n",
-    ".skip a-b\n", "offset ", "ptr ", "short ", "rel ", "dup(", "?",
+    ".skip a-b\n", "offset ", "ptr ", "short ", "rel ", "dup(", "?", "struc p\n.x: resb 1\n", "endstruc\n",
+    "istruc p\n", "at p.x, db 5\n", "iend\n", "absolute 5\n", "@GOTPCREL", " wrt ..got", "$a:", "%%", "%-1", "%+1",
+    "x DWORD 5\n", "f PROTO\n", "8(rbx)", "my-label:", "#define N 5\n", "\\e", "~0x80",
 ]  # fmt: skip
 
 

@@ -127,3 +127,32 @@ def test_a_star_stands_only_before_the_target_of_a_jump() -> None:
         assemble("movl $2, *%esi", syntax="att")
     (found,) = caught.value.diagnostics
     assert (found.code, found.column) == ("ASM011", 10)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("addq %rax, $5", ["`addq $5, %rax`", "form: add"]),
+        ("movl (%rax), (%rbx)", ["through a register"]),
+        ("leaq %rbx, %rax", ["its first operand", "(%rax)", "form: lea m, r64"]),
+        ("mov $5, (%rax)", ["`movb`", "`movq`"]),
+        ("push %eax", ["`push %rax`"]),
+        ("addq $0x1122334455, %rax", ["`mov $0x1122334455, %rcx`"]),
+        ("imulq %rax, $5, %rbx", ["its second operand", "`imul $5, %rax, %rbx`"]),
+        ("mov %ebx, %rax", ["`%rax` has 64 bits", "`mov %ebx, %eax`", "form: mov r64, r/m64"]),
+        ("movq $5, [%rax]", ["8(%rax)"]),
+    ],
+)
+def test_what_is_wrong_is_told_in_the_order_and_the_words_of_att_syntax(source: str, words: list[str]) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble(source, syntax="att")
+    told = str(caught.value.diagnostics[0])
+    assert [word for word in words if word not in told] == [], told
+
+
+def test_a_number_without_its_dollar_is_pointed_out() -> None:
+    program = assemble("mov 5, %rax\ncmpl $1, 8\nmov $5, %rax\nmov %fs:8, %rax\njmp *8", syntax="att")
+    assert [(warning.code, warning.line) for warning in program.warnings if warning.code == "ASM090"] == [
+        ("ASM090", 1),
+        ("ASM090", 2),
+    ]

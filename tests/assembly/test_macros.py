@@ -178,3 +178,19 @@ def test_a_macro_defined_in_a_macro_has_arguments_of_its_own() -> None:
         "%macro out 1\n%macro in 1\nmov eax, %1\n%endmacro\nmov ecx, %1\nin 5\n%endmacro\nsection .text\nout 7\nret"
     )
     assert assemble(source).code.hex() == "b907000000" + "b805000000" + "c3"
+
+
+def test_a_condition_may_be_an_argument_and_be_turned_round() -> None:
+    source = "%macro unless 2\nj%-1 %%over\nmov eax, %2\n%%over:\n%endmacro\n%macro when 1\nj%+1 .end\n%endmacro\n"
+    source += NASM + "f: unless z, 5\nunless nbe, 6\nwhen c\n.end: ret"
+    assert assemble(source).code.hex() == "7505" + "b805000000" + "7605" + "b806000000" + "7200" + "c3"
+
+
+def test_what_nasm_defines_by_itself_is_known() -> None:
+    source = "%ifidn __OUTPUT_FORMAT__, elf64\nmov al, __BITS__\n%else\n%error other\n%endif\nret"
+    assert assemble(source).code.hex() == "b040c3"
+
+
+def test_parts_of_nasms_preprocessor_that_are_not_here_say_so() -> None:
+    assert refused("%push here\nret") == "ASM059"
+    assert refused("%defstr name text\nret") == "ASM059"

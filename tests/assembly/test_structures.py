@@ -27,6 +27,7 @@ endstruc
         "section .text\nmov eax, [rdi + person.age]\nlea rsi, [rdi+person.name]\nadd rdi, person_size",
         "section .bss\ncrowd: resb 3 * person_size\nsection .text\nmov ecx, person_size * 3",
         "section .data\nistruc person\niend",
+        "section .data\nhere: istruc person\n at .age, dd 7\n at .pair, dw 1, 2\niend",
         "struc late, 16\n.x: resb 4\n.y: resb 4\nendstruc\nsection .data\ndd late.x, late.y, late_size",
         "absolute 0x40\nfield: resw 2\nother: resb 1\nsection .data\ndd field, other",
     ],
