@@ -26,6 +26,7 @@ the `ProgramFault` errors only where a cell must turn red. Misuse and the world 
         ExecutionError
             EngineUnavailableError                   what is missing on this host and how to get it
             WorkerLostError                          our runner broke, not the student's code
+            NotRecordedError      (LookupError)      a trace was asked for what lies in its gaps
         ProgramFault                                 what a student's program did, raised to make a cell red
             SegmentationFault
             BusError
@@ -150,6 +151,10 @@ class EngineUnavailableError(ExecutionError):
 
 class WorkerLostError(ExecutionError):
     """Our runner broke before or after the student's code ran; the code is not to blame."""
+
+
+class NotRecordedError(ExecutionError, LookupError):
+    """A trace holds samples only of the steps that would have to be looked at."""
 
 
 class ProgramFault(ExecmemError):

@@ -114,6 +114,12 @@ def view_memory(address: int, size: int) -> Any:
     return (ctypes.c_char * size).from_address(address)
 
 
+def function_at(address: int) -> Callable[[int], int]:
+    """Machine code of ours that makes system calls, as a function of one pointer; Python's lock is free meanwhile."""
+    # SAFETY: whoever asks owns the code there, and keeps it mapped as long as the function.
+    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
+
+
 def code_file(name: str) -> int:
     """Open a new memory file for code: close-on-exec, sealable, and never a program by itself. memfd_create(2)."""
     try:
@@ -269,7 +275,8 @@ _in_order = operator.itemgetter(*USER_REGISTERS)
 _SPAWN_SETSIGDEF, _SPAWN_SETSIGMASK, _SPAWN_SETSID = 0x04, 0x08, 0x80
 _OPAQUE = 1024  # posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t are 80, 336 and 128 bytes in glibc
 _DEBUG_REGISTERS = 848  # offsetof(struct user, u_debugreg), sys/user.h
-_XSTATE_LIMIT = 16 * 1024  # AMX tiles, the largest state there is, need 11 KiB
+XSTATE_LIMIT = 16 * 1024
+"""Bytes of the largest vector state there is; with AMX tiles it needs 11 KiB."""
 
 _ptrace = _prototype("ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 _posix_spawn = _prototype("posix_spawn", ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, *[ctypes.c_void_p] * 4)
@@ -340,7 +347,7 @@ class _Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-_Area: Any = ctypes.c_char * _XSTATE_LIMIT
+_Area: Any = ctypes.c_char * XSTATE_LIMIT
 
 
 def _signal_set(numbers: Iterable[int]) -> Any:
@@ -500,7 +507,7 @@ class Child:
     def extended_state(self) -> bytes:
         """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""
         area = _Area()
-        vector = _Iovec(ctypes.addressof(area), _XSTATE_LIMIT)
+        vector = _Iovec(ctypes.addressof(area), XSTATE_LIMIT)
         self._request(PTRACE_GETREGSET, NT_X86_XSTATE, ctypes.byref(vector))
         return bytes(area[: vector.length])
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from execmem_kernel.assembly.dialects import is_compiled
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.program import ListingRow, Program
+from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution import alignment, flow, vectors
 from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Start, Warned
 from execmem_kernel.execution.tracing import Trace, whole_register
@@ -51,7 +52,10 @@ def check(ending: Ending) -> tuple[Warned, ...]:
 
 def _line(ending: Ending, register: str) -> int | None:
     trace = ending.history()
-    step = None if trace is None else trace.last_write(register)
+    try:
+        step = None if trace is None else trace.last_write(register)
+    except NotRecordedError:
+        return None
     return None if step is None else step.line
 
 

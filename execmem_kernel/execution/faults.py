@@ -19,6 +19,7 @@ from typing import Any
 
 from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_features, disassemble
 from execmem_kernel.assembly.program import ListingRow, Program
+from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution import flow, layout, syscalls, vectors
 from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe, describe_place
 from execmem_kernel.execution.recorder import TRAP_FLAG, effective_address
@@ -115,6 +116,13 @@ class Scene:
         """The last instruction that was carried out before the stop."""
         return self.history[-1] if self.history is not None and len(self.history) else None
 
+    def last_write(self, what: str | int) -> Step | None:
+        """The step that last wrote a register or a byte of memory; None where none did or that is not known."""
+        try:
+            return None if self.history is None else self.history.last_write(what)
+        except NotRecordedError:
+            return None
+
     def row_of(self, step: Step | None) -> ListingRow | None:
         return None if step is None else self.program.row_at(step.address)
 
@@ -138,7 +146,10 @@ class Scene:
         whole = whole_register(register)
         if self.history is None:
             return ""
-        step = self.history.last_write(whole)
+        try:
+            step = self.history.last_write(whole)
+        except NotRecordedError:
+            return ""
         if step is None:
             given = whole in {whole_register(name) for name in self.stop.call.registers}
             return ", as it was given" if given else ", which nothing has set"
@@ -313,7 +324,7 @@ def _stack_pointer_lost(scene: Scene) -> Cause | None:
 
 def _took_locals(scene: Scene) -> bool:
     """Whether rsp lies where it does because a local area was taken off it."""
-    step = None if scene.history is None else scene.history.last_write("rsp")
+    step = scene.last_write("rsp")
     return step is not None and step.text.startswith("sub rsp") and step.before["rsp"] > scene.rsp
 
 
@@ -383,7 +394,7 @@ def _above_stack(scene: Scene) -> Cause | None:
     if not layout.STACK_END <= scene.access[1] < layout.STACK_END + 64 * layout.PAGE:
         return None
     if scene.mnemonic == "ret":
-        step = None if scene.history is None else scene.history.last_write("rsp")
+        step = scene.last_write("rsp")
         where = "" if step is None or step.line is None else f" on line {step.line}"
         return Cause(
             "return-address-popped",
@@ -495,7 +506,7 @@ def _bad_return(scene: Scene, target: int, slot: int) -> Cause:
             "a program that starts at `_start` ends with the system call exit: `mov eax, 60`, `xor edi, edi`, "
             "`syscall`; one that starts at `main`, or has neither label, may end with `ret`",
         )
-    step = None if scene.history is None else scene.history.last_write(slot)
+    step = scene.last_write(slot)
     where = "" if step is None or step.line is None else f" on line {step.line}"
     pushed = step is not None and step.text.startswith("push")
     if slot < at_entry and (pushed or step is None):

@@ -134,6 +134,11 @@ def _timer(seconds: float, interval: float) -> bytes:
     return struct.pack("<4q", *pair(interval), *pair(seconds))
 
 
+def system_call_at() -> int:
+    """Where the runner has a `syscall` instruction, for calls that a program's process is to make for us."""
+    return RUNNER + _HEADERS.size + runner().code.index(b"\x0f\x05")
+
+
 def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
     """When a process is killed whoever still waits for it, as a struct timespec: long after every limit.
 

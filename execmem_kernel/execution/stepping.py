@@ -9,14 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import struct
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from execmem_kernel import linux
-from execmem_kernel.execution import layout
+from execmem_kernel.errors import WorkerLostError
+from execmem_kernel.execution import layout, stop_button
 from execmem_kernel.execution.engine import PARTS, Limits, Returned
-from execmem_kernel.execution.recorder import TRAP_FLAG, Decoded, Recorder, effective_address
+from execmem_kernel.execution.recorder import (
+    DONE,
+    INTERRUPTED,
+    REFUSED,
+    STOPPED,
+    TRAP_FLAG,
+    Decoded,
+    Recorder,
+    effective_address,
+)
 from execmem_kernel.execution.tracing import Trace
 
 if TYPE_CHECKING:
@@ -28,7 +39,15 @@ TRAPPED = signal.SIGTRAP << 8 | 0x7F
 _CODE_SELECTOR = 0x33
 _AGAIN_S = 0.05
 """How often a clock rings once it has run out: a program that reports for itself may miss it once."""
-_RIP, _RSP, _RCX, _FLAGS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags"))
+_RIP, _RSP, _RCX, _FLAGS, _CS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags", "cs"))
+_STEPS_A_SECOND = 40_000
+"""For so many steps a second of the wall limit is taken, so that what is recorded never depends on the machine."""
+_WATCHED = 256 * 1024
+"""Bytes of data, buffers and stack that are compared before and after a call into the C library."""
+_LONGEST_RUN = 4096
+"""Bytes of what has changed in one piece."""
+_KEPT = 1024 * 1024
+"""Bytes that a trace keeps of what one piece of memory began with."""
 
 
 class Walk:
@@ -43,44 +62,92 @@ class Walk:
         self._run = run
         self._guest = run.guest
         self._child = run.guest.child
+        self._limits = run.call.limits
+        self._recorder = Recorder(run.call.program, run.guest, self._limits.trace_steps if run.call.trace else 0)
+        self._functions = {address: name for name, address in run.call.program.externs.items()}
+        self._calls: list[tuple[str, int]] = []
+        """The functions of the C library that have not returned: name, and rsp at their start."""
 
     def to_the_end(self) -> Ending | None:
         """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
-        limits = self._run.call.limits
-        recorder = Recorder(self._run.call.program, self._guest)
         values = self._values()
-        recorder.begin(values)
-        kept = limits.trace_steps if self._run.call.trace else 0
-        taken = 0
+        self._recorder.begin(values, _contents(self._run) if self._run.call.trace else ())
         ending = None
         try:
-            while True:
-                if limits.steps is not None and taken >= limits.steps:
-                    self._run.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
-                    ending = self._run.limit_reached("steps")
-                    return ending
-                recording = taken < kept and not recorder.full
-                if not recording and limits.steps is None:
+            while ending is None:
+                left = self._left()
+                if left == 0 and self._limits.steps is None:
                     self._stop_stepping()
                     return None
-                decoded = recorder.decode(values[_RIP])
-                touched = recorder.before(decoded, values) if recording else []
-                ending = self._one_step(decoded, values)
-                if ending is not None:
-                    return ending
-                values = self._values()
-                self.flags_loaded |= decoded.flags_taken_at is not None
-                if decoded.pushes_flags and not self.own_trap:
-                    _hide_trap_flag(self._guest, values[_RSP])
-                if recording:
-                    recorder.after(decoded, touched, values)
-                taken += 1
-                if values[_RIP] == layout.RETURN:
+                if left == 0:
+                    self._run.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
+                    ending = self._run.limit_reached("steps")
+                elif not self.own_trap and values[_CS] == _CODE_SELECTOR and self._recorder.fast(values):
+                    ending, values = self._steps(values, left)
+                else:
+                    ending, values = self._step(values)
+                if ending is None and values[_RIP] == layout.RETURN:
                     self._run.raw = dict(zip(linux.USER_REGISTERS, values, strict=True))
                     ending = Returned, {}
-                    return ending
+            return ending
         finally:
-            self.trace = recorder.trace(complete=ending is not None)
+            if self._run.call.trace:
+                self.trace = self._recorder.trace(ended=ending is not None)
+
+    def _left(self) -> int:
+        """How many steps are still to be taken one at a time."""
+        limits = self._limits
+        if limits.steps is not None:
+            return limits.steps - self._recorder.count
+        return max(0, limits.trace_steps + int(limits.wall_s * _STEPS_A_SECOND) - self._recorder.count)
+
+    def _steps(self, values: tuple[int, ...], most: int) -> tuple[Ending | None, tuple[int, ...]]:
+        """Many plain steps, by machine code; the ending if the program ended in one of them, and the registers."""
+        why, status, values = stop_button.waiting(lambda: self._recorder.go(values, most))
+        values = self._without_trap_flag(values)
+        if why in (INTERRUPTED, DONE):
+            return None, values
+        if why == REFUSED:
+            status = self._run.wait()
+            raise WorkerLostError(f"the program's process could not be stepped (wait status {status:#x})")
+        if why == STOPPED:
+            self._child.ended = not os.WIFSTOPPED(status)
+            self._run.stopped(status)
+            # A signal from elsewhere stops it before the step: then the step is tried again.
+            return self._after_step(status, expected=True), values
+        if self._recorder.fast(values):  # memory that it touches is not there: it will fault, or end before
+            return self._step(values, known=True)
+        return None, values
+
+    def _step(self, values: tuple[int, ...], known: bool = False) -> tuple[Ending | None, tuple[int, ...]]:
+        """One step of any kind; the ending if the program ended in it, and the registers.
+
+        Args:
+            values: The registers before it.
+            known: Whether the machine code knows the instruction, and has left it to us.
+        """
+        library = self._run.library
+        if library is not None and library.within(values[_RIP]) and not self.own_trap:
+            return self._call(values)
+        recorder = self._recorder
+        decoded = recorder.decode(values[_RIP])
+        if not known and not self.own_trap and values[_CS] == _CODE_SELECTOR and recorder.fast(values):
+            return None, values  # it has just become known
+        touched = recorder.before(decoded, values) if self._run.call.trace else []
+        self._guest.noted = []
+        try:
+            ending = self._one_step(decoded, values)
+            written = self._guest.noted
+        finally:
+            self._guest.noted = None
+        if ending is not None:
+            return ending, values
+        values = self._values()
+        self.flags_loaded |= decoded.flags_taken_at is not None
+        if decoded.pushes_flags and not self.own_trap:
+            _hide_trap_flag(self._guest, values[_RSP])
+        recorder.after(decoded, touched, values, written)
+        return None, values
 
     def _one_step(self, decoded: Decoded, values: tuple[int, ...]) -> Ending | None:
         """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
@@ -89,12 +156,6 @@ class Walk:
             # From here on the kernel can no longer tell the program's trap flag from the tracer's, so this does.
             taken = self._guest.read(values[_RSP] + decoded.flags_taken_at + 1, 1)
             self.own_trap = bool(taken and taken[0] & 1)
-        if self._run.library is not None and self._run.library.within(values[_RIP]) and not own_trap:
-            back = int.from_bytes(self._guest.read(values[_RSP], 8), "little")
-            with _breakpoint_at(self._child, back) as at_once, alarm(self._child, self._run.call.limits):
-                if at_once:
-                    self._stop_stepping()
-                    return self._until(back, values[_RSP])
         if decoded.repeats and values[_RCX] > 1 and not own_trap:
             after = decoded.place.address + len(decoded.place.code)
             with _breakpoint_at(self._child, after) as at_once:
@@ -115,6 +176,82 @@ class Walk:
         self._child.resume(linux.PTRACE_SINGLESTEP)
         return self._after_step(self._run.wait(), expected=not decoded.traps and not own_trap)
 
+    # ---- the C library
+
+    def _call(self, values: tuple[int, ...]) -> tuple[Ending | None, tuple[int, ...]]:
+        """A function of the C library, as one step: at full speed until the program's own code goes on.
+
+        That is where it returns, or where it calls back: the program's code is barred meanwhile.
+        """
+        recorder, library = self._recorder, self._run.library
+        assert library is not None
+        name = self._functions.get(values[_RIP], "")
+        if name:
+            self._calls.append((name, values[_RSP]))
+        elif self._calls:
+            name = self._calls[-1][0]
+        decoded = recorder.decode(values[_RIP], name or "the C library")
+        # What lies below is the library's own, and differs from one C library to the next.
+        stack = self._calls[-1][1] if self._calls else values[_RSP]
+        windows = list(self._windows(stack)) if self._run.call.trace else []
+        before = [self._guest.read(start, size) for start, size in windows]
+        self._stop_stepping()
+        self._guest.bar(self._run.call.program, int.from_bytes(self._guest.read(values[_RSP], 8), "little"))
+        with alarm(self._child, self._limits):
+            ending = self._until_its_own_code()
+        if ending is not None:
+            return ending, values
+        now = self._values()
+        if now[_RIP] != layout.RETURN:
+            self._guest.unbar()
+        while self._calls and now[_RSP] > self._calls[-1][1]:
+            self._calls.pop()
+        written, forgotten = [], []
+        if self._run.call.trace:
+            for (start, size), old in zip(windows, before, strict=True):
+                written += _differences(start, old, self._guest.read(start, size))
+            forgotten = list(self._unwatched(stack, windows))
+        recorder.after(decoded, [], now, written, forgotten)
+        return None, now
+
+    def _until_its_own_code(self) -> Ending | None:
+        """Let it run until it comes to code of its own; the ending if the program ended before."""
+        while True:
+            self._child.resume(linux.PTRACE_CONT)
+            status = self._run.wait()
+            if self._guest.came_to_its_own_code(status):
+                return None
+            if os.WSTOPSIG(status) == signal.SIGSEGV and self._child.instruction_pointer() == layout.RETURN:
+                return None
+            ending = self._after_step(status, expected=False)
+            if ending is not None:
+                return ending
+
+    def _windows(self, stack: int) -> Iterator[tuple[int, int]]:
+        """Memory to compare before and after a call: the program's data, its buffers, its stack: start and size."""
+        room = _WATCHED
+        for start, size in self._writable():
+            if start == layout.STACK_START:
+                start, size = max(start, min(stack, start + size)), min(size, max(0, start + size - stack))
+            if size and size <= room:
+                room -= size
+                yield start, size
+
+    def _unwatched(self, stack: int, windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Memory that a call may have written unseen: what lies below the stack, the heap, what is too large."""
+        watched = {start for start, _ in windows}
+        for start, size in self._writable():
+            if start == layout.STACK_START:
+                yield start, max(0, min(stack - start, size)) if stack in watched else size
+            elif start not in watched:
+                yield start, size
+        yield layout.BREAK, layout.STACK_START - layout.BREAK
+
+    def _writable(self) -> Iterator[tuple[int, int]]:
+        for mapping in self._run.plan.mappings:
+            if mapping.protection == "rw-" and not layout.LIBRARIES <= mapping.address < layout.LIBRARIES_END:
+                yield mapping.address, mapping.size
+
     def _stop_stepping(self) -> None:
         """Take the tracer's trap flag away, before the program runs at full speed.
 
@@ -123,18 +260,6 @@ class Walk:
         if self.flags_loaded and not self.own_trap:
             self._child.set_registers(dict(zip(linux.USER_REGISTERS, self._values(), strict=True)))
             self.flags_loaded = False
-
-    def _until(self, back: int, stack: int) -> Ending | None:
-        """Let a function of the C library run until it returns, as one step; what it calls back runs along."""
-        while True:
-            self._child.resume(linux.PTRACE_CONT)
-            status = self._run.wait()
-            values = self._child.register_values()
-            if status == TRAPPED and values[_RIP] == back and values[_RSP] <= stack:
-                continue  # a call of the same line, further down in a recursion
-            ending = self._after_step(status, expected=values[_RIP] == back)
-            if ending is not None or values[_RIP] == back:
-                return ending
 
     def _after_step(self, status: int, expected: bool) -> Ending | None:
         """What the stop after a step means: that it is done (None), or that the program ended."""
@@ -150,11 +275,49 @@ class Walk:
 
     def _values(self) -> tuple[int, ...]:
         """The registers, without the trap flag that single-stepping sets."""
-        values = self._child.register_values()
+        return self._without_trap_flag(self._child.register_values())
+
+    def _without_trap_flag(self, values: tuple[int, ...]) -> tuple[int, ...]:
         flags = values[_FLAGS]
         if not flags & TRAP_FLAG or self.own_trap:
             return values
         return (*values[:_FLAGS], flags & ~TRAP_FLAG, *values[_FLAGS + 1 :])
+
+
+def _contents(run: Run) -> tuple[tuple[int, int, bytes], ...]:
+    """What memory holds before the first step: start, size, and its first bytes; what is not here is not known."""
+    rows: list[tuple[int, int, bytes]] = []
+    text = run.call.program.text
+    rows.append((text.address, len(text.data), text.data))
+    for mapping in run.plan.mappings:
+        start, end = mapping.address, mapping.address + mapping.size
+        if mapping.protection == "r-x" or layout.LIBRARIES <= start < layout.LIBRARIES_END:
+            continue
+        given = [(address, data) for address, data in run.plan.contents if start <= address < end]
+        if sum(len(data) for _, data in given) <= _KEPT:
+            rows.append((start, mapping.size, b""))
+            rows += [(address, len(data), data) for address, data in given]
+    stack = run.raw["rsp"]
+    top = run.guest.read(stack, layout.STACK_END - stack) if layout.STACK_START <= stack < layout.STACK_END else b""
+    return (*rows, (stack, len(top), top))
+
+
+def _differences(start: int, old: bytes, new: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Runs of 8-byte numbers that are no longer what they were: address, old and new bytes."""
+    size = min(len(old), len(new)) & -8
+    found: list[tuple[int, bytes, bytes]] = []
+    if old == new:
+        return found
+    pairs = zip(struct.iter_unpack("<Q", old[:size]), struct.iter_unpack("<Q", new[:size]), strict=True)
+    changed = [8 * index for index, (one, other) in enumerate(pairs) if one != other]
+    while changed:
+        at = end = changed.pop(0)
+        while changed and changed[0] == end + 8 and end + 16 - at <= _LONGEST_RUN:
+            end = changed.pop(0)
+        found.append((start + at, old[at : end + 8], new[at : end + 8]))
+    if old[size:] != new[size:]:
+        found.append((start + size, old[size:], new[size:]))
+    return found
 
 
 def _hide_trap_flag(guest: Guest, rsp: int) -> None:

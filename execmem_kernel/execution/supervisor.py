@@ -16,7 +16,7 @@ import re
 import signal
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from execmem_kernel import linux
 from execmem_kernel.assembly.assembler import assemble
@@ -36,9 +36,12 @@ from execmem_kernel.execution.engine import (
     Warned,
     describe_place,
 )
-from execmem_kernel.execution.recorder import RESUME_FLAG
+from execmem_kernel.execution.recorder import RESUME_FLAG, TRAP_FLAG
 from execmem_kernel.execution.tracing import Trace
 from execmem_kernel.memory.capabilities import WORKS, Witness, register_watching
+
+if TYPE_CHECKING:
+    from execmem_kernel.assembly.program import Program
 
 MASK = 2**64 - 1
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
@@ -97,6 +100,10 @@ class Guest:
         self.child = linux.Child()
         self._descriptors = linux.Descriptors()
         self._memory: int | None = None
+        self._barred = 0, 0
+        """From where to where code is barred."""
+        self.noted: list[tuple[int, bytes, bytes]] | None = None
+        """Where somebody wants to know of it, what has been written from outside: address, old and new bytes."""
 
     def start(self, plan: layout.Layout, call: Call, timed: bool = True) -> None:
         """Start the process and wait until the runner has built the program's world.
@@ -195,6 +202,8 @@ class Guest:
         """Write where the program could write itself; False, and nothing written, where it could not."""
         if not self._may_write(address, len(data)):
             return False
+        if self.noted is not None:
+            self.noted.append((address, self.read(address, len(data)), data))
         self.poke(address, data)
         return True
 
@@ -237,6 +246,47 @@ class Guest:
         raw.update(rax=signed & MASK, orig_rax=MASK)
         self.child.set_registers(raw)
         return signed
+
+    # ---- while a function of the C library is one step of a trace
+
+    def bar(self, program: Program, back: int) -> None:
+        """Have the process stop when it comes to the program's own code: where a function returns, or calls back.
+
+        The code is not executable until `unbar`, so that coming to it is a fault.
+
+        Args:
+            program: The program.
+            back: Where the function was called from.
+        """
+        self._barred = program.text.address, layout.page_ceil(program.text.end)
+        self._protect(linux.PROT_READ)
+
+    def unbar(self) -> None:
+        """Let the program's own code be executed again."""
+        self._protect(linux.PROT_READ | linux.PROT_EXEC)
+
+    def came_to_its_own_code(self, status: int) -> bool:
+        """Whether the process, which has stopped, has come to code that is barred."""
+        if os.WSTOPSIG(status) != signal.SIGSEGV or status >> 16:
+            return False
+        _, code, address = self.child.signal_information()
+        low, high = self._barred
+        return code == faults.PROTECTED and address == self.child.instruction_pointer() and low <= address < high
+
+    def _protect(self, protection: int) -> None:
+        """Let the process change the protection of the barred code, which is never writable."""
+        raw = self.child.registers()
+        number = syscalls.NUMBERS["mprotect"]
+        ours = {"rip": image.system_call_at(), "rax": number, "orig_rax": MASK, "rflags": FRESH["rflags"]}
+        self.child.set_registers({**raw, **ours})
+        self.child.resume(linux.PTRACE_CONT)
+        status = stop_button.waiting(self.child.wait)
+        if not os.WIFSTOPPED(status) or status >> 8 != stepping.SECCOMP_STOP:
+            raise lost(status)
+        low, high = self._barred
+        if self.carry_out(syscalls.Carried(number, (low, high - low, protection)), self.child.registers()) < 0:
+            raise WorkerLostError("the protection of the program's code could not be changed for a step")
+        self.child.set_registers({**raw, "orig_rax": MASK, "rflags": raw["rflags"] & ~TRAP_FLAG})
 
 
 class Supervisor:
@@ -342,7 +392,7 @@ def left_behind(call: Call, buffer: str) -> bytes | None:
 Ending = tuple[type[Outcome], dict[str, Any]]
 """What a run has come to: the kind of outcome, and what is said in it."""
 _REPLAYED = 5_000
-"""Steps of a replay: a fifth of a second; what a program does later stays unexplained."""
+"""Steps of a replay: a tenth of a second; what a program does later stays unexplained."""
 _LOGGED = 1_000
 """System calls that an outcome lists."""
 
@@ -457,7 +507,19 @@ class Run:
                 return ending
 
     def wait(self) -> int:
-        status = stop_button.waiting(self.guest.child.wait)
+        """Wait for its next stop, and return the wait status.
+
+        Raises:
+            WorkerLostError: It has ended where it could only stop.
+        """
+        return self.stopped(stop_button.waiting(self.guest.child.wait))
+
+    def stopped(self, status: int) -> int:
+        """The wait status of a process that has stopped.
+
+        Raises:
+            WorkerLostError: It has ended, where it could only stop.
+        """
         if not os.WIFSTOPPED(status):
             raise lost(status)
         return status
@@ -509,7 +571,7 @@ class Run:
         trace, end = self.trace, self.raw["rip"]
         if trace is None or not self.call.trace:
             trace, end = replay(self.call, _REPLAYED, type(self.guest))
-        return trace if trace is not None and trace.complete and end == self.raw["rip"] else None
+        return trace if trace is not None and trace.ended and end == self.raw["rip"] else None
 
     def signalled(self, number: int) -> Ending | None:
         raw = self.raw

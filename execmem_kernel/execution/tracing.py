@@ -1,11 +1,15 @@
 """What a program did, step by step, as a value: iterate, slice, search, save and load it.
 
-A trace keeps columns, not objects: 18 numbers a state and the few bytes of memory that a step touched. `Step` and
-`Registers` are made when somebody looks.
+    Trace ──> stretches of consecutive steps ──> columns: states (18 numbers each), ends, a log of what was touched
+
+A trace keeps columns, not objects: `Step`, `Access` and `Registers` are made when somebody looks. A short run is one
+stretch. Of a long one the beginning and the end are held in full and single steps of what lies between: every step has
+its true number, and what cannot be known of the gaps is said (`NotRecordedError`), never guessed.
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import json
 import os
@@ -13,7 +17,7 @@ import re
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,14 +25,25 @@ from typing import overload
 
 from execmem_kernel.assembly.disassembler import Instruction, disassemble
 from execmem_kernel.assembly.program import Program
+from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Registers
 
 STATE = (*GENERAL, "rip", "rflags")
 """What a state holds, in the order of its 18 numbers."""
-_RIP = STATE.index("rip")
-_WIDTH = len(STATE)
-_MAGIC = b"execmem trace 1\n"
+WIDTH = len(STATE)
+_RIP, _RSP = STATE.index("rip"), STATE.index("rsp")
+_MAGIC = b"execmem trace 2\n"
 NUMBER = {name: position for position, name in enumerate(STATE)}
+
+READ, WRITTEN, BOTH, VECTOR, FORGOTTEN = 1, 2, 3, 4, 5
+"""Kinds of entries in a stretch's log: `kind << 56 | size`, an address, the bytes before, the bytes after.
+
+A vector register has its number (`MASKS` and up: k0...) at bit 32, no address, and only the bytes after. What is
+forgotten is memory that something may have written unseen: no bytes at all, and the size in a number of its own.
+"""
+MASKS = 32
+_PAGE = 4096
+_WORDS_SHOWN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,8 @@ class Place:
     text: str
     line: int | None
     source: str
+    foreign: bool = False
+    """Whether it stands for a function of the C library, which is one step."""
 
     @property
     def mnemonic(self) -> str:
@@ -70,6 +87,8 @@ class Step:
     accesses: tuple[Access, ...] = ()
     vectors: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """Vector registers that changed, with their new bytes."""
+    trace: Trace | None = field(default=None, repr=False, compare=False)
+    """The trace it belongs to, which knows the memory around it."""
 
     @property
     def line(self) -> int | None:
@@ -100,6 +119,15 @@ class Step:
             if self.before[name] != self.after[name]
         }
 
+    @property
+    def stack(self) -> tuple[tuple[int, int | None], ...]:
+        """The stack after it, from rsp upwards: each address with its number, None where that is not known."""
+        return () if self.trace is None else self.trace.stack(self.index + 1)
+
+    def memory(self, address: int, size: int) -> tuple[int | None, ...]:
+        """The bytes at an address after it; None for each that is not known."""
+        return (None,) * size if self.trace is None else self.trace.memory(address, size, self.index + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -112,22 +140,220 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """Every recorded step of a run, in order."""
+class Stretch:
+    """Consecutive steps, as columns."""
 
+    first: int
+    """The number of its first step."""
     states: array[int]
     """18 numbers for each state; one state more than steps."""
-    accesses: Mapping[int, tuple[Access, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """Step -> what memory it touched; steps that touched none are left out."""
-    vectors: Mapping[int, Mapping[str, bytes]] = field(default_factory=lambda: MappingProxyType({}))
-    places: Mapping[int, Place] = field(default_factory=lambda: MappingProxyType({}))
-    complete: bool = True
-    """False where the program went on after the last recorded step."""
-    first: int = 0
-    """The number of the first step here: a slice keeps the numbers of the whole."""
+    ends: array[int]
+    """For each step where its part of the log ends."""
+    log: array[int]
 
     def __len__(self) -> int:
-        return max(0, len(self.states) // _WIDTH - 1)
+        return len(self.ends)
+
+    @property
+    def end(self) -> int:
+        """The number of the step after its last."""
+        return self.first + len(self.ends)
+
+    def addresses(self) -> array[int]:
+        """Where each step's instruction lies, and where the next one would."""
+        return self.states[_RIP::WIDTH]
+
+    def part(self, start: int, stop: int) -> Stretch:
+        """Some of its steps, by position."""
+        begins = self._begins(start)
+        ends = self.ends[start:stop]
+        if begins:
+            ends = array("Q", [end - begins for end in ends])
+        log = self.log[begins : self._begins(stop)]
+        return Stretch(self.first + start, self.states[start * WIDTH : (stop + 1) * WIDTH], ends, log)
+
+    def state(self, index: int) -> Registers:
+        """The registers before step `index`."""
+        at = index * WIDTH
+        return Registers(MappingProxyType(dict(zip(STATE, self.states[at : at + WIDTH], strict=True))))
+
+    def touched(self, index: int) -> Iterator[Access]:
+        """The memory that a step touched."""
+        for kind, _, address, size, at in self._entries(index):
+            before = self._bytes(at, size)
+            if kind in (READ, BOTH):
+                yield Access(address, before)
+            if kind in (WRITTEN, BOTH):
+                yield Access(address, self._bytes(at + (size + 7) // 8, size), before)
+
+    def forgotten(self, index: int) -> Iterator[tuple[int, int]]:
+        """Memory that may have been written unseen: address and size."""
+        return ((address, size) for kind, _, address, size, _ in self._entries(index) if kind == FORGOTTEN)
+
+    def vectors(self, index: int) -> Mapping[str, bytes]:
+        """The vector registers that a step changed."""
+        found = {}
+        for kind, number, _, size, at in self._entries(index):
+            if kind == VECTOR:
+                width = {16: "x", 32: "y", 64: "z"}.get(size, "")
+                name = f"k{number - MASKS}" if number >= MASKS else f"{width}mm{number}"
+                found[name] = self._bytes(at, size)
+        return MappingProxyType(found)
+
+    def _begins(self, index: int) -> int:
+        return self.ends[index - 1] if index else 0
+
+    def _bytes(self, at: int, size: int) -> bytes:
+        return self.log[at : at + (size + 7) // 8].tobytes()[:size]
+
+    def _entries(self, index: int) -> Iterator[tuple[int, int, int, int, int]]:
+        """Kind, number, address and size of each entry of a step, and where its bytes begin."""
+        at, end, log = self._begins(index), self.ends[index], self.log
+        while at < end:
+            head = log[at]
+            kind, number, size = head >> 56, head >> 32 & 0xFFFFFF, head & 0xFFFF
+            if kind == FORGOTTEN:
+                yield kind, number, log[at + 1], log[at + 2], at + 3
+                at += 3
+            elif kind == VECTOR:
+                yield kind, number, 0, size, at + 1
+                at += 1 + (size + 7) // 8
+            else:
+                yield kind, number, log[at + 1], size, at + 2
+                at += 2 + (size + 7) // 8 * (1 if kind == READ else 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What is known of the steps in the gaps: how often each instruction was carried out, and which jumps back."""
+
+    counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Address -> steps."""
+    turns: Mapping[tuple[int, int], int] = field(default_factory=lambda: MappingProxyType({}))
+    """Jump and where it led, not further on than itself -> times."""
+
+
+class Memory:
+    """A program's memory at one instant, as far as it is known: what it began with, and every write since."""
+
+    def __init__(self, contents: Sequence[tuple[int, int, bytes]]) -> None:
+        self._contents = contents
+        self._pages: dict[int, tuple[bytearray, bytearray]] = {}
+        """Each with a byte for every byte: 1 where it is known."""
+        self._forgotten: dict[tuple[int, int], None] = {}
+
+    def apply(self, stretch: Stretch, index: int) -> None:
+        """Take what a step wrote."""
+        for address, size in stretch.forgotten(index):
+            self.forget(address, size)
+        for access in stretch.touched(index):
+            self._put(access.address, access.data)
+
+    def forget(self, address: int = 0, size: int = 1 << 64) -> None:
+        """Something may have been written there."""
+        self._forgotten[address, size] = None
+        for at, (_, known) in self._pages.items():
+            _blank(known, at, address, size)
+
+    def read(self, address: int, size: int) -> tuple[int | None, ...]:
+        """Bytes; None for each that is not known."""
+        found: list[int | None] = []
+        for at, here, there in _pieces(address, size):
+            data, known = self._page(at)
+            found += [byte if sure else None for byte, sure in zip(data[here:there], known[here:there], strict=True)]
+        return tuple(found)
+
+    def word(self, address: int) -> int | None:
+        """The 8-byte number at an address, if all of it is known."""
+        data = bytes(byte for byte in self.read(address, 8) if byte is not None)
+        return int.from_bytes(data, "little") if len(data) == 8 else None
+
+    def _put(self, address: int, data: bytes) -> None:
+        taken = 0
+        for at, here, there in _pieces(address, len(data)):
+            page, known = self._page(at)
+            page[here:there] = data[taken : taken + there - here]
+            known[here:there] = b"\1" * (there - here)
+            taken += there - here
+
+    def _page(self, at: int) -> tuple[bytearray, bytearray]:
+        found = self._pages.get(at)
+        if found is None:
+            found = self._pages[at] = bytearray(_PAGE), bytearray(_PAGE)
+            for start, size, data in self._contents:
+                low, high = max(start, at), min(start + size, at + _PAGE)
+                if low < high:
+                    piece = data[low - start : high - start].ljust(high - low, b"\0")
+                    found[0][low - at : high - at] = piece
+                    found[1][low - at : high - at] = b"\1" * (high - low)
+            for address, size in self._forgotten:
+                _blank(found[1], at, address, size)
+        return found
+
+
+def _blank(known: bytearray, at: int, address: int, size: int) -> None:
+    """Mark what of the page at `at` lies in a range as not known."""
+    low, high = max(address - at, 0), min(address + size - at, _PAGE)
+    if low < high:
+        known[low:high] = bytes(high - low)
+
+
+def _pieces(address: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """A range cut at the ends of pages: the page, and from where to where in it."""
+    end = address + size
+    while address < end:
+        page = address & -_PAGE
+        stop = min(end, page + _PAGE)
+        yield page, address - page, stop - page
+        address = stop
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The recorded steps of a run, in order; a sequence of `Step`."""
+
+    stretches: tuple[Stretch, ...]
+    places: Mapping[int, Place] = field(default_factory=lambda: MappingProxyType({}))
+    ended: bool = True
+    """Whether the last step here was the program's last; False where it went on, or this is a slice."""
+    between: Between | None = field(default_factory=Between)
+    """The steps in the gaps; None for a slice with some of the gaps in it, of which nothing is known."""
+    contents: tuple[tuple[int, int, bytes], ...] = ()
+    """Memory before step 0: start, size, and its first bytes, which zeros follow."""
+    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        starts = tuple(itertools.accumulate(map(len, self.stretches), initial=0))
+        object.__setattr__(self, "_starts", starts)
+
+    def __repr__(self) -> str:
+        held = f"{len(self):,} of {self.taken - self.first:,}" if self.gaps else f"{len(self):,}"
+        return f"<trace of {held} steps>"
+
+    def __len__(self) -> int:
+        """How many steps are held."""
+        return self._starts[-1]
+
+    @property
+    def first(self) -> int:
+        """The number of the first step here: a slice keeps the numbers of the whole."""
+        return self.stretches[0].first
+
+    @property
+    def taken(self) -> int:
+        """The number of the step after the last one here: how many steps the program had taken then."""
+        return self.stretches[-1].end
+
+    @property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Steps that were taken here and are not held: the number of the first of each gap, and of the step after."""
+        pairs = itertools.pairwise(self.stretches)
+        return tuple((one.end, other.first) for one, other in pairs if one.end != other.first)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step is here up to the program's last."""
+        return self.ended and not self.gaps
 
     @overload
     def __getitem__(self, index: int) -> Step: ...
@@ -138,43 +364,79 @@ class Trace:
             start, stop, stride = index.indices(len(self))
             if stride != 1:
                 raise ValueError("a trace is sliced without a stride: a step leads to the next")
-            stop = max(start, stop)
-            return Trace(
-                self.states[start * _WIDTH : (stop + 1) * _WIDTH],
-                self.accesses,
-                self.vectors,
-                self.places,
-                self.complete and stop == len(self),
-                self.first + start,
-            )
+            return self._slice(start, max(start, stop))
         if not -len(self) <= index < len(self):
             raise IndexError(f"the trace has {len(self)} steps, and {index} is not one of them")
         index %= len(self)
-        number = self.first + index
-        before = self.state(index)
+        stretch, at = self._find(index)
+        before = stretch.state(at)
         return Step(
-            number,
+            stretch.first + at,
             self.places[before["rip"]],
             before,
-            self.state(index + 1),
-            self.accesses.get(number, ()),
-            self.vectors.get(number, MappingProxyType({})),
+            stretch.state(at + 1),
+            tuple(stretch.touched(at)),
+            stretch.vectors(at),
+            self,
         )
+
+    def _find(self, index: int) -> tuple[Stretch, int]:
+        which = bisect.bisect_right(self._starts, index) - 1
+        return self.stretches[which], index - self._starts[which]
+
+    def _slice(self, start: int, stop: int) -> Trace:
+        parts = []
+        for stretch, begins in zip(self.stretches, self._starts, strict=False):
+            low, high = max(start - begins, 0), min(stop - begins, len(stretch))
+            if low < high:
+                parts.append(stretch if high - low == len(stretch) else stretch.part(low, high))
+        if not parts:
+            stretch, at = self._find(min(start, len(self) - 1)) if len(self) else (self.stretches[0], 0)
+            at += start == len(self) and len(self) > 0
+            parts = [stretch.part(at, at)]
+        part = Trace(tuple(parts), self.places, self.ended and stop == len(self), Between(), self.contents)
+        if not part.gaps:
+            return part
+        between = self.between if part.gaps == self.gaps else None
+        return Trace(part.stretches, self.places, part.ended, between, self.contents)
 
     def __iter__(self) -> Iterator[Step]:
         return (self[index] for index in range(len(self)))
 
+    def step(self, number: int) -> Step:
+        """The step with a number.
+
+        Raises:
+            NotRecordedError: It is not held: it lies in a gap, or outside.
+        """
+        which = bisect.bisect_right([stretch.first for stretch in self.stretches], number) - 1
+        if which < 0 or not number < self.stretches[which].end:
+            raise NotRecordedError(f"step {number + 1:,} is not in this trace{self._advice()}")
+        return self[self._starts[which] + number - self.stretches[which].first]
+
+    def _advice(self) -> str:
+        if not self.gaps:
+            return ""
+        first, after = self.gaps[0][0], self.gaps[-1][1]
+        return f": of steps {first + 1:,} to {after:,} there are samples only"
+
     def state(self, index: int) -> Registers:
-        """The registers before step `index` of this trace; `state(len(trace))` is the last state."""
-        at = index * _WIDTH
-        return Registers(MappingProxyType(dict(zip(STATE, self.states[at : at + _WIDTH], strict=True))))
+        """The registers before the step at position `index`; `state(len(trace))` is the last state."""
+        if index == len(self):
+            last = self.stretches[-1]
+            return last.state(len(last))
+        stretch, at = self._find(index)
+        return stretch.state(at)
 
     def addresses(self) -> array[int]:
         """Where each step's instruction lies, in order."""
-        return self.states[_RIP : len(self) * _WIDTH : _WIDTH]
+        found = array("Q")
+        for stretch in self.stretches:
+            found += stretch.addresses()[:-1]
+        return found
 
     def where(self, condition: str) -> tuple[Step, ...]:
-        """The steps that a condition picks.
+        """The steps that a condition picks, of those that are held.
 
         Args:
             condition: `"rax changes"`, `"rax == 5"` (also `!=`, `<`, `<=`, `>`, `>=`: after the step), `"ZF set"`,
@@ -215,71 +477,155 @@ class Trace:
         Args:
             what: A register's name, or an address.
             before: A step, or its number: only earlier ones count. None: all.
+
+        Raises:
+            NotRecordedError: It may have been a step in a gap.
         """
         if isinstance(before, Step):
             before = before.index
-        end = len(self) if before is None else min(len(self), before - self.first)
+        end = self.taken if before is None else min(before, self.taken)
+        writers = self._writers_of(what)
+        for position in range(len(self.stretches) - 1, -1, -1):
+            stretch = self.stretches[position]
+            if stretch.first >= end:
+                continue
+            if end > stretch.end:
+                self._known(writers, f"the last write to {what if isinstance(what, str) else 'that byte'}")
+            for index in range(min(end, stretch.end) - stretch.first - 1, -1, -1):
+                at = stretch.states[index * WIDTH + _RIP]
+                if at in writers and self._wrote(stretch, index, self.places[at], what):
+                    return self[self._starts[position] + index]
+            end = stretch.first
+        return None
+
+    def _writers_of(self, what: str | int) -> set[int]:
+        """The instructions that may write a register or memory; a function of the C library may write anything."""
         if isinstance(what, str):
             whole = whole_register(what)
-            writers = {address for address, place in self.places.items() if whole in written_by(place.code, address)}
-            addresses = self.addresses()
-            # What is not the program's own code is a call into the C library, taken as one step.
-            foreign = {address for address, place in self.places.items() if place.line is None}
-            for index in range(end - 1, -1, -1):
-                at = addresses[index]
-                if at in foreign and whole in NUMBER and whole != "rsp":
-                    column = index * _WIDTH + NUMBER[whole]
-                    if whole == "rax" or self.states[column] != self.states[column + _WIDTH]:
-                        return self[index]
-                elif at in writers:
-                    return self[index]
-            return None
-        for index in range(end - 1, -1, -1):
-            for access in self.accesses.get(self.first + index, ()):
-                if access.is_write and access.address <= what < access.address + len(access.data):
-                    return self[index]
-        return None
+            return {at for at, place in self.places.items() if place.foreign or whole in written_by(place.code, at)}
+        return {at for at, place in self.places.items() if place.foreign or writes_memory(place.code, at)}
+
+    def _wrote(self, stretch: Stretch, index: int, place: Place, what: str | int) -> bool:
+        """Whether a step that may have written something did so."""
+        if isinstance(what, int):
+            written = (access for access in stretch.touched(index) if access.is_write)
+            return any(access.address <= what < access.address + len(access.data) for access in written)
+        whole = whole_register(what)
+        if not place.foreign or whole not in NUMBER:
+            return True
+        # A call into the C library, taken as one step.
+        at = index * WIDTH + NUMBER[whole]
+        return whole == "rax" or (whole != "rsp" and stretch.states[at] != stretch.states[at + WIDTH])
+
+    def _known(self, addresses: set[int], what: str) -> None:
+        """Raise where steps of these instructions lie in the gaps, or may do so."""
+        if self.between is None or addresses & self.between.counts.keys():
+            raise NotRecordedError(f"{what} is not known{self._advice()}")
 
     @property
     def counts(self) -> Mapping[int, int]:
-        """Source line -> how many steps it took."""
+        """Source line -> how many steps it took, those in the gaps among them.
+
+        Raises:
+            NotRecordedError: This is a slice with some of the gaps in it.
+        """
+        if self.between is None:
+            raise NotRecordedError(f"how often each line ran is not known for this slice{self._advice()}")
         lines: Counter[int] = Counter()
-        for address, count in Counter(self.addresses()).items():
+        for address, count in (Counter(self.addresses()) + Counter(self.between.counts)).items():
             line = self.places[address].line
             if line is not None:
                 lines[line] += count
         return MappingProxyType(dict(sorted(lines.items())))
 
     def loops(self) -> tuple[Loop, ...]:
-        """The loops that the steps went round, in the order of their heads; a call is not a loop."""
-        addresses = self.addresses()
-        times: Counter[tuple[int, int]] = Counter()
-        for here, there in itertools.pairwise(addresses):
-            if there <= here and not self.places[here].text.startswith(("call", "ret")):
-                times[here, there] += 1
+        """The loops that the steps went round, in the order of their heads; a call is not a loop.
+
+        Raises:
+            NotRecordedError: This is a slice with some of the gaps in it.
+        """
+        if self.between is None:
+            raise NotRecordedError(f"which loops it went round is not known for this slice{self._advice()}")
+        times: Counter[tuple[int, int]] = Counter(self.between.turns)
+        for stretch in self.stretches:
+            addresses = stretch.addresses()
+            if stretch is self.stretches[-1]:
+                addresses.pop()  # where the last step led, nothing has been carried out
+            times.update(turns(addresses))
         found = []
         for (tail, head), count in sorted(times.items(), key=lambda item: (item[0][1], item[0][0])):
+            if self.places[tail].text.startswith(("call", "ret")) or self.places[tail].foreign:
+                continue
             inside = {self.places[address].line for address in self.places if head <= address <= tail}
             found.append(Loop(tuple(sorted(line for line in inside if line is not None)), head, count))
         return tuple(found)
 
+    def memory(self, address: int, size: int, before: int) -> tuple[int | None, ...]:
+        """The bytes at an address before the step with a number; None for each that is not known.
+
+        Known is what the program began with (its data, its buffers, its stack) and what a step that is held has read or
+        written since; in a gap, or in a function of the C library, anything may have been written.
+        """
+        return self.memory_before(before).read(address, size)
+
+    def stack(self, before: int) -> tuple[tuple[int, int | None], ...]:
+        """The stack before the step with a number, from rsp upwards: each address, and its number if it is known."""
+        state = self.state(len(self)) if before == self.taken else self.step(before).before
+        memory = self.memory_before(before)
+        start = state["rsp"]
+        end = next((row[0] + row[1] for row in self.contents if row[0] <= start < row[0] + row[1]), start)
+        # The top of the stack is a piece of its own where something lies there.
+        while more := next((row[0] + row[1] for row in self.contents if row[0] == end), 0):
+            end = more
+        words = range(start, min(end, start + 8 * _WORDS_SHOWN) - 7, 8)
+        return tuple((address, memory.word(address)) for address in words)
+
+    def memory_before(self, number: int) -> Memory:
+        """The whole memory before the step with a number, as far as it is known."""
+        memory = Memory(self.contents if self.first == 0 else ())
+        end = 0
+        for stretch in self.stretches:
+            if stretch.first > number:
+                break
+            if end and end != stretch.first:
+                self.skip(memory)
+            for index in range(min(len(stretch), number - stretch.first)):
+                memory.apply(stretch, index)
+            end = stretch.end
+        return memory
+
+    def skip(self, memory: Memory) -> None:
+        """Take a gap: what may have been written in it is not known any more."""
+        if self.between is None or self._writers_of(0) & self.between.counts.keys():
+            memory.forget()
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, compressed; `Trace.load` reads it back."""
+        between = None
+        if self.between is not None:
+            turned = [[*jump, times] for jump, times in self.between.turns.items()]
+            between = [list(self.between.counts.items()), turned]
+        held = self.contents if self.first == 0 else ()
         header = {
-            "first": self.first,
-            "complete": self.complete,
-            "accesses": {
-                step: [[one.address, one.data.hex(), None if one.before is None else one.before.hex()] for one in many]
-                for step, many in self.accesses.items()
-                if self.first <= step < self.first + len(self)
-            },
-            "vectors": {step: {name: data.hex() for name, data in many.items()} for step, many in self.vectors.items()},
-            "places": [[one.address, one.code.hex(), one.text, one.line, one.source] for one in self.places.values()],
+            "stretches": [[one.first, len(one), len(one.log)] for one in self.stretches],
+            "ended": self.ended,
+            "between": between,
+            "contents": [[start, size, data.hex()] for start, size, data in held],
+            "places": [
+                [one.address, one.code.hex(), one.text, one.line, one.source, one.foreign]
+                for one in self.places.values()
+            ],
         }
         text = json.dumps(header, separators=(",", ":")).encode()
+        states, sizes, log = array("Q"), array("Q"), array("Q")
+        for one in self.stretches:
+            states += one.states
+            sizes.extend(end - start for start, end in itertools.pairwise((0, *one.ends)))
+            log += one.log
         # Column by column: most registers do not change from step to step, and then compress to nothing.
-        columns = b"".join(self.states[column::_WIDTH].tobytes() for column in range(_WIDTH))
-        Path(path).write_bytes(_MAGIC + zlib.compress(len(text).to_bytes(8, "little") + text + columns, 6))
+        columns = b"".join(states[column::WIDTH].tobytes() for column in range(WIDTH))
+        content = len(text).to_bytes(8, "little") + text + columns + sizes.tobytes() + log.tobytes()
+        Path(path).write_bytes(_MAGIC + zlib.compress(content, 6))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Trace:
@@ -291,40 +637,41 @@ class Trace:
         content = Path(path).read_bytes()
         if not content.startswith(_MAGIC):
             raise ValueError(f"{os.fspath(path)} is not a saved trace")
-        content = zlib.decompress(content[len(_MAGIC) :])
+        try:
+            content = zlib.decompress(content[len(_MAGIC) :])
+        except zlib.error:
+            raise ValueError(f"{os.fspath(path)} is a saved trace that was damaged") from None
         end = 8 + int.from_bytes(content[:8], "little")
         header = json.loads(content[8:end])
-        columns = array("Q", content[end:])
-        count = len(columns) // _WIDTH
-        states = array("Q", bytes(8 * len(columns)))
-        for column in range(_WIDTH):
-            states[column::_WIDTH] = columns[column * count : (column + 1) * count]
-        return cls(
-            states,
-            MappingProxyType(
-                {
-                    int(step): tuple(
-                        Access(address, bytes.fromhex(data), None if old is None else bytes.fromhex(old))
-                        for address, data, old in many
-                    )
-                    for step, many in header["accesses"].items()
-                }
-            ),
-            MappingProxyType(
-                {
-                    int(step): MappingProxyType({name: bytes.fromhex(data) for name, data in many.items()})
-                    for step, many in header["vectors"].items()
-                }
-            ),
-            MappingProxyType(
-                {
-                    address: Place(address, bytes.fromhex(code), text, line, source)
-                    for address, code, text, line, source in header["places"]
-                }
-            ),
-            header["complete"],
-            header["first"],
-        )
+        numbers = array("Q", content[end:])
+        steps = sum(count for _, count, _ in header["stretches"])
+        count = steps + len(header["stretches"])
+        states = array("Q", bytes(8 * WIDTH * count))
+        for column in range(WIDTH):
+            states[column::WIDTH] = numbers[column * count : (column + 1) * count]
+        sizes = numbers[WIDTH * count : WIDTH * count + steps]
+        log = numbers[WIDTH * count + steps :]
+        stretches = []
+        for first, length, logged in header["stretches"]:
+            ends = array("Q", itertools.accumulate(sizes[:length]))
+            stretches.append(Stretch(first, states[: (length + 1) * WIDTH], ends, log[:logged]))
+            states, sizes, log = states[(length + 1) * WIDTH :], sizes[length:], log[logged:]
+        between = None
+        if header["between"] is not None:
+            counted, turned = header["between"]
+            between = Between(
+                MappingProxyType(dict(map(tuple, counted))),
+                MappingProxyType({(jump, target): times for jump, target, times in turned}),
+            )
+        places = {row[0]: Place(row[0], bytes.fromhex(row[1]), *row[2:]) for row in header["places"]}
+        contents = tuple((start, size, bytes.fromhex(data)) for start, size, data in header["contents"])
+        return cls(tuple(stretches), MappingProxyType(places), header["ended"], between, contents)
+
+
+def turns(addresses: Sequence[int]) -> Counter[tuple[int, int]]:
+    """Where steps led no further on than they were: from where to where, and how often."""
+    pairs = Counter(itertools.pairwise(addresses))
+    return Counter({pair: times for pair, times in pairs.items() if pair[1] <= pair[0]})
 
 
 _COMPARE = {
@@ -359,6 +706,14 @@ def written_by(code: bytes, address: int) -> frozenset[str]:
     if code[:2] == b"\x0f\x05":
         return frozenset(("rax", "rcx", "r11"))
     return frozenset(whole_register(name) for name in disassemble(code, address)[0].registers_written)
+
+
+def writes_memory(code: bytes, address: int) -> bool:
+    """Whether the instruction may write memory, or have it written by the system."""
+    instruction = disassemble(code, address)[0]
+    if instruction.mnemonic in ("syscall", "sysenter") or instruction.mnemonic.startswith(("int", "xsave", "fnsave")):
+        return True
+    return any(access.access != "read" for access in instruction.memory)
 
 
 def place_of(program: Program, instruction: Instruction) -> Place:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from execmem_kernel import linux
+from execmem_kernel.assembly.program import Program
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution import faults, image, layout, libc, supervisor, syscalls
 from execmem_kernel.execution.engine import Call, Faulted, Outcome, Returned, TimedOut
@@ -75,6 +76,9 @@ class _Piece:
         return dataclasses.replace(self, start=start, size=end - start, offset=self.offset + start - self.start)
 
 
+_BREAKPOINT = b"\xcc"
+
+
 class World(supervisor.Guest):
     """A program's process whose memory is two files of ours: one it may write, and one it may not, which holds code."""
 
@@ -95,6 +99,8 @@ class World(supervisor.Guest):
         self._ends = {self._file: 0, self._text: 0}
         self._pieces: list[_Piece] = []
         self._began = 0.0
+        self._bars: dict[int, bytes] = {}
+        """Where an `int3` stands in the program's own code, and the byte that belongs there."""
 
     # ---- starting
 
@@ -226,6 +232,31 @@ class World(supervisor.Guest):
             left += [rest for rest in (piece.part(0, start), piece.part(end, _MASK)) if rest.size > 0]
         self._pieces = left
         return taken
+
+    # ---- while a function of the C library is one step of a trace
+
+    def bar(self, program: Program, back: int) -> None:
+        """Put an `int3` at every place where the program's own code is entered: its labels, and the way back."""
+        labelled = set(program.labels.values())
+        places = {row.address for row in program.listing if row.kind == "instruction" and row.address in labelled}
+        found = {address: self.code_at(address) for address in places | {back}}
+        self._bars = {address: byte for address, byte in found.items() if byte}
+        for address in self._bars:
+            self.poke(address, _BREAKPOINT)
+
+    def unbar(self) -> None:
+        """Put back what was there."""
+        for address, byte in self._bars.items():
+            self.poke(address, byte)
+        self._bars = {}
+
+    def came_to_its_own_code(self, status: int) -> bool:
+        """Whether the process, which has stopped, has come to one of those places; then it is put back there."""
+        place = self.child.instruction_pointer() - 1
+        if os.WSTOPSIG(status) != signal.SIGTRAP or status >> 16 or place not in self._bars:
+            return False
+        self.child.set_registers({**self.child.registers(), "rip": place})
+        return True
 
     # ---- system calls that its process makes
 

@@ -28,8 +28,10 @@ def left_behind() -> dict[str, object]:
 def nothing_left() -> Iterator[None]:
     """Fails a test that leaves a descriptor, an executable mapping or a process behind."""
     import execmem_kernel as em
+    from execmem_kernel.execution import recorder
 
     em.run("ret")  # what is set up once (the encoder's process, the manager) is set up before the count
+    recorder.machine()
     before = left_behind()
     yield
     gc.collect()  # an interrupted run may hang on its own traceback until then

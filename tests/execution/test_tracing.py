@@ -128,14 +128,77 @@ def test_the_tracer_is_hidden_from_the_program() -> None:
     assert traced.registers["rbx"] & 0x100 == 0
 
 
-def test_a_long_run_is_recorded_to_a_bound_and_ends_as_it_would_have() -> None:
-    source = "mov ecx, 100000\nl: dec ecx\njnz l\nmov eax, 42\nret"
-    outcome = em.run(source, trace=True, limits=em.Limits(trace_steps=500))
+LONG = "xor eax, eax\nmov ecx, 4000\nl: add [rdi], ecx\ndec ecx\njnz l\nmov eax, 42\nret"
+"""12,004 steps."""
+
+
+@pytest.fixture(scope="module")
+def long() -> Trace:
+    """A trace with gaps: 500 steps in full, samples, the end in full."""
+    limits = em.Limits(trace_steps=500, wall_s=3)
+    return trace_of(LONG, registers={"rdi": "b"}, buffers={"b": 8}, limits=limits)
+
+
+def test_of_a_long_run_the_beginning_the_end_and_samples_are_held(long: Trace) -> None:
+    numbers = [step.index for step in long]
+    assert long.taken == 4 + 12_000
+    assert numbers[:500] == list(range(500))
+    assert numbers[-1000:] == list(range(long.taken - 1000, long.taken))
+    middle = [number for number in numbers if 500 <= number < long.gaps[-1][1]]
+    assert 100 < len(middle) <= 500
+    assert long.ended
+    assert not long.complete
+    assert long.gaps[0][0] == 500
+
+
+def test_every_step_held_of_a_long_run_is_what_a_full_record_says(long: Trace) -> None:
+    limits = em.Limits(trace_steps=20_000)
+    full = trace_of(LONG, registers={"rdi": "b"}, buffers={"b": 8}, limits=limits)
+    assert full.complete
+    assert len(full) == long.taken
+    assert all(full[step.index] == step for step in long)
+    assert (long.counts, long.loops()) == (full.counts, full.loops())
+
+
+def test_what_lies_in_a_gap_is_never_guessed(long: Trace, tmp_path: Path) -> None:
+    in_a_gap = long.gaps[5][0]
+    with pytest.raises(em.NotRecordedError, match="samples only"):
+        long.step(in_a_gap)
+    with pytest.raises(em.NotRecordedError, match="rcx"):
+        long.last_write("rcx", before=in_a_gap + 1)
+    last = long.last_write("eax")
+    assert last is not None
+    assert last.line == 6
+    # Nothing in a gap writes rax: the gaps may be passed over.
+    before = long.last_write("rax", before=last)
+    assert before is not None
+    assert before.index == 0
+    address = long[2].writes[0].address
+    with pytest.raises(em.NotRecordedError):
+        long.last_write(address, before=in_a_gap + 1)
+    assert long.memory(address, 1, before=long[600].index) == (None,)
+    part = long[400:600]
+    assert part.gaps
+    with pytest.raises(em.NotRecordedError):
+        part.counts  # noqa: B018
+    with pytest.raises(em.NotRecordedError):
+        part.loops()
+    assert sum(long[:500].counts.values()) == 500
+    for trace in (long, part):
+        trace.save(tmp_path / "t")
+        again = Trace.load(tmp_path / "t")
+        assert list(again) == list(trace)
+        assert (again.ended, again.gaps, again.between) == (trace.ended, trace.gaps, trace.between)
+
+
+def test_a_long_run_goes_on_at_full_speed_after_a_fixed_number_of_steps() -> None:
+    source = "mov ecx, 10000000\nl: dec ecx\njnz l\nmov eax, 42\nret"
+    outcome = em.run(source, trace=True, limits=em.Limits(trace_steps=500, wall_s=0.5))
     assert isinstance(outcome, em.Returned)
     assert outcome.registers["rax"] == 42
     assert outcome.trace is not None
-    assert len(outcome.trace) == 500
-    assert not outcome.trace.complete
+    assert outcome.trace.taken == 500 + 20_000
+    assert not outcome.trace.ended
 
 
 def test_a_recorded_endless_loop_still_ends() -> None:
@@ -143,7 +206,7 @@ def test_a_recorded_endless_loop_still_ends() -> None:
     outcome = em.run("l: inc rax\njmp l", trace=True, limits=limits)
     assert isinstance(outcome, em.TimedOut)
     assert outcome.trace is not None
-    assert len(outcome.trace) == 100
+    assert outcome.trace.taken == 100 + 4_000
 
 
 def test_a_limit_on_steps_is_exact() -> None:
