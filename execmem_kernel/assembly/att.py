@@ -346,7 +346,7 @@ def _check_registers(name: str, intel: str, size: int, pieces: list[Piece]) -> N
         if not isinstance(piece.value, Register):
             continue
         register = piece.value.name
-        if intel in ("push", "pop") and register in SEGMENTS and size == 8:
+        if register in SEGMENTS and ((intel in ("push", "pop") and size == 8) or (intel == "mov" and size == 4)):
             continue
         if (intel in _SHIFTS and register == "cl" and index > 0) or (intel in ("in", "out") and register == "dx"):
             continue

@@ -63,17 +63,25 @@ class Instruction:
         return self.text
 
 
+_SCATTERED = tuple(
+    f"v{stem}{kind}"
+    for stem in ("gather", "scatter", "pgather", "pscatter", "gatherpf0", "gatherpf1", "scatterpf0", "scatterpf1")
+    for kind in ("dps", "qps", "dpd", "qpd", "dd", "dq", "qd", "qq")
+)
+
 CAPSTONE_MISREADS = frozenset(
     (
+        # shown with the size of all elements together
+        *_SCATTERED,
         # read as an older instruction whose bytes they extend
         "mcommit", "seamcall", "seamret", "seamops", "stui", "clui", "testui", "uiret", "erets", "eretu", "vmgexit",
         "prefetchit0", "prefetchit1", "pcmpestriq", "pcmpestrmq", "tdcall", "senduipi", "rmpquery",
         # displacement multiplied by the wrong size
-        "vmovq", "vgatherpf0qps", "vgatherpf1qps", "vscatterpf0qps", "vscatterpf1qps",
-        "vgatherpf0dpd", "vgatherpf1dpd", "vscatterpf0dpd", "vscatterpf1dpd",
+        "vmovq",
         # operands shown with another size, or implied ones
         "comisd", "clrssbsy", "rstorssp", "vgf2p8affineqb", "vgf2p8affineinvqb", "fnsave", "fsave", "lsl", "movsxd",
-        "invlpga", "vmsave", "vmload", "vmrun", "xlatb", "monitor", "monitorx", "fndisi", "fneni", "fdisi", "feni",
+        "invlpga", "vmsave", "vmload", "vmrun", "xlatb", "monitor", "monitorx", "fbld", "fbstp", "fndisi", "fneni",
+        "fdisi", "feni", "lar",
     )
 )  # fmt: skip
 """What Capstone 5 gets wrong: these are read by iced-x86 alone."""
@@ -126,10 +134,13 @@ def _first(code: bytes, address: int, syntax: str) -> Instruction:
     if facts is None:
         return Instruction(address, code[:1], f".byte 0x{code[0]:02x}", ".byte", (f"0x{code[0]:02x}",))
     code = code[: facts.size]
-    seen = None if facts.mnemonic in CAPSTONE_MISREADS else _text(syntax, code, address)
+    seen = None if facts.mnemonic in CAPSTONE_MISREADS or not facts.is_plain else _text(syntax, code, address)
+    if seen is not None and _NO_INDEX.search(seen[1]):
+        seen = None  # `[rcx + riz*8]`: a register that nobody has
     mnemonic, operands = seen or effects.text_of(code, address, syntax)
-    if syntax == "att":
-        operands = re.sub(r", (?=[^()]*\))", ",", operands)
+    operands = as_typed(operands) if syntax == "intel" else re.sub(r", (?=[^()]*\))", ",", operands)
+    if facts.mnemonic in forms.EVEX_FIRST and code[0] in _VEX:
+        mnemonic = f"{{vex}} {mnemonic}"  # without it the name means the encoding of AVX-512
     return Instruction(
         address,
         code,
@@ -156,6 +167,16 @@ def _text(syntax: str, code: bytes, address: int) -> tuple[str, str] | None:
         if size == len(code):
             return mnemonic, operands
     return None
+
+
+_VEX = (0xC4, 0xC5)
+_NO_INDEX = re.compile(r"\b[re]iz\b")
+_BARE_POINTER = re.compile(r"(?:\bmem384 )?(?<!word )(?<!byte )\bptr (?=(?:[c-gs]s:)?\[)")
+
+
+def as_typed(text: str) -> str:
+    """Capstone's text in the assembler's words: tbyte, and no `ptr` where no word names the size: `xsave [rax]`."""
+    return _BARE_POINTER.sub("", text.replace("xword ptr", "tbyte ptr")) if "ptr " in text else text
 
 
 _RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")

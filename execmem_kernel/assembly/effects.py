@@ -15,6 +15,7 @@ from functools import cache
 from typing import Literal
 
 from iced_x86 import (
+    Code,
     CpuidFeature,
     Decoder,
     FlowControl,
@@ -70,6 +71,8 @@ class Facts:
     """Where a direct branch goes."""
     relative: int | None
     """The address that a rip-relative operand means, whether it is read, written or only computed."""
+    is_plain: bool
+    """False for prefixes, and an encoding beside the usual one, that Capstone does not show."""
 
 
 FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
@@ -116,6 +119,14 @@ def _mnemonic_names() -> Mapping[int, str]:
     return {value: name.lower() for name, value in vars(Mnemonic).items() if isinstance(value, int)}
 
 
+def _name_of(instruction: Instruction) -> str:
+    name = _mnemonic_names()[instruction.mnemonic]
+    return forms.TABLE_NAMES.get(name, name)
+
+
+_ONLY_HERE = frozenset(forms.TABLE_NAMES.values())
+"""Names that assemblers use and iced-x86's text does not."""
+
 _factory = threading.local()
 
 
@@ -147,7 +158,7 @@ def facts_of(code: bytes, address: int) -> Facts | None:
     direct = instruction.op_count > 0 and instruction.op0_kind == OpKind.NEAR_BRANCH64
     return Facts(
         instruction.len,
-        _mnemonic_names()[instruction.mnemonic],
+        _name_of(instruction),
         tuple(dict.fromkeys(read)),
         tuple(dict.fromkeys(written)),
         tuple(_memory_access(used, names) for used in info.used_memory() if used.access != OpAccess.NO_MEM_ACCESS),
@@ -158,7 +169,22 @@ def facts_of(code: bytes, address: int) -> Facts | None:
         features_of(instruction.code),
         instruction.near_branch_target if direct else None,
         instruction.ip_rel_memory_address if instruction.is_ip_rel_memory_operand else None,
+        not (
+            instruction.code in _NOT_SHOWN
+            or instruction.has_xacquire_prefix
+            or instruction.has_xrelease_prefix
+            or (instruction.has_lock_prefix and (instruction.has_rep_prefix or instruction.has_repne_prefix))
+        ),
     )
+
+
+_NOT_SHOWN = frozenset(
+    (
+        Code.PUSHW_FS, Code.PUSHW_GS, Code.POPW_FS, Code.POPW_GS, Code.JMP_M1616, Code.JMP_M1632, Code.JMP_M1664,
+        Code.CALL_M1616, Code.CALL_M1632, Code.CALL_M1664,
+    )
+)  # fmt: skip
+"""Forms whose size Capstone leaves out."""
 
 
 def _memory_access(used: UsedMemory, names: Mapping[int, str]) -> MemoryAccess:
@@ -202,10 +228,18 @@ def text_of(code: bytes, address: int, syntax: str = "intel") -> tuple[str, str]
     mnemonic = formatter.format_mnemonic(instruction)
     operands = formatter.format_all_operands(instruction)
     if instruction.op_mask and "{k" not in operands:
-        # The gather and scatter prefetches, whose mask iced-x86 writes as an operand.
-        operands = re.sub(r", (k\d)$", r" {\1}", operands)
-    return forms.TABLE_NAMES.get(mnemonic, mnemonic), operands
+        # Gathers and scatters, whose mask iced-x86 writes as an operand.
+        operands = re.sub(r", (k\d)(?=,|$)", r" {\1}", operands, count=1)
+    if syntax == "intel" and (rounding := _ROUNDING.search(operands)) is not None:
+        # iced-x86 writes it behind the operand that the manual's tables say, everybody else behind the last register.
+        parts = _ROUNDING.sub("", operands).split(", ")
+        parts.insert(len(parts) - (parts[-1][0] in "-0123456789"), rounding[0].strip().replace("rne", "rn"))
+        operands = ", ".join(parts)
+    name = _name_of(instruction)
+    return name if name in _ONLY_HERE else mnemonic, operands
 
+
+_ROUNDING = re.compile(r" ?\{(?:r[ndzu]e?-)?sae\}")
 
 _LINUX_FEATURES = {
     "mwaitx": "monitorx", "sgx": "sgx1", "svm": "svm", "pni": "sse3", "sse4_1": "sse4_1", "sse4_2": "sse4_2", "abm": "lzcnt", "pclmulqdq": "pclmulqdq", "avx512_vnni": "avx512_vnni",

@@ -267,7 +267,7 @@ def _with_raw_prefixes(code: bytes, operation: Operation, form: Form) -> bytes:
     for prefix in reversed(operation.prefixes):
         if prefix == "addr32" and _addresses_unwritten(form, operation):
             continue
-        if prefix == "data16" and form.mnemonic == "nop" and form.info.operand_size == 16 and not form.slots:
+        if prefix == "data16" and forms.has_data16(form):
             continue
         if prefix in _RAW_PREFIXES:
             before = bytes([_RAW_PREFIXES[prefix]]) + before
@@ -947,7 +947,7 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
         ):
             found.append(_refuse_unencodable(question.operation))
             continue
-        text = seen.replace("fn", "f", 1) if form.info.fwait else seen
+        text = disassembler.as_typed(seen.replace("fn", "f", 1) if form.info.fwait else seen)
         found.append(_Placed(Encoding(one.code, text, effects.features_of(form.code)), one.displacement_offset))
     return found
 

@@ -207,7 +207,7 @@ _SUFFIXED = frozenset(
         "andn", "bextr", "blsi", "blsr", "blsmsk", "bzhi", "pdep", "pext", "mulx", "rorx", "sarx", "shlx", "shrx", "adcx", "adox", "nop", "lar",
         "lsl", "iret", "movnti", "rdrand", "rdseed", "cvtsi2sd", "cvtsi2ss", "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase",
         "vcvtsi2sd", "vcvtsi2ss", "vcvtsi2sh", "vcvtusi2sd", "vcvtusi2ss", "vcvtusi2sh", "vmread", "vmwrite", "ptwrite", "sldt", "lldt", "str", "ltr",
-        "smsw", "lmsw", "lss", "lfs", "lgs", "blci",
+        "smsw", "lmsw", "lss", "lfs", "lgs", "blcfill", "blci", "blcic", "blcmsk", "blcs", "blsfill", "blsic", "t1mskc", "tzmsk",
         *(f"{stem}{condition}" for stem in ("cmov", "set") for condition in (
             "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g", *_CONDITION_ALIASES)),
     )
@@ -992,11 +992,11 @@ def _loads(form: Form) -> bool:
 
 def encoding_rank(form: Form, operation: Operation) -> int:
     if form.encoding != EncodingKind.EVEX:
-        return 1 if form.mnemonic in _EVEX_FIRST and "{vex}" not in operation.prefixes else 0
-    return 0 if form.mnemonic in _EVEX_FIRST else 1
+        return 1 if form.mnemonic in EVEX_FIRST and "{vex}" not in operation.prefixes else 0
+    return 0 if form.mnemonic in EVEX_FIRST else 1
 
 
-_EVEX_FIRST = frozenset(
+EVEX_FIRST = frozenset(
     ("vpdpbusd", "vpdpbusds", "vpdpwssd", "vpdpwssds", "vpmadd52luq", "vpmadd52huq", "vcvtneps2bf16")
 )
 """AVX-512 had these first; the VEX form is meant only by `{vex}` (AVX-VNNI, AVX-IFMA, AVX-NE-CONVERT)."""
@@ -1038,7 +1038,7 @@ def _says(form: Form, operation: Operation) -> bool:
             return False
         if prefix in ("{vex}", "{vex2}", "{vex3}") and form.encoding != EncodingKind.VEX:
             return False
-    if "data16" in operation.prefixes and info.operand_size == 16 and form.mnemonic != "nop":
+    if "data16" in operation.prefixes and info.operand_size == 16 and not has_data16(form):
         return False  # `data16 ret` would return by 16 bits
     if info.address_size and (info.address_size == 32) != ("addr32" in operation.prefixes) and not form.slots:
         return False  # monitor: which register is the address, only the prefix tells
@@ -1101,6 +1101,11 @@ def _operand_says(form: Form, slot: Slot, operand: Operand, evex: bool) -> bool:
             return slot.fits(value) and (size is None or slot.width <= size)
         case Target():
             return False
+
+
+def has_data16(form: Form) -> bool:
+    """Whether the form is the one that `data16` asks for: two bytes of nothing, or fs and gs as 16 bits on the stack."""
+    return form.info.operand_size == 16 and form.text in ("nop", "push fs", "push gs", "pop fs", "pop gs")
 
 
 EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))

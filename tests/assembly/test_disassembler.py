@@ -6,10 +6,12 @@ import itertools
 import random
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_features, disassemble, read_back
 from execmem_kernel.assembly.encoder import default_encoder
 from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Register
@@ -160,6 +162,53 @@ def test_features_name_what_is_beyond_the_baseline() -> None:
     assert first("c5fc58c1").features == ("avx",)
     assert first("62f1744858c2").features == ("avx512f",)
     assert first("c4e2625cca").features == ("amx_bf16",)
+
+
+READ_ALIKE = {
+    "nop": "a prefix that does nothing is not shown",
+    "xchg": "an exchange of eax with itself has an encoding of its own",
+    "fdivr": "the top divided by itself, in either direction",
+}
+
+
+def test_the_text_of_every_instruction_can_be_typed_and_is_the_same_instruction_again() -> None:
+    """Over the whole instruction set: the text assembles, and what it assembles to has the same text and effects."""
+    answers = default_encoder().encode([case.operation for case in cases(2500, seed=20261127)])
+    tried = 0
+    for answer in answers:
+        if not isinstance(answer, Encoding):
+            continue
+        (one,) = disassemble(answer.code)[-1:]
+        if one.mnemonic in READ_ALIKE or "tmm" in one.text or one.mnemonic.startswith(("bnd", "wait", "fsetpm")):
+            continue
+        program = assemble(one.text, address=0)
+        (again,) = disassemble(program.code)
+        assert replace(again, code=one.code, address=one.address, relative=one.relative, memory=one.memory) == one
+        tried += 1
+    assert tried > 2200
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("f0f3480901", "xrelease lock or qword ptr [rcx], rax"),
+        ("f388042578563412", "xrelease mov byte ptr [0x12345678], al"),
+        ("488b04e1", "mov rax, qword ptr [rcx]"),
+        ("660fa0", "data16 push fs"),
+        ("67d7", "xlat byte ptr [ebx]"),
+        ("48ff29", "jmp far tbyte ptr [rcx]"),
+        ("0fae20", "xsave [rax]"),
+        ("dd742404", "fnsave [rsp + 4]"),
+        ("f3410f38d800", "aesencwide128kl [r8]"),
+        ("c4e251513500000000", "{vex} vpdpbusds xmm6, xmm5, xmmword ptr [rip]"),
+        ("6282fd2190743920", "vpgatherdq ymm22 {k1}, qword ptr [r9 + xmm31 + 0x100]"),
+        ("c4e2519034e508000000", "vpgatherdd xmm6, dword ptr [xmm4*8 + 8], xmm5"),
+        ("62061510abf4", "vfmsub213sh xmm30, xmm29, xmm28, {rn-sae}"),
+    ],
+)
+def test_what_one_decoder_would_leave_out_is_shown(code: str, text: str) -> None:
+    assert first(code).text == text
+    assert disassemble(assemble(text, address=0).code)[0].text == text
 
 
 def test_what_capstone_does_not_know_is_still_named() -> None:
