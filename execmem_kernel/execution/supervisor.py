@@ -54,6 +54,8 @@ FRESH = MappingProxyType(
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
 )
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
+_STATUS_FLAGS = 0x8D5
+"""CF, PF, AF, ZF, SF and OF."""
 _SHOWN = (*GENERAL, "rip", "rflags")
 _shown = operator.itemgetter(*_SHOWN)
 _VECTOR, _MASK_REGISTER = re.compile(r"([xyz])mm\d{1,2}"), re.compile(r"k\d{1,2}")
@@ -461,7 +463,7 @@ class Run:
         if self.library is not None:
             self.library.load(self.guest)
             raw["fs_base"] = self.library.thread_pointer
-        wide = {}
+        wide = self._poisoned_vectors()
         for name, value in self.call.registers.items():
             number = self._value(name, value)
             if name in GENERAL or name == "rflags":
@@ -535,7 +537,15 @@ class Run:
         if self.call.poison is None:
             return {}
         chance = random.Random(self.call.poison)
-        return {name: chance.getrandbits(64) for name in GENERAL if name != "rsp"}
+        general = {name: chance.getrandbits(64) for name in GENERAL if name != "rsp"}
+        return general | {"rflags": FRESH["rflags"] | chance.getrandbits(64) & _STATUS_FLAGS}
+
+    def _poisoned_vectors(self) -> dict[str, int]:
+        """The same for vector registers; only the lowest 128 bits, since nobody leaves the others in use."""
+        if self.call.poison is None:
+            return {}
+        chance = random.Random(self.call.poison + 1)
+        return {f"xmm{number}": chance.getrandbits(128) for number in range(16)}
 
     def _value(self, name: str, value: int | str) -> int:
         bits = 64

@@ -15,7 +15,17 @@ BREACHES = {
     "ret 8": ("stack-pointer", 1),
     "std\nret": ("direction-flag", 1),
     "nop\nadd rax, rdx\nret": ("unset-register", 2),
-    "fld1\nfld1\nfld1\nret": ("x87-stack", None),
+    "fld1\nfld1\nfld1\nret": ("x87-stack", 3),
+    "movd mm0, edi\nnop\nret": ("mmx-state", 1),
+    "pushfq\nor dword ptr [rsp], 0x400\npopfq\nret": ("direction-flag", 3),
+    "pushfq\nor dword ptr [rsp], 0x40000\npopfq\nret": ("alignment-check", 3),
+    "sub rsp, 8\nmov dword ptr [rsp], 0x7f80\nldmxcsr [rsp]\nadd rsp, 8\nret": ("mxcsr", 3),
+    "sub rsp, 8\nmov word ptr [rsp], 0xc7f\nfldcw [rsp]\nadd rsp, 8\nret": ("x87-control", 3),
+    "nop\nxor ebx, ebx\nret": ("callee-saved", 2),
+    "nop\nmov r12, 7\nmov r12, 0\nret": ("callee-saved", 2),
+    "addsd xmm0, xmm7\nret": ("unset-register", 1),
+    "nop\nsetc al\nret": ("unset-register", 2),
+    "cmovz rax, rdi\nret": ("unset-register", 1),
 }
 
 CLEAN = {
@@ -28,6 +38,13 @@ CLEAN = {
     "set by a call": "sub rsp, 8\ncall f\nadd rax, 1\nadd rsp, 8\nret\nf: mov rax, 5\nret",
     "emms after MMX": "movd mm0, edi\nemms\nret",
     "a result on the x87 stack": "fld1\nret",
+    "called twice": "push rbx\ncall f\nmov rbx, rax\ncall f\nadd rax, rbx\npop rbx\nret\nf: mov eax, 4\nret",
+    "enter and leave": "enter 16, 0\nmov [rbp - 8], rdi\nmov rax, [rbp - 8]\nleave\nret",
+    "all ones by comparing with itself": "pcmpeqd xmm1, xmm1\nmovd eax, xmm1\nret",
+    "a scalar into a part of a register": "mov eax, 3\ncvtsi2sd xmm0, eax\nsqrtsd xmm1, xmm0\nret",
+    "vector registers stored, as a variadic function does": "sub rsp, 24\nmovaps [rsp], xmm0\nadd rsp, 24\nret",
+    "flags from a comparison": "cmp rdi, rsi\nsetb al\nmovzx eax, al\nret",
+    "rbx exchanged and back": "mov eax, 1\nxchg rax, rbx\nxchg rax, rbx\nret",
     "status flags of MXCSR": "mov eax, 3\ncvtsi2sd xmm0, eax\nmov eax, 1\ncvtsi2sd xmm1, eax\ndivsd xmm1, xmm0\nret",
 }
 
@@ -72,3 +89,52 @@ def test_poisoned_registers_differ_from_run_to_run_and_not_for_a_seed() -> None:
     assert outcome.registers["rax"] == 42
     assert outcome.warnings == ()
     assert outcome.before["rsp"] % 16 == 8
+
+
+INSIDE = {
+    "callee-saved": ("push rbx\ncall f\npop rbx\nret\nf: nop\nmov ebx, 5\nret", 6),
+    "stack-pointer": ("push rbx\ncall f\npush rbx\npop rbx\nret\nf: ret 8", 6),
+    "direction-flag": ("sub rsp, 8\ncall f\ncld\nadd rsp, 8\nret\nf: std\nret", 6),
+    "return-address": (
+        "sub rsp, 8\ncall f\nadd rsp, 8\nret\nf: lea rax, [g]\nmov [rsp], rax\nret\ng: add rsp, 8\nret",
+        6,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", INSIDE)
+def test_in_a_trace_the_functions_that_are_called_inside_are_checked_too(code: str) -> None:
+    source, line = INSIDE[code]
+    assert (code, line) in [(warning.code, warning.line) for warning in em.run(source, trace=True).warnings]
+    assert code not in [warning.code for warning in em.run(source).warnings]
+
+
+def test_a_return_address_written_over_is_told_where_steps_are_known() -> None:
+    source = "mov rcx, [rsp]\nlea rax, [g]\nmov [rsp], rax\nret\ng: jmp rcx"
+    assert [(one.code, one.line) for one in em.run(source, trace=True).warnings] == [("return-address", 3)]
+    right = "push rbx\npop rbx\nmov [rsp - 8], rax\nret"
+    assert em.run(right, trace=True, registers={"rax": 1}).warnings == ()
+
+
+def test_a_recursion_that_keeps_everything_is_not_complained_about() -> None:
+    source = (
+        "fib: push rbx\npush r12\nsub rsp, 8\nmov rbx, rdi\nmov rax, rdi\ncmp rdi, 2\njb done\n"
+        "lea rdi, [rbx - 1]\ncall fib\nmov r12, rax\nlea rdi, [rbx - 2]\ncall fib\nadd rax, r12\n"
+        "done: add rsp, 8\npop r12\npop rbx\nret"
+    )
+    outcome = em.run(source, registers={"rdi": 7}, trace=True)
+    assert outcome.registers["rax"] == 13
+    assert outcome.warnings == ()
+
+
+def test_poison_reaches_vector_registers_and_flags() -> None:
+    source = "movq rax, xmm5\npushfq\npop rcx\nret"
+    first, again, other = (em.run(source, poison=True, seed=seed) for seed in (1, 1, 2))
+    assert first.registers["rax"] == again.registers["rax"] != other.registers["rax"]
+    assert first.registers["rax"] == first.before["xmm5"] & (2**64 - 1) != 0
+    flags = {em.run(source, poison=True, seed=seed).registers["rcx"] & 0x8D5 for seed in range(8)}
+    assert len(flags) > 1
+    assert all(warning.code == "unset-register" for warning in first.warnings)
+    given = em.run("movq rax, xmm5\nret", registers={"xmm5": 7}, poison=True)
+    assert given.registers["rax"] == 7
+    assert given.warnings == ()
