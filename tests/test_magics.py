@@ -456,6 +456,21 @@ section .text
         outcome.read("kept", 9)
 
 
+def test_a_whole_program_that_ends_with_another_status_is_told_what_that_says(notebook: Notebook) -> None:
+    program = "mov eax, 60\nmov edi, 3\nsyscall"
+    notebook.fails(f"%%asm\n_start: {program}", errors.ProgramExited)
+    assert "status 0 says that all went well; if 3 is meant: `--expect exit`" in notebook.text
+    notebook.fails(f"%%asm\n{program}", errors.ProgramExited)
+    assert "a function in a cell ends with `ret`" in notebook.text
+
+
+def test_a_pointer_into_the_arguments_is_called_so(notebook: Notebook) -> None:
+    shown = notebook.cell("%%asm --args 'a b'\nmain: mov rdx, [rsi + 8]\nlea rcx, [rsi + 16]\nxor eax, eax\nret")
+    assert "rdx  arguments" in shown
+    assert "rcx  0 -> arguments+" in shown
+    assert "stack+" not in shown
+
+
 def test_data_that_a_program_leaves_alone_is_not_shown(notebook: Notebook) -> None:
     assert "memory changed" not in notebook.cell("%%asm\nmov eax, [rel x]\nret\nsection .data\nx: dd 5")
 

@@ -353,12 +353,12 @@ def describe(value: int, places: Mapping[str, tuple[int, int]]) -> str:
 def describe_place(value: int, places: Mapping[str, tuple[int, int]]) -> str:
     """A pointer as `code+0x12` or `stack-0x8`; empty where it points into no named range."""
     for name, (start, end) in places.items():
-        if name == "stack":
-            if start - 64 <= value <= end + 64:
-                offset = value - (end - 8)
-                return f"stack{'-' if offset < 0 else '+'}{abs(offset):#x}" if offset else "stack"
-        elif start <= value <= end:
+        if name != "stack" and start <= value <= end:
             return f"{name}+{value - start:#x}" if value != start else name
+    start, end = places.get("stack", (0, 0))
+    if end and start - 64 <= value <= end + 64:
+        offset = value - (end - 8)
+        return f"stack{'-' if offset < 0 else '+'}{abs(offset):#x}" if offset else "stack"
     return ""
 
 
@@ -428,8 +428,7 @@ class Exited(Outcome):
     @property
     def as_it_should(self) -> bool:
         """Whether this is success: status 0, of a whole program; a function that exits has not given its result."""
-        program = self.program
-        return self.status == 0 and bool(program.externs or program.labels.keys() & {"_start", "main"})
+        return self.status == 0 and is_whole(self.program)
 
     def raise_for_fault(self) -> None:
         """Raise `ProgramExited`."""
@@ -437,6 +436,11 @@ class Exited(Outcome):
 
     def _title(self) -> str:
         return f"exited: {self.headline}"
+
+
+def is_whole(program: Program) -> bool:
+    """Whether it is a program that starts by itself and ends with `exit`, and no function that somebody calls."""
+    return bool(program.externs or program.labels.keys() & {"_start", "main"})
 
 
 class Engine(Protocol):

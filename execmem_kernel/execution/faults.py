@@ -21,7 +21,7 @@ from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution import flow, layout, syscalls, vectors
-from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe, describe_place
+from execmem_kernel.execution.engine import GENERAL, PARTS, Call, Cause, Limits, describe, describe_place, is_whole
 from execmem_kernel.execution.recorder import TRAP_FLAG, effective_address
 from execmem_kernel.execution.tracing import Step, Trace, whole_register
 
@@ -1215,12 +1215,14 @@ def endless(limit: str, call: Call, registers: dict[str, int]) -> tuple[Cause, L
     return cause, program.row_at(min(loop, key=lambda one: one.address).address), steady
 
 
-def exited(name: str, status: int) -> Cause:
+def exited(name: str, status: int, program: Program) -> Cause:
     """The cause of a program that asked to be ended."""
+    if not is_whole(program):
+        look_at = "a function in a cell ends with `ret`, with its result in rax; a whole program starts at `_start`"
+    else:
+        look_at = "" if status == 0 else f"status 0 says that all went well; if {status} is meant: `--expect exit`"
     return Cause(
-        "exit",
-        f"asked the operating system to end it, with status {status}: {name}({status})",
-        look_at="a function in a cell ends with `ret`, with its result in rax; a whole program starts at `_start`",
+        "exit", f"asked the operating system to end it, with status {status}: {name}({status})", look_at=look_at
     )
 
 

@@ -680,7 +680,7 @@ class Run:
             shown = "" if result is None else f" = {syscalls.result_text(number, result, self._describe)}"
             self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, syscalls.Refused)))
         if isinstance(verdict, syscalls.Ended):
-            cause = faults.exited(name, verdict.status)
+            cause = faults.exited(name, verdict.status, self.call.program)
             if self.library is not None and self.library.within(raw["rip"]):
                 cause = self.library.exited(self.guest, raw, verdict.status)
             return Exited, {"status": verdict.status, "row": row, "cause": cause}
