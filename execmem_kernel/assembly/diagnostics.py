@@ -157,6 +157,7 @@ CODES = MappingProxyType(
         "ASM088": ("A backslash stands before a letter that it does not change.", '.ascii "\\e[0m"'),
         "ASM089": ("The name of a section ends with a colon.", "section .data:\ndb 1\nsection .text\nret"),
         "ASM090": ("A number without $ is an address (AT&T).", ".att_syntax\nmov 5, %rax\nret"),
+        "ASM091": ("A place is given by a count of bytes (NASM).", "section .text\njmp $ + 4\ndb 'hi'\nret"),
     }
 )
 """Code of the reader -> what it means, and a source that triggers it. The encoder's are in refusals.py."""

@@ -149,6 +149,7 @@ NEEDS_NO_NAME = frozenset(
         "times",
         "proc",
         "proto",
+        "istruc",
         "endp",
         "ends",
         *(f"res{letter}" for letter in "bwdqtoyz"),

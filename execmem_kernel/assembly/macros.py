@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from execmem_kernel.assembly.directives import DIRECTIVES
 from execmem_kernel.assembly.expressions import Complaint, Expression, Parser, tokenize
+from execmem_kernel.assembly.forms import is_mnemonic
 from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Cut, Filled, Line, Trace
 
 _DEPTH_LIMIT = 100
@@ -25,6 +27,8 @@ _NEEDED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FIRST_WORD = re.compile(r"[ \t]*(?:[\w.$@?]+:[ \t]*)?([%.]?[ \t]*[\w.$@?]+)")
+_SECOND_WORD = re.compile(r"[ \t]*[A-Za-z_.$@?][\w.$@?]*[ \t]+([A-Za-z_@?][\w.$@?]*)")
+_INDIRECTION = re.compile(r"%\[([^\[\]]*)\]")
 _WORD_OR_QUOTED = re.compile(QUOTED + r"|[;#].*|//.*|(?<![\w.$@?%\\])[A-Za-z_.?@][\w.$@?]*+")
 
 
@@ -99,12 +103,11 @@ class LineReader:
     def __init__(self, lines: list[Line], host: Host) -> None:
         self._source = lines
         self._index = 0
+        text = "\n".join(line.text for line in lines)
         self._defines: dict[str, _Define] = {
-            name: _Define(None, value, lines[0])
-            for name, value in _PREDEFINED.items()
-            if any(name in line.text for line in lines)
+            name: _Define(None, value, lines[0]) for name, value in _PREDEFINED.items() if name in text
         }
-        self._plain = not self._defines and _NEEDED.search("\n".join(line.text for line in lines)) is None
+        self._plain = not self._defines and _NEEDED.search(text) is None
         self._host = host
         self.line: Line = self._source[0]
         self._frames = [_Frame("source", lambda _: self._source, lines=self._source)]
@@ -196,6 +199,8 @@ class LineReader:
                 pieces = [_with_text(line, text) for text in texts]
                 self._push(_Frame("pieces", lambda _: pieces), line)
                 return None
+        if "%[" in line.text and self._active():
+            self.line = line = self._with_indirections(line)
         found = _FIRST_WORD.match(line.text)
         if found is None:
             return line if self._active() else None
@@ -220,11 +225,23 @@ class LineReader:
             rest = line.text[found.end() :]
             self.line = line
         macros = self._macros.get(found[1]) or self._macros.get(word)
+        if macros is None and self._macros and (behind := _SECOND_WORD.match(line.text)) is not None:
+            # NASM lets a label without its colon stand before a macro.
+            named = self._macros.get(behind[1])
+            if named is not None and not named[0].gnu and word not in DIRECTIVES and not is_mnemonic(word):
+                macros, found, rest = named, behind, line.text[behind.end() :]
         if macros is not None:
             label = line.text[: found.start(1)].rstrip()
             self._call(macros, line, rest, found)
             return _with_text(line, label) if label else None
         return line
+
+    def _with_indirections(self, line: Line) -> Line:
+        """`%[name]` filled in at once, wherever it stands."""
+        text = _INDIRECTION.sub(lambda found: self._define_text(found[1]), line.text)
+        begin = len(text) - len(text.lstrip())
+        cut = Cut(len(line.text) - len(line.text.lstrip()), len(line.text.rstrip()), begin, len(text))
+        return Line(line.number, line.source, text, line.expansion, True, Filled(text, line, [cut]))
 
     def _active(self) -> bool:
         return not self._conditions or self._conditions[-1].active

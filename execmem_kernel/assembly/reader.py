@@ -13,7 +13,17 @@ from execmem_kernel.assembly.chunks import SIZE_LIMIT, Section, Sections, repeat
 from execmem_kernel.assembly.data import DataDirectives, Handler
 from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, is_att_throughout, warn_of_meanings
 from execmem_kernel.assembly.directives import DIRECTIVES, MASM_DATA
-from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Number, Symbol, string_bytes, symbols_in
+from execmem_kernel.assembly.expressions import (
+    Binary,
+    Complaint,
+    Dialect,
+    Expression,
+    Here,
+    Number,
+    Symbol,
+    string_bytes,
+    symbols_in,
+)
 from execmem_kernel.assembly.findings import Findings, TooManyErrors
 from execmem_kernel.assembly.forms import canonical_register, is_mnemonic
 from execmem_kernel.assembly.lines import Line, check_characters
@@ -107,7 +117,7 @@ class Reader:
             TooManyErrors: It is past a cap, or twenty of its lines are wrong.
         """
         for line in self._lines:
-            if (found := _DEFINED_FOR_C.match(line.text)) is not None:
+            if "#" in line.text and (found := _DEFINED_FOR_C.match(line.text)) is not None:
                 self._names.defined_for_c[found[1]] = found[2].strip()
         for line, complaint in check_characters(self._lines):
             self._findings.complain(line, complaint)
@@ -275,10 +285,12 @@ class Reader:
             )
         if not is_mnemonic(statement.name):
             self._findings.note_broken(line)
-        if "got" in line.text.lower():
+        if "GOT" in line.text or "got" in line.text:
             self._keep_addresses(statement, line)
         if statement.att:
             self._warn_of_bare_numbers(statement, line)
+        elif self._dialect == "nasm" and "$" in line.text:
+            self._warn_of_counted_bytes(statement, line)
         chunk = self._sections.chunk("code", statement, line)
         chunk.operation = statement.ready
         if chunk.operation is None:
@@ -304,6 +316,21 @@ class Reader:
                         piece.end,
                         f"write `${text}` if the number is meant",
                     )
+
+    def _warn_of_counted_bytes(self, statement: Statement, line: Line) -> None:
+        """`jmp $ + 7`: right only where every instruction between has the length that its writer thinks it has."""
+        for piece in statement.operands:
+            value = piece.value
+            tree = value.value if isinstance(value, Constant) else None
+            if isinstance(tree, Binary) and isinstance(tree.left, Here) and isinstance(tree.right, Number):
+                self._findings.warn(
+                    line,
+                    "ASM091",
+                    "This counts bytes of machine code: an instruction may be shorter here than NASM makes it.",
+                    piece.start,
+                    piece.end,
+                    "put a label where it is to lead, and name that",
+                )
 
     def _keep_addresses(self, statement: Statement, line: Line) -> None:
         """`mov rax, x@GOTPCREL[rip]` loads an address from memory: put it there, as a linker would."""

@@ -1311,8 +1311,11 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
             if isinstance(value, Constant) and isinstance(value.value, Unary) and value.value.operator == "~":
                 width = register_size(first.name) if isinstance(first, Register) else first.size
                 operands = [first, replace(immediate, value=complement(immediate.value, width or 8))]
+    name = statement.name
+    if dialect == "nasm" and name == "mov" and _is_address_for_register(statement, operands):
+        name = "movabs"  # NASM leaves room for any address, so `$ + 19` counts ten bytes
     return Operation(
-        statement.name,
+        name,
         tuple(operands),
         statement.prefixes,
         address,
@@ -1320,6 +1323,14 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
         statement.zeroing,
         statement.rounding,
     )
+
+
+def _is_address_for_register(statement: Statement, operands: list[Operand]) -> bool:
+    """`mov rsi, message`: an address without a size for a 64-bit register."""
+    match operands:
+        case [Register(name), Immediate(size=None, movable=True)]:
+            return register_size(name) == 8 and name[0] == "r"
+    return False
 
 
 def complement(value: int, size: int) -> int:

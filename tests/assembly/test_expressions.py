@@ -128,6 +128,8 @@ def test_nasm_divides_and_compares_in_its_own_way() -> None:
     data = assemble(source).segments[1].data
     assert [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)] == values
     assert refused("section .data\ndd -7 / 2") == "ASM019"
+    assert assemble(".intel_syntax noprefix\n.long 1 == 1, 2 < 1").code.hex() == "ffffffff" + "00000000"
+    assert assemble(".if 1 == 1\nret\n.endif").code.hex() == "c3"
 
 
 def test_two_slashes_are_what_the_source_declares() -> None:

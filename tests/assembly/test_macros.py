@@ -6,6 +6,7 @@ import pytest
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import AssemblyError
+from tests.assembly.linked import linked
 
 
 def refused(source: str) -> str:
@@ -194,3 +195,27 @@ def test_what_nasm_defines_by_itself_is_known() -> None:
 def test_parts_of_nasms_preprocessor_that_are_not_here_say_so() -> None:
     assert refused("%push here\nret") == "ASM059"
     assert refused("%defstr name text\nret") == "ASM059"
+
+
+def test_a_label_before_a_nasm_macro_needs_no_colon() -> None:
+    source = "%macro pair 2\ndb %1, %2\n%endmacro\nsection .data\nhere pair 1, 2\nthere: pair 3, 4\ndd there - here"
+    assert assemble(source).segments[-1].data.hex() == "01020304" + "02000000"
+    source = "%macro leave_now 0\nret\n%endmacro\nsection .text\nf: call leave_now\nret\nleave_now: ret"
+    with pytest.raises(AssemblyError):  # an instruction is no label, and what is left of the macro's name no operand
+        assemble(source.replace("leave_now: ret", ""))
+
+
+def test_a_name_may_be_put_together_in_nasms_brackets() -> None:
+    source = (
+        "%define NAME count\n%assign %[NAME] 3\n%macro named 2\n%strlen %[%1 %+ _LEN] %2\n%1: db %2, %[%1 %+ _LEN]\n"
+    )
+    source += "%endmacro\nsection .data\nnamed hello, 'abcd'\ndb count"
+    assert assemble(source).segments[-1].data == b"abcd\x04\x03"
+
+
+def test_a_nasm_source_that_counts_bytes_counts_those_of_nasm() -> None:
+    source = "section .text\nmov rsi, $ + 19\njmp short $ + 4\ndb 'hi'\nret\nx: mov rdi, x\nmov rax, x + 8\njmp $"
+    program = assemble(source)
+    assert program.code == linked(source, program, assembler="nasm")["text"]
+    warned = [(warning.code, warning.line) for warning in program.warnings if warning.code == "ASM091"]
+    assert warned == [("ASM091", 2), ("ASM091", 3)]  # other instructions may be shorter here than NASM makes them
