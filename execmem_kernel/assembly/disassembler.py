@@ -80,7 +80,7 @@ CAPSTONE_MISREADS = frozenset(
         "vmovq",
         # operands shown with another size, or implied ones
         "comisd", "clrssbsy", "rstorssp", "vgf2p8affineqb", "vgf2p8affineinvqb", "fnsave", "fsave", "lsl", "movsxd",
-        "invlpga", "vmsave", "vmload", "vmrun", "xlatb", "monitor", "monitorx", "fbld", "fbstp", "fndisi", "fneni",
+        "invlpga", "vmsave", "vmload", "vmrun", "xlatb", "monitor", "monitorx", "fndisi", "fneni",
         "fdisi", "feni", "lar",
     )
 )  # fmt: skip

@@ -144,8 +144,8 @@ def facts_of(code: bytes, address: int) -> Facts | None:
         name = names.get(used.register)
         if name is None:
             continue
-        if used.access in _READS:
-            read.append(name)
+        if used.access in _READS or used.access == OpAccess.COND_WRITE:
+            read.append(name)  # where it is not written, what it holds then is what it held before: cmov
         if used.access in _WRITES:
             written.append(name)
     groups = list(_FLOW_GROUPS.get(instruction.flow_control, ()))

@@ -103,6 +103,7 @@ def test_att_text_has_its_operands_reversed() -> None:
         ("f3a4", {"rcx", "rdi", "rsi"}, {"rcx", "rdi", "rsi"}),
         ("50", {"rax", "rsp"}, {"rsp"}),
         ("488d04b7", {"rdi", "rsi"}, {"rax"}),
+        ("480f45c3", {"rax", "rbx"}, {"rax"}),  # cmovne: rax may stay what it was
         ("0fa2", {"eax", "ecx"}, {"rax", "rbx", "rcx", "rdx"}),
     ],
 )
