@@ -109,20 +109,20 @@ def machine() -> Callable[[int], int] | None:
         return _machine[3]
 
 
-def _vector_rows(has: int) -> dict[int, tuple[int, tuple[tuple[int, int], ...]]]:
-    """Vector register -> its size, and where its parts lie in a vector state: offset and size; for a processor."""
+def _vector_rows(state: bytes) -> dict[int, tuple[int, tuple[tuple[int, int], ...]]]:
+    """Vector register -> its size, and where its parts lie in a vector state like this one: offset and size."""
     rows: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = {}
-    avx, avx512 = bool(has & vectors.AVX_BIT), bool(has & vectors.ZMM_HIGH_BIT)
+    avx, wide = bool(vectors.present(state) & vectors.AVX_BIT), vectors.wide_at(state)
     for n in range(16):
         parts = [(vectors.XMM + 16 * n, 16)]
         if avx:
             parts.append((vectors.YMM_HIGH + 16 * n, 16))
-        if avx512:
-            parts.append((vectors.ZMM_HIGH + 32 * n, 32))
+        if wide is not None:
+            parts.append((wide[1] + 32 * n, 32))
         rows[n] = sum(size for _, size in parts), tuple(parts)
-    if avx512:
-        rows |= {16 + n: (64, ((vectors.ZMM_16_31 + 64 * n, 64),)) for n in range(16)}
-        rows |= {MASKS + n: (8, ((vectors.OPMASK + 8 * n, 8),)) for n in range(8)}
+    if wide is not None:
+        rows |= {16 + n: (64, ((wide[2] + 64 * n, 64),)) for n in range(16)}
+        rows |= {MASKS + n: (8, ((wide[0] + 8 * n, 8),)) for n in range(8)}
     return rows
 
 
@@ -377,7 +377,7 @@ class Recorder:
         self.log.begin(_state(values))
         self._contents = contents
         self._vectors_before = self._guest.child.extended_state()
-        self._vector_rows = _vector_rows(vectors.present(self._vectors_before))
+        self._vector_rows = _vector_rows(self._vectors_before)
 
     def trace(self, ended: bool) -> Trace:
         """What has been recorded so far, as a value."""

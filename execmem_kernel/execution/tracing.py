@@ -87,6 +87,8 @@ class Step:
     accesses: tuple[Access, ...] = ()
     vectors: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """Vector registers that changed, with their new bytes."""
+    forgotten: tuple[tuple[int, int], ...] = ()
+    """Memory that it may have written unseen, as a function of the C library may: address and size."""
     trace: Trace | None = field(default=None, repr=False, compare=False)
     """The trace it belongs to, which knows the memory around it."""
 
@@ -242,11 +244,11 @@ class Memory:
         """Each with a byte for every byte: 1 where it is known."""
         self._forgotten: dict[tuple[int, int], None] = {}
 
-    def apply(self, stretch: Stretch, index: int) -> None:
-        """Take what a step wrote."""
-        for address, size in stretch.forgotten(index):
+    def take(self, step: Step) -> None:
+        """Take what a step wrote, and what it read, which is how it is now."""
+        for address, size in step.forgotten:
             self.forget(address, size)
-        for access in stretch.touched(index):
+        for access in step.accesses:
             self._put(access.address, access.data)
 
     def forget(self, address: int = 0, size: int = 1 << 64) -> None:
@@ -377,6 +379,7 @@ class Trace:
             stretch.state(at + 1),
             tuple(stretch.touched(at)),
             stretch.vectors(at),
+            tuple(stretch.forgotten(at)),
             self,
         )
 
@@ -583,15 +586,13 @@ class Trace:
     def memory_before(self, number: int) -> Memory:
         """The whole memory before the step with a number, as far as it is known."""
         memory = Memory(self.contents if self.first == 0 else ())
-        end = 0
-        for stretch in self.stretches:
-            if stretch.first > number:
-                break
-            if end and end != stretch.first:
+        gaps = {end: start for start, end in self.gaps}
+        for step in self:
+            if gaps.get(step.index, number) < number:
                 self.skip(memory)
-            for index in range(min(len(stretch), number - stretch.first)):
-                memory.apply(stretch, index)
-            end = stretch.end
+            if step.index >= number:
+                break
+            memory.take(step)
         return memory
 
     def skip(self, memory: Memory) -> None:

@@ -1,8 +1,8 @@
 """The x87 and vector state of a processor, in and out of an XSAVE area.
 
 The layout is the standard (non-compacted) one that ptrace uses: 512 bytes as FXSAVE writes them, a header of 64 bytes,
-then each component where CPUID says. Source: Intel SDM vol. 1, 13.4 and 13.5; the offsets of AVX and AVX-512 are those
-of every processor made so far.
+then each component where CPUID (leaf 0Dh) says. That of AVX is the same on every processor; those of AVX-512 lie higher
+on Intel's, which leave room for MPX, than on AMD's. Sources: Intel SDM vol. 1, 13.4 and 13.5; CPUID of both.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 
 CONTROL_WORD, TAGS, MXCSR = 0, 4, 24
 XMM, HEADER, YMM_HIGH = 160, 512, 576
-OPMASK, ZMM_HIGH, ZMM_16_31 = 1088, 1152, 1664
 X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128
-_AVX512_SIZE = 2688
+_INTEL, _AMD = (1088, 1152, 1664, 2688), (832, 896, 1408, 2432)
+"""Where the mask registers lie, the upper halves of zmm0 to zmm15, and zmm16 to zmm31; and where those end."""
 PRESENT_AT = 464
 """Linux puts the components that this processor saves (XCR0) in the bytes that FXSAVE leaves to software."""
 
@@ -22,6 +22,13 @@ PRESENT_AT = 464
 def present(state: bytes) -> int:
     """The components of this processor, as in XCR0."""
     return int(struct.unpack_from("<Q", state, PRESENT_AT)[0])
+
+
+def wide_at(state: bytes) -> tuple[int, int, int] | None:
+    """Where the mask registers lie, the upper halves of zmm0 to zmm15, and zmm16 to zmm31; None without AVX-512."""
+    if not present(state) & ZMM_HIGH_BIT:
+        return None
+    return next((at[:3] for at in (_INTEL, _AMD) if len(state) >= at[3]), None)
 
 
 def in_use(state: bytes) -> int:
@@ -57,11 +64,12 @@ def read(state: bytes) -> dict[str, bytes]:
         return {f"xmm{n}": low[16 * n : 16 * n + 16] for n in range(16)}
     high = _component(state, AVX_BIT, YMM_HIGH, 256)
     pairs = [low[16 * n : 16 * n + 16] + high[16 * n : 16 * n + 16] for n in range(16)]
-    if not has & ZMM_HIGH_BIT or len(state) < _AVX512_SIZE:
+    wide = wide_at(state)
+    if wide is None:
         return {f"ymm{n}": pair for n, pair in enumerate(pairs)}
-    upper = _component(state, ZMM_HIGH_BIT, ZMM_HIGH, 512)
-    more = _component(state, ZMM_16_31_BIT, ZMM_16_31, 1024)
-    masks = _component(state, OPMASK_BIT, OPMASK, 64)
+    masks = _component(state, OPMASK_BIT, wide[0], 64)
+    upper = _component(state, ZMM_HIGH_BIT, wide[1], 512)
+    more = _component(state, ZMM_16_31_BIT, wide[2], 1024)
     values = {f"zmm{n}": pair + upper[32 * n : 32 * n + 32] for n, pair in enumerate(pairs)}
     values |= {f"zmm{n + 16}": more[64 * n : 64 * n + 64] for n in range(16)}
     return values | {f"k{n}": masks[8 * n : 8 * n + 8] for n in range(8)}
@@ -76,6 +84,7 @@ def write(state: bytes, values: Mapping[str, int]) -> bytes:
     area = bytearray(state)
     used = struct.unpack_from("<Q", area, HEADER)[0]
     has = present(state)
+    masks_at, upper_at, more_at = wide_at(state) or (0, 0, 0)
 
     def put(bit: int, at: int, component: tuple[int, int], data: bytes, name: str) -> None:
         nonlocal used
@@ -90,19 +99,19 @@ def write(state: bytes, values: Mapping[str, int]) -> bytes:
     for name, value in values.items():
         if name.startswith("k"):
             number = int(name[1:])
-            put(OPMASK_BIT, OPMASK + 8 * number, (OPMASK, 64), value.to_bytes(8, "little"), name)
+            put(OPMASK_BIT, masks_at + 8 * number, (masks_at, 64), value.to_bytes(8, "little"), name)
             continue
         number = int(name[3:])
         width = {"x": 16, "y": 32, "z": 64}[name[0]]
         data = value.to_bytes(width, "little")
         if number >= 16:
-            put(ZMM_16_31_BIT, ZMM_16_31 + 64 * number - 1024, (ZMM_16_31, 1024), data, name)
+            put(ZMM_16_31_BIT, more_at + 64 * number - 1024, (more_at, 1024), data, name)
             continue
         put(SSE_BIT, XMM + 16 * number, (XMM, 256), data[:16], name)
         if width >= 32:
             put(AVX_BIT, YMM_HIGH + 16 * number, (YMM_HIGH, 256), data[16:32], name)
         if width == 64:
-            put(ZMM_HIGH_BIT, ZMM_HIGH + 32 * number, (ZMM_HIGH, 512), data[32:], name)
+            put(ZMM_HIGH_BIT, upper_at + 32 * number, (upper_at, 512), data[32:], name)
     struct.pack_into("<Q", area, HEADER, used)
     return bytes(area)
 

@@ -172,8 +172,9 @@ def outcome_report(
             )
         )
     if isinstance(outcome.trace, Trace):
-        steps = counted(len(outcome.trace), "step")
-        parts.append(Sentence(f"{steps} recorded; `em.stepper(outcome)` walks through them", lead="trace"))
+        steps = counted(outcome.trace.taken, "step")
+        held = f", {len(outcome.trace):,} of them" if outcome.trace.gaps else ""
+        parts.append(Sentence(f"{steps} recorded{held}; `em.stepper(outcome)` walks through them", lead="trace"))
     parts.append(_listing(outcome.program, outcome.row, folded=outcome.cause is not None))
     if outcome.life:
         parts.append(Sentence(", ".join(_life(event) for event in outcome.life), lead="region"))

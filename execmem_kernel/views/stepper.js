@@ -1,7 +1,8 @@
 // The stepper: a slider over the steps of a recorded run.
 //
-// `position` is the number of steps carried out. The state there is the start with the changes of the steps before it,
-// so the model holds each change once, and going back costs as little as going forward.
+// `position` is the number of frames carried out; a frame is a step, or stands for some that are not shown. The state
+// there is the start with the changes of the frames before it, so the model holds each change once, and going back costs
+// as little as going forward.
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -16,6 +17,13 @@ function stateAt(start, frames, position) {
     for (const [name, , value] of frames[index].changed) state.set(name, value);
   }
   return state;
+}
+
+function stackAt(start, frames, position) {
+  for (let index = position - 1; index >= 0; index -= 1) {
+    if (frames[index].stack) return frames[index].stack;
+  }
+  return start;
 }
 
 function makeButton(label, sign, act) {
@@ -52,12 +60,35 @@ function fillState(body, state, changed) {
   );
 }
 
-function sentence(frames, position) {
+function fillStack(table, rows, before) {
+  const old = new Map(before);
+  table.hidden = rows.length === 0;
+  table.tBodies[0].replaceChildren(
+    ...rows.map(([place, value], index) => {
+      const changed = old.get(place) !== value;
+      const row = make("tr", changed ? "execmem-changed" : "");
+      const head = make("th", "", place);
+      head.scope = "row";
+      row.append(head, make("td", "", value), make("td", "", index === 0 ? "<-- rsp" : ""));
+      return row;
+    }),
+  );
+}
+
+function whereIs(frame) {
+  const number = (value) => value.toLocaleString("en");
+  if (!frame) return "start";
+  if (frame.skipped > 1) return `steps ${number(frame.number)} to ${number(frame.number + frame.skipped - 1)}`;
+  return `step ${number(frame.number)}`;
+}
+
+function sentence(frames, position, ended) {
   const done = frames[position - 1];
   const next = frames[position];
   const about = (frame) => (frame.line ? `line ${frame.line}: ${frame.text}` : frame.text);
   const past = done ? `Done: ${about(done)}.` : "Nothing has run yet.";
-  return next ? `${past} Next: ${about(next)}.` : `${past} That was the last step.`;
+  if (next) return `${past} Next: ${about(next)}.`;
+  return ended ? `${past} That was the last step.` : `${past} The program went on from here at full speed.`;
 }
 
 function render({ model, el }) {
@@ -93,24 +124,30 @@ function render({ model, el }) {
   table.append(make("caption", "", "Registers"));
   const body = make("tbody");
   table.append(body);
+  const stack = make("table", "execmem-state");
+  stack.append(make("caption", "", "Stack"), make("tbody"));
   const memory = make("ul", "execmem-memory");
-  const right = make("div");
-  right.append(table, memory);
   const panes = make("div", "execmem-panes");
-  panes.append(source, right);
-  root.append(make("p", "execmem-note", model.get("note")), bar, said, panes);
+  const left = make("div");
+  left.append(source, stack);
+  panes.append(left, table);
+  root.append(make("p", "execmem-note", model.get("note")));
+  if (model.get("loops")) root.append(make("p", "execmem-note", `Loops: ${model.get("loops")}.`));
+  root.append(bar, said, memory, panes);
   el.append(root);
 
   const update = () => {
     const position = now();
     const done = frames[position - 1];
     slider.value = String(position);
-    count.textContent = `${position} of ${frames.length}`;
+    count.textContent = whereIs(done);
     slider.setAttribute("aria-valuetext", count.textContent);
-    said.textContent = sentence(frames, position);
+    said.textContent = sentence(frames, position, model.get("ended"));
     fillSource(source, model.get("source"), frames[position]?.line, done?.line);
     const changed = new Map((done?.changed ?? []).map(([name, old]) => [name, old]));
     fillState(body, stateAt(model.get("start"), frames, position), changed);
+    const start = model.get("stack");
+    fillStack(stack, stackAt(start, frames, position), stackAt(start, frames, Math.max(0, position - 1)));
     memory.replaceChildren(...(done?.memory ?? []).map((text) => make("li", "", `memory: ${text}`)));
   };
   model.on("change:position", update);

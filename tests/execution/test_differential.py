@@ -24,6 +24,7 @@ from unicorn import x86_const
 import execmem_kernel as em
 from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
+from execmem_kernel.execution import recorder
 from execmem_kernel.execution.engine import FLAGS, GENERAL, Buffer, Returned
 
 BUFFER, BUFFER_SIZE = 0x2010_0000, 4096
@@ -283,9 +284,13 @@ class End:
 LEFT = (*GENERAL, *(f"xmm{index}" for index in range(8)))
 
 
-def native(case: Case, traced: bool = False) -> End:
+def run_case(case: Case, traced: bool = False) -> em.Outcome:
     program = Program("", "intel", (Segment("text", CODE_ADDRESS, case.code, len(case.code), "r-x"),))
-    outcome = em.run(program, case.registers, {"memory": Buffer(case.memory, address=BUFFER)}, trace=traced)
+    return em.run(program, case.registers, {"memory": Buffer(case.memory, address=BUFFER)}, trace=traced)
+
+
+def native(case: Case, traced: bool = False) -> End:
+    outcome = run_case(case, traced)
     assert type(outcome) is Returned, f"{outcome.report()}\n{case.text}"
     flags = {name: outcome.registers["rflags"] >> FLAGS[name] & 1 for name in COMPARED}
     return End({name: outcome.registers[name] for name in LEFT}, flags, outcome.buffers["memory"])
@@ -362,6 +367,7 @@ def test_random_programs_end_as_they_do_in_an_emulator(seed: int, pieces: list[P
 
 
 def test_random_programs_end_in_the_same_way_when_they_are_traced(pieces: list[Piece]) -> None:
+    assert recorder.machine() is not None  # so that it takes the steps, from the first one on
     for case in cases(9, 25, pieces):
         assert difference(case, traced=True) == "", case.text
 
@@ -381,6 +387,7 @@ def main() -> int:
     parser.add_argument("--traced", action="store_true")
     options = parser.parse_args()
     pieces = pool(options.seed, 4000)
+    recorder.machine()
     started = time.monotonic()
     wrong = 0
     for number, case in enumerate(cases(options.seed, options.count, pieces)):
