@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -236,7 +236,7 @@ class Name:
     """Immediate byte that the spelling carries ("cmpeqps": 0); it goes last."""
 
 
-@cache
+@lru_cache(maxsize=16384)
 def resolve(name: str) -> Name | None:
     """What a mnemonic stands for, or None when no instruction of any x86 has that name (64-bit mode or not)."""
     if name in _PSEUDO_OPERATIONS:
@@ -297,7 +297,7 @@ def _other_names() -> frozenset[str]:
     return frozenset(names)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def nearest_mnemonics(name: str, count: int = 3) -> tuple[str, ...]:
     """The known mnemonics that look most like a misspelt one, best first."""
     near = {edited for edited in _one_edit_away(name) if edited in _other_names() or forms_of(edited)}

@@ -46,10 +46,17 @@ def finished(
         for section in parts:
             data += _padding(segment, section.address - start - len(data))
             for chunk in section.chunks:
-                piece, exact = _bytes_of(chunk, segment)
+                if chunk.encoding is not None:
+                    text, needed = _text_of(chunk, chunk.encoding, named)
+                    features.update(needed)
+                    data += chunk.encoding.code
+                    rows.append(_row(chunk, "instruction", segment, start, chunk.encoding.code, text))
+                    continue
+                piece, kind = _bytes_of(chunk, segment)
                 data += piece
                 if piece or chunk.size:
-                    rows.append(_row(chunk, segment, start, piece, exact, named, features))
+                    shown = piece[:16] if len(piece) > 16 and not any(piece) else piece
+                    rows.append(_row(chunk, kind, segment, start, shown, _data_text(chunk, piece)))
         held = b"" if segment == "bss" else bytes(data)
         segments.append(Segment(segment, start, held, end - start, _PROTECTION[segment]))
     entry = address
@@ -75,19 +82,13 @@ def _padding(segment: str, size: int) -> bytes:
     return nops(size) if segment == "text" else bytes(size)
 
 
-def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, bool]:
-    """The bytes of a chunk, and whether they are padding."""
-    match chunk.kind:
-        case "code":
-            assert chunk.encoding is not None
-            return chunk.encoding.code, False
-        case "data":
-            return bytes(chunk.data), False
-        case "align":
-            if chunk.fill:
-                return repeated(chunk.fill, chunk.size), True
-            return _padding(segment, chunk.size), True
-    return repeated(chunk.fill or b"\0", chunk.size), False
+def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, Literal["data", "padding"]]:
+    """The bytes of a chunk that is no instruction, and what they are."""
+    if chunk.kind == "data":
+        return bytes(chunk.data), "data"
+    if chunk.kind == "align":
+        return repeated(chunk.fill, chunk.size) if chunk.fill else _padding(segment, chunk.size), "padding"
+    return repeated(chunk.fill or b"\0", chunk.size), "data"
 
 
 def nops(size: int) -> bytes:
@@ -116,35 +117,22 @@ def _branch_read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _row(
-    chunk: Chunk, segment: str, start: int, piece: bytes, padding: bool, names: dict[int, str], features: set[str]
+    chunk: Chunk, kind: Literal["instruction", "data", "padding"], segment: str, start: int, code: bytes, text: str
 ) -> ListingRow:
-    line = chunk.line
-    statement = chunk.statement
-    kind: Literal["instruction", "data", "padding"] = "padding" if padding else "data"
-    if chunk.kind == "code":
-        kind = "instruction"
-        assert chunk.encoding is not None
-        text, needed = chunk.encoding.text, chunk.encoding.features
-        if statement.ready is None:
-            text, needed = _read_in_place(chunk, chunk.encoding, names)
-        if needed:
-            features.update(needed)
-    else:
-        text = _data_text(chunk, piece)
+    line, address = chunk.line, chunk.address
     source = line.source
     if line.moved:
         first, last = len(source) - len(source.lstrip()), len(source.rstrip())
     else:
-        first, last = statement.start, statement.last
+        first, last = chunk.statement.start, chunk.statement.last
     span = Span(line.number, first + 1, (first if first > last else last) + 1)
-    if kind != "instruction" and len(piece) > 16 and not any(piece):
-        piece = piece[:16]
-    address = chunk.address
-    return ListingRow(kind, segment, address, address - start, piece, chunk.size, text, span, source, line.expansion)
+    return ListingRow(kind, segment, address, address - start, code, chunk.size, text, span, source, line.expansion)
 
 
-def _read_in_place(chunk: Chunk, encoding: Encoding, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
-    """The text of an instruction whose meaning may depend on where it lies, with the label it names."""
+def _text_of(chunk: Chunk, encoding: Encoding, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
+    """The text of an instruction, with the label that it names where it depends on where it lies; its CPU features."""
+    if chunk.statement.ready is not None:
+        return encoding.text, encoding.features
     assert chunk.operation is not None
     code = encoding.code
     for operand in chunk.operation.operands:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from execmem_kernel.assembly.directives import DIRECTIVES
-from execmem_kernel.assembly.expressions import Complaint, Expression, Parser, tokenize
+from execmem_kernel.assembly.expressions import Complaint, Dialect, Expression, Parser, tokenize
 from execmem_kernel.assembly.forms import is_mnemonic
 from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Cut, Filled, Line, Trace
 
@@ -320,12 +321,7 @@ class LineReader:
         if not text:
             raise Complaint("ASM010", "A number is missing here.", start, end)
         try:
-            tokens = tokenize(text, "nasm" if word[0] == "%" else "gnu")
-            parser = Parser(tokens, "gnu" if word[0] == "." else "nasm")
-            tree = parser.expression()
-            if parser.position < len(tokens):
-                raise Complaint("ASM011", f"`{tokens[parser.position].text}` cannot stand here.", start, end)
-            return self._host.known_value(tree, line)
+            return self._host.known_value(_expression(text, "nasm" if word[0] == "%" else "gnu"), line)
         except Complaint as complaint:
             raise Complaint(complaint.code, complaint.message, start, end, complaint.hint) from None
 
@@ -811,6 +807,17 @@ def _called(call: Line, name: tuple[int, int], inner: Line, fill: _Fill) -> Line
 # ---- text ------------------------------------------------------------------------------------------------------------
 
 _COMMENT = re.compile(QUOTED + r"|([;#].*|//.*)")
+
+
+@lru_cache(maxsize=1024)
+def _expression(text: str, dialect: Dialect) -> Expression:
+    tokens = tokenize(text, dialect)
+    parser = Parser(tokens, dialect)
+    tree = parser.expression()
+    if parser.position < len(tokens):
+        token = tokens[parser.position]
+        raise Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
+    return tree
 
 
 def _without_comment(text: str) -> str:

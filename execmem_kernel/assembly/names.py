@@ -40,6 +40,8 @@ _RANGES = {
 }  # fmt: skip
 _OF_A_MACRO = re.compile(r"(\.\.@[0-9]+\.)(.+)")
 """What a NASM macro's own label is called after it has been made unique."""
+_COMPARED = 2000
+"""Names that are compared with one that is not known: it takes 10 microseconds each."""
 _FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
 
 
@@ -63,6 +65,8 @@ class Names:
         """Whether any of it is GNU's."""
         self.labels: dict[str, Label] = {}
         self.dotted: dict[str, list[Label]] = {}
+        self._locals: dict[tuple[str, str], Label] = {}
+        """By the plain label they belong to, and their name."""
         self.numeric: dict[str, list[Label]] = {}
         self.constants: dict[str, list[Definition]] = {}
         self.externs: dict[str, int] = {}
@@ -79,6 +83,8 @@ class Names:
         self.defined_for_c: dict[str, str] = {}
         """What lines like `#define N 5` say, which are comments."""
         self._depth = 0
+        self._distances: dict[tuple[Section, int], int] = {}
+        """Bytes from the start of its run to a chunk of a section, as far as anybody asked."""
 
     def define(self, name: Name, line: Line) -> None:
         """Make a label of the place reached."""
@@ -89,10 +95,11 @@ class Names:
             return
         if text[0] == "." and not text.startswith("..") and self._sections.parent:
             same = self.dotted.setdefault(text, [])
-            for other in same:
-                if other.parent == self._sections.parent or self._dialect == "gnu":
-                    self._doubled(label, other)
-                    return
+            other = self._locals.get((label.parent, text), same[0] if same and self._dialect == "gnu" else None)
+            if other is not None:
+                self._doubled(label, other)
+                return
+            self._locals[label.parent, text] = label
             same.append(label)
             return
         other_label = self.labels.get(text)
@@ -209,18 +216,23 @@ class Names:
 
     def _rigid(self, label: Label) -> Value:
         """Where a label lies in its run, counted from an unknown start."""
-        size = 0
-        chunks = label.section.chunks
-        index = label.index - 1
+        section, run, known = label.section, label.run, self._distances
+        chunks = section.chunks
+        start = label.index
         while (
-            index >= 0
-            and chunks[index].run == label.run
-            and chunks[index].kind in ("data", "space")
-            and chunks[index].amount is None
+            (section, start) not in known
+            and start > 0
+            and chunks[start - 1].run == run
+            and chunks[start - 1].kind in ("data", "space")
+            and chunks[start - 1].amount is None
         ):
+            start -= 1
+        size = known.get((section, start), 0)
+        # The last one may still grow, so its end is not remembered.
+        for index in range(start, label.index):
+            known[section, index] = size
             size += chunks[index].size
-            index -= 1
-        return Value(size, ((label.run, 1),))
+        return Value(size, ((run, 1),))
 
     def _find_label(self, name: str, here: Chunk | Label | None) -> Label | None:
         if name[0].isdigit() and is_local_reference(name):
@@ -232,17 +244,14 @@ class Names:
             return label
         same = self.dotted.get(name)
         if same is not None:
-            parent = here.parent if here is not None else ""
-            for label in same:
-                if label.parent == parent:
-                    return label
+            label = self._locals.get((here.parent if here is not None else "", name))
+            if label is not None:
+                return label
             if len(same) == 1 and self._dialect != "nasm":
                 return same[0]
         if "." in name[1:]:
             parent, _, local = name.partition(".")
-            for label in self.dotted.get("." + local, ()):
-                if label.parent == parent:
-                    return label
+            return self._locals.get((parent, f".{local}"))
         return None
 
     def _find_numeric(self, name: str, here: Chunk | Label | None) -> Label | None:
@@ -298,10 +307,8 @@ class Names:
         if constants is not None:
             self.used.add(name)
             order = self.here.order if self.here is not None else 0
-            chosen = constants[0]
-            for constant in constants:
-                if constant.place.order <= order:
-                    chosen = constant
+            later = bisect_right(constants, order, key=lambda constant: constant.place.order)
+            chosen = constants[max(0, later - 1)]
             late = LATE if self.gnu and chosen.place.order > order else ()
             if isinstance(chosen.value, Number):
                 return Value(chosen.value.value, late)
@@ -402,7 +409,7 @@ class Names:
             return f"`#define` is a comment here: write `{name} = {self.defined_for_c[name]}`"
         if lowered == "ptr":
             return "behind `ptr` stands an address: qword ptr [rax]"
-        near = difflib.get_close_matches(name, [*self.labels, *self.constants, *self.dotted], n=2, cutoff=0.6)
+        near = difflib.get_close_matches(name, self._comparable(name), n=2, cutoff=0.6)
         if not near and (self.gnu or self.externs):
             near = difflib.get_close_matches(name, externs.FAMILIAR, n=2, cutoff=0.75)
         near = near or difflib.get_close_matches(lowered, SIZES, n=1, cutoff=0.75)
@@ -422,6 +429,13 @@ class Names:
         if name[0] == ".":
             return f"define it with `{name}:`"
         return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
+
+    def _comparable(self, name: str) -> list[str]:
+        """The names to compare a misspelt one with: all of them, or, where they are many, those of its length."""
+        every = [*self.labels, *self.constants, *self.dotted]
+        if len(every) > _COMPARED:
+            every = [other for other in every if len(other) == len(name) and other[0] == name[0]]
+        return every[:_COMPARED]
 
     def addresses(self) -> dict[str, int]:
         """Every label by the name that reaches it from everywhere."""

@@ -1,4 +1,4 @@
-"""The commonest lines read the short way: an instruction with registers, plain numbers, names and addresses.
+"""The commonest lines read the short way: a label, an instruction with registers, plain numbers, names and addresses.
 
     "add rax, [rbx+8]"  -->  the Statement that source.py makes of it
 
@@ -9,7 +9,7 @@ the last column: it saves time and decides nothing.
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from execmem_kernel.assembly import source
 from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME
@@ -22,6 +22,7 @@ from execmem_kernel.assembly.source import (
     SIZES,
     Address,
     Constant,
+    Name,
     Piece,
     Statement,
     Syntax,
@@ -31,7 +32,10 @@ from execmem_kernel.assembly.source import (
 )
 
 _NUMBER = r"0x[0-9a-fA-F]{1,16}|[1-9][0-9]{0,18}|0"
-_LINE = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9]*)(?:[ \t]+([^;#/\"'`{}()\\]*))?(?:[;#].*)?")
+_LINE = re.compile(
+    r"[ \t]*(?:([A-Za-z_.][A-Za-z0-9_.]*|[0-9]{1,9})[ \t]*:(?!:)[ \t]*)?"
+    r"(?:([A-Za-z][A-Za-z0-9]*)(?:[ \t]+([^;#/\"'`{}()\\]*))?)?(?:[;#].*)?"
+)
 _OPERAND = re.compile(
     rf"""[ \t]*(?P<whole>
         (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
@@ -52,7 +56,7 @@ _NO_NAMES = KEYWORDS | NEEDS_NO_NAME
 """Words that are more than a name even where one stands alone."""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _is_plain(name: str) -> bool:
     """Whether a word in lower case is an instruction whose name says nothing of its operands."""
     if name in DIRECTIVES or name in LINE_DIRECTIVES or name in PREFIXES:
@@ -73,16 +77,23 @@ def _plain_statement(text: str) -> Statement | None:
     line = _LINE.fullmatch(text)
     if line is None:
         return None
-    name = line[1].lower()
+    label, word, rest = line.groups()
+    labels: tuple[Name, ...] = ()
+    if label is not None:
+        if canonical_register(label) is not None or label.lower() in DIRECTIVES:
+            return None
+        labels = (Name(label, *line.span(1)),)
+    if word is None:
+        return Statement(labels=labels) if labels else None
+    name = word.lower()
     if not _is_plain(name):
         return None
     pieces: list[Piece] = []
     operands: list[Operand] = []
-    rest = line[2]
-    start, end = line.span(1)
+    start, end = line.span(2)
     last = end
     if rest and not rest.isspace():
-        position = line.start(2)
+        position = line.start(3)
         for part in rest.split(","):
             bare = part.strip(" \t")
             register = _REGISTERS.get(bare)
@@ -103,7 +114,7 @@ def _plain_statement(text: str) -> Statement | None:
         if is_branch(name) and any(isinstance(operand, Immediate) for operand in operands):
             return None
     ready = Operation(name, tuple(operands)) if len(operands) == len(pieces) else None
-    return Statement(name=name, start=start, end=end, operands=tuple(pieces), ready=ready, last=last)
+    return Statement(labels, name, start, end, operands=tuple(pieces), ready=ready, last=last)
 
 
 def _operand(found: re.Match[str], position: int) -> tuple[Piece, Operand | None] | None:

@@ -88,7 +88,8 @@ def lines() -> Iterator[str]:
 
     for _ in range(20_000):
         comment = chance.choice(("", "", "", "; rest", "# rest", "// rest", ";'"))
-        yield f"{chance.choice(('', ' '))}{chance.choice(NAMES)} {','.join(part() for _ in range(chance.randrange(4)))}{comment}"
+        label = chance.choice(("", "", " ", f"{part()}:", f"{part()} : ", "l1:", "7: ", ".x: ", "a:b:", "a::"))
+        yield f"{label}{chance.choice(NAMES)} {','.join(part() for _ in range(chance.randrange(4)))}{comment}"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
