@@ -157,6 +157,15 @@ class Scene:
             return f", which {step.text} {'returned' if whole == 'rax' else 'left there'}"
         return f", set on line {step.line}"
 
+    def because(self, register: str) -> str:
+        """Where a register got its value, as a sentence of its own behind a colon; empty where that is not known."""
+        origin = self.origin(register)
+        if origin.startswith(", set"):
+            return f": {register} was {origin.removeprefix(', ')}"
+        if origin.startswith(", which nothing"):
+            return f": nothing has set {register}"
+        return origin.replace(", as", f": {register} is as").replace(", which", f": {register} is what")
+
     def values(self, registers: tuple[str, ...]) -> str:
         """What registers hold and where they got it: `rax is 0, set on line 1, and rcx is 3, set on line 2`."""
         return ", and ".join(
@@ -346,7 +355,7 @@ def _stack_overflow(scene: Scene) -> Cause | None:
         area = scene.stop.plan.first[0] - scene.rsp
         return Cause(
             "stack-too-small",
-            f"a local area of {_amount(area)} is larger than the stack, which has {size} MiB{_since(scene, 'rsp')}",
+            f"a local area of {_amount(area)}{_taken(scene)} is larger than the stack, which has {size} MiB",
             MappingProxyType({}),
             "keep large data in the data section or in a buffer",
         )
@@ -372,9 +381,10 @@ def _stack_overflow(scene: Scene) -> Cause | None:
     )
 
 
-def _since(scene: Scene, register: str) -> str:
-    origin = scene.origin(register)
-    return origin if origin.startswith(", set") else ""
+def _taken(scene: Scene) -> str:
+    """Where the local area was taken, in the middle of a sentence."""
+    line = _on_line(scene, "rsp")
+    return f", taken{line}," if line else ""
 
 
 def _bytes(count: int) -> str:
@@ -457,13 +467,14 @@ def _bad_target(scene: Scene, word: str, text: str) -> Cause:
     register = target if target in GENERAL else ""
     through = f" through {target}" if register or "[" in target else ""
     evidence = {register: scene.rip} if register else {}
-    since = scene.origin(register) if register else ""
+    since = scene.because(register) if register else ""
     place = scene.place_of(scene.rip)
     common = MappingProxyType(evidence)
     if scene.rip < NULL_PAGE:
+        null = f"{register} is a null pointer{scene.origin(register)}" if register else "a null pointer"
         return Cause(
             "null-call" if word == "call" else "null-jump",
-            f"{does} address {scene.rip:#x}{through}: a null pointer{since}".replace(" 0x0", " 0"),
+            f"{does} address {scene.rip:#x}{through}: {null}".replace(" 0x0", " 0"),
             common,
             "load the address of the function first, with `lea`",
         )
@@ -546,8 +557,8 @@ def _non_canonical_jump(scene: Scene) -> Cause | None:
             names = (operand,) if operand in GENERAL else ()
             return Cause(
                 "non-canonical-jump",
-                f"{'calls' if 'call' in groups else 'jumps to'} {target:#x}, which cannot be an address: "
-                f"bits 63 to 47 differ{scene.origin(operand) if names else ''}",
+                f"{'calls' if 'call' in groups else 'jumps to'} {target:#x}, which cannot be an address, "
+                f"its bits 63 to 47 differ{scene.because(operand) if names else ''}",
                 scene.evidence(*names),
                 "check where the address comes from",
             )
@@ -756,7 +767,7 @@ def _unmapped(scene: Scene) -> Cause | None:
             scene.evidence(*registers),
             "an address of the notebook's memory means nothing to a program in a process of its own",
         )
-    since = f": {scene.values(registers)}" if len(registers) > 1 else scene.origin(*registers) if registers else ""
+    since = f": {scene.values(registers)}" if len(registers) > 1 else scene.because(*registers) if registers else ""
     rounds = ""
     if scene.instruction is not None and scene.instruction.mnemonic.startswith("rep"):
         rounds = f"; {scene['rcx']:,} rounds were still to come"
@@ -1042,17 +1053,14 @@ def _division(scene: Scene) -> Cause | None:
         signed_divisor = divisor - (1 << bits) if divisor >> (bits - 1) else divisor
         quotient = abs(signed) // abs(signed_divisor) * (1 if (signed < 0) == (signed_divisor < 0) else -1)
         target = "al" if bits == 8 else high_low[-1]
+        extend = {8: "cbw", 16: "cwd", 32: "cdq", 64: "cqo"}[bits]
+        look_at = f"sign-extend the dividend before `idiv`: `{extend}` fills {high_low[0]} from {high_low[-1]}"
         if signed_divisor == -1:
+            look_at = "the smallest number there is has no opposite: test for it, or divide numbers twice as wide"
             why = f"{signed} / -1 is {quotient}, which does not fit in {target}: its most is {(1 << bits - 1) - 1}"
         else:
             why = f"{dividend_name} is {signed}, and {signed} / {signed_divisor} does not fit in {target}"
-        extend = {8: "cbw", 16: "cwd", 32: "cdq", 64: "cqo"}[bits]
-        return Cause(
-            "quotient-overflow",
-            f"the quotient is too large: {why}",
-            evidence,
-            f"sign-extend the dividend before `idiv`: `{extend}` fills {high_low[0]} from {high_low[-1]}",
-        )
+        return Cause("quotient-overflow", f"the quotient is too large: {why}", evidence, look_at)
     target = "al" if bits == 8 else high_low[-1]
     limit = (1 << bits) - 1
     clear = "ah" if bits == 8 else high_low[0]
@@ -1259,8 +1267,7 @@ def other_interface(
             "vsyscall",
             f"called the old vsyscall page for {name}, which is closed",
             evidence,
-            "the page is there for programs of 2003; use `syscall`"
-            + ("" if name == "getcpu" else " with clock_gettime"),
+            "a program does not need to know its processor" if name == "getcpu" else "use `syscall` with clock_gettime",
         )
         return {"cause": cause, "row": row}
     row = program.row_at(rip - 2)

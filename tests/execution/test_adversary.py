@@ -322,7 +322,8 @@ SORTS = (
         ),
         (
             ASKS + "mov rbx, [rax + 0x123456]",
-            "line 9: reads 8 bytes at 0x40123456 through [rax + 0x123456], where nothing is mapped, set on line 8",
+            "line 9: reads 8 bytes at 0x40123456 through [rax + 0x123456], where nothing is mapped: "
+            "rax was set on line 8",
         ),
         (
             "mov eax, 0x1000\nwrgsbase rax\nmov rbx, gs:[8]",
@@ -338,8 +339,8 @@ SORTS = (
         (
             "mov edx, 0x7654321\n" + GATHER + "vpgatherdd ymm0, [rsp+ymm1*4], ymm2\nret",
             (
-                "line 5: reads 4 bytes at 0x8d950c7c through [rsp + ymm1*4], where nothing is mapped, which nothing "
-                "has set; item 2 of ymm1 is 124076833"
+                "line 5: reads 4 bytes at 0x8d950c7c through [rsp + ymm1*4], where nothing is mapped: nothing has "
+                "set rsp; item 2 of ymm1 is 124076833"
             ),
         ),
         (
