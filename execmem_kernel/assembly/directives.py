@@ -181,6 +181,7 @@ _MEANT = {
     ".dw": ".word", ".dd": ".long", ".dq": ".quad", ".resb": ".skip", ".extrn": ".extern", ".public": ".globl",
     ".define": ".set", ".const": ".rodata", ".stringz": ".asciz", ".asciiz": ".asciz", ".real4": ".float",
     ".real8": ".double", ".int64": ".quad", ".int32": ".long", ".uint8": ".byte", ".equal": ".equ",
+    ".pos": ".org",
 }  # fmt: skip
 """Directives of other assemblers, or nobody's, and what they are called here."""
 

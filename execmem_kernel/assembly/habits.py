@@ -57,6 +57,10 @@ _ELSEWHERE = {
         "slt": "cmp and setl",
         "rem": "div (the remainder is in rdx)",
     },
+    "Y86-64": {
+        "irmovq": "movq $5, %rax", "rrmovq": "movq %rax, %rbx", "mrmovq": "movq (%rbx), %rax",
+        "rmmovq": "movq %rax, (%rbx)", "iaddq": "addq $5, %rax",
+    },
     "other processors": {
         "beq": "cmp and je", "bne": "cmp and jne", "blt": "cmp and jl", "ble": "cmp and jle", "bgt": "cmp and jg",
         "bge": "cmp and jge", "load": "mov eax, [rbx]", "store": "mov [rbx], eax", "lda": "mov al, [rbx]",
@@ -82,7 +86,7 @@ def unknown_word(word: str, behind: Sequence[Token]) -> str:
     """
     lowered = word.lower()
     first = behind[0].text.lower() if behind else ""
-    if first == "(" and lowered not in _FROM_C:
+    if first == "(" and lowered not in _FROM_C and not other_processor(word):
         return f"a function is called with `call {word}`, its arguments in rdi, rsi, rdx, rcx, r8, r9"
     if lowered in _FROM_C:
         return _FROM_C[lowered].format(word)

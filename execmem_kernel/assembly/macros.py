@@ -18,6 +18,7 @@ from execmem_kernel.assembly.forms import is_mnemonic
 from execmem_kernel.assembly.lines import LENGTH_LIMIT, LINE_LIMIT, QUOTED, Cut, Filled, Line, Trace
 
 _DEPTH_LIMIT = 100
+_CONDITION_LIMIT = 1000
 
 _PREDEFINED = {
     "__OUTPUT_FORMAT__": "elf64", "__?OUTPUT_FORMAT?__": "elf64", "__BITS__": "64", "__?BITS?__": "64",
@@ -250,6 +251,16 @@ class LineReader:
     # ---- conditions --------------------------------------------------------------------------------------------------
 
     def _do_if(self, line: Line, word: str, rest: str) -> None:
+        if len(self._conditions) >= _CONDITION_LIMIT:
+            self._frames = [_Frame("source", lambda _: [])]
+            self._conditions.clear()
+            raise Complaint(
+                "ASM061",
+                f"Conditions are nested more than {_CONDITION_LIMIT:,} deep here.",
+                0,
+                len(line.text.rstrip()),
+                "is one of them never closed?",
+            )
         outer = self._active()
         try:
             truth = outer and self._judge(line, word, rest)
@@ -317,6 +328,8 @@ class LineReader:
         """A number that must be known now, by the rules of the assembler whose directive asks."""
         if self._defines:
             text = self._define_text(text)
+        if text.isdecimal() and text.isascii() and (text[0] != "0" or len(text) == 1) and len(text) < 19:
+            return int(text)
         start, end = 0, len(line.text.rstrip())
         if not text:
             raise Complaint("ASM010", "A number is missing here.", start, end)

@@ -219,3 +219,8 @@ def test_a_nasm_source_that_counts_bytes_counts_those_of_nasm() -> None:
     assert program.code == linked(source, program, assembler="nasm")["text"]
     warned = [(warning.code, warning.line) for warning in program.warnings if warning.code == "ASM091"]
     assert warned == [("ASM091", 2), ("ASM091", 3)]  # other instructions may be shorter here than NASM makes them
+
+
+def test_conditions_are_nested_within_a_limit() -> None:
+    assert assemble(".if 1\n" * 900 + "ret\n" + ".endif\n" * 900).code.hex() == "c3"
+    assert refused(".if 1\n" * 2000 + "ret") == "ASM061"
