@@ -71,7 +71,7 @@ class Assembly:
         self._dialect = dialect_of("\n".join(line.text for line in self._lines))
         if self._dialect == "nasm":
             self._lines = continued(self._lines)
-        self._findings = Findings()
+        self._findings = Findings(nasm=self._dialect == "nasm")
         self._sections = Sections()
         self._names = Names(self._sections, self._findings, self._dialect, address, compiled=is_compiled(source))
         self._layout = Layout(self._sections, self._names, self._findings, address)

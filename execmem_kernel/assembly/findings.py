@@ -7,6 +7,7 @@ from typing import Literal
 
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 from execmem_kernel.assembly.expressions import Complaint
+from execmem_kernel.assembly.habits import in_nasm
 from execmem_kernel.assembly.lines import Line, Place
 
 ERROR_LIMIT = 20
@@ -26,7 +27,9 @@ class TooManyErrors(Exception):
 class Findings:
     """The errors and warnings of one source."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, nasm: bool = False) -> None:
+        self._nasm = nasm
+        """Whether what is advised is spelt as NASM has it."""
         self.error_count = 0
         self.echoes: list[tuple[Line, Complaint]] = []
         """Complaints about names that a wrong line would have defined."""
@@ -62,6 +65,8 @@ class Findings:
             related = (*related, *((span_of(place), place.source, caption) for place, caption in places))
             if line.text != text:
                 related = (*related, (Span(number, 1, 1), line.text, "what the line became"))
+        if self._nasm:
+            message, hint = in_nasm(message), in_nasm(hint)
         self._diagnostics.append(Diagnostic(severity, code, message, span_of(trace.place), text, hint, forms, related))
         if severity == "error":
             self.error_count += 1

@@ -55,7 +55,7 @@ _ELSEWHERE = {
         "subu": "sub", "andi": "and", "ori": "or", "xori": "xor", "sll": "shl", "srl": "shr", "sra": "sar",
         "jal": "call", "jr": "ret", "jalr": "call", "ecall": "syscall", "beqz": "test and jz", "bnez": "test and jnz",
         "slt": "cmp and setl",
-        "rem": "div (the remainder is in rdx)",
+        "rem": "div",
     },
     "Y86-64": {
         "irmovq": "movq $5, %rax", "rrmovq": "movq %rax, %rbx", "mrmovq": "movq (%rbx), %rax",
@@ -75,7 +75,9 @@ def other_processor(word: str) -> str:
     for processor, words in _ELSEWHERE.items():
         same = words.get(word.lower())
         if same is not None:
-            return f"`{word}` belongs to {processor}; here write `{same}`"
+            return (
+                f"`{word}` belongs to {processor}; here write {' and '.join(f'`{one}`' for one in same.split(' and '))}"
+            )
     return ""
 
 
@@ -192,3 +194,33 @@ def unfit(mnemonic: str, register_size: int | None, *, vector: bool, number: boo
     if mnemonic[0] == "f" and (number or (register_size is not None and not vector)):
         return "the x87 registers are loaded from memory: `fld qword ptr [x]`, `fild dword ptr [x]`"
     return ""
+
+
+_IN_NASM = (
+    (
+        "write a numeric label, `1:`, and jump to `1b` or `1f`",
+        "put the repetition into a macro, where `%%name:` is new in every call",
+    ),
+    ("write .text before them", "write `section .text` before them"),
+    ("write .data before it", "write `section .data` before it"),
+    ("with .double or .float", "with dq or dd"),
+    ("use .ascii or db for text", "use db for text"),
+    ("`.byte 5`, `.long 5` or `.quad 5` (db, dd or dq in NASM)", "`db 5`, `dd 5` or `dq 5`"),
+    ("`name: .long 5` (or .byte, .quad, .asciz)", "`name: dd 5` (or db, dw, dq)"),
+    ("`name = 5`", "`name equ 5`"),
+    ("for example: SIZE = 8", "for example: SIZE equ 8"),
+    ("a comment begins with `#` or `;`", "a comment begins with `;`"),
+    ("add .endif or %endif", "add %endif"),
+    ("add `%endm` or `%endmacro`", "add `%endmacro`"),
+    (" ptr [", " ["),
+    (" ptr`", "`"),
+    ("`offset ", "`"),
+)  # fmt: skip
+
+
+def in_nasm(text: str) -> str:
+    """Advice in the spelling of NASM."""
+    for ours, theirs in _IN_NASM:
+        if ours in text:
+            text = text.replace(ours, theirs)
+    return text
