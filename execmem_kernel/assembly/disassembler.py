@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -115,15 +116,46 @@ def disassemble(
         labels: Name -> address; branches to them and rip-relative operands are shown by name.
         syntax: How the text is written.
     """
-    names = {} if labels is None else {value: name for name, value in reversed(list(labels.items()))}
+    names = None if not labels else LabelsByAddress(labels)
     return tuple(_instructions(bytes(code), address, names, syntax))
 
 
-def _instructions(code: bytes, address: int, names: Mapping[int, str], syntax: str) -> Iterator[Instruction]:
+class LabelsByAddress:
+    """Labels looked up by where they lie; of several in one place the first stands for all."""
+
+    def __init__(self, labels: Mapping[str, int]) -> None:
+        self._names = {address: name for name, address in reversed(list(labels.items()))}
+        self._ordered: list[int] | None = None
+
+    def at(self, address: int) -> str | None:
+        """The label that lies exactly there."""
+        return self._names.get(address)
+
+    def near(self, address: int) -> str | None:
+        """The label there, or the last one before it and how far behind: `numbers + 4`; at most a page.
+
+        Segments lie a page apart, so what is nearer than that is of the same segment.
+        """
+        name = self._names.get(address)
+        if name is not None:
+            return name
+        if self._ordered is None:
+            self._ordered = sorted(self._names)
+        index = bisect_right(self._ordered, address) - 1
+        if index < 0 or address - self._ordered[index] > _PAGE:
+            return None
+        offset = address - self._ordered[index]
+        return f"{self._names[self._ordered[index]]} + {offset if offset < 10 else hex(offset)}"
+
+
+_PAGE = 4096
+
+
+def _instructions(code: bytes, address: int, names: LabelsByAddress | None, syntax: str) -> Iterator[Instruction]:
     offset = 0
     while offset < len(code):
         instruction = _first(code[offset : offset + 15], address + offset, syntax)
-        yield _named(instruction, names) if names else instruction
+        yield instruction if names is None else _named(instruction, names)
         offset += instruction.size
 
 
@@ -182,13 +214,14 @@ def as_typed(text: str) -> str:
 _RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")
 
 
-def _named(instruction: Instruction, names: Mapping[int, str]) -> Instruction:
+def _named(instruction: Instruction, names: LabelsByAddress) -> Instruction:
     """The instruction with labels put back where it holds their addresses."""
-    if instruction.target is not None and instruction.target in names:
-        operands = names[instruction.target]
-    elif instruction.relative is not None and instruction.relative in names:
-        name = names[instruction.relative]
-        shown = f"{name}(%rip)" if "%rip" in instruction.text else f"[rip + {name}]"
+    label = None if instruction.target is None else names.at(instruction.target)
+    place = None if instruction.relative is None else names.near(instruction.relative)
+    if label is not None:
+        operands = label
+    elif place is not None:
+        shown = f"{place.replace(' ', '')}(%rip)" if "%rip" in instruction.text else f"[rip + {place}]"
         operands = _RIP_OPERAND.sub(lambda _: shown, ", ".join(instruction.operands), count=1)
     else:
         return instruction

@@ -9,7 +9,7 @@ from typing import Literal
 
 from execmem_kernel.assembly.chunks import SEGMENT_ORDER, Chunk, Sections, repeated
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
-from execmem_kernel.assembly.disassembler import disassemble
+from execmem_kernel.assembly.disassembler import LabelsByAddress, disassemble
 from execmem_kernel.assembly.names import Names
 from execmem_kernel.assembly.operands import Encoding, Memory, Target
 from execmem_kernel.assembly.program import ListingRow, Program, Segment
@@ -33,7 +33,7 @@ def finished(
     rows: list[ListingRow] = []
     features: set[str] = set()
     labels = names.addresses()
-    named = {place: name for name, place in reversed({**labels, **names.externs}.items())}
+    named = LabelsByAddress({**labels, **names.externs})
     for segment in SEGMENT_ORDER:
         parts = [section for section in sections if section.segment == segment]
         if segment != "text" and not any(section.chunks for section in parts):
@@ -129,7 +129,7 @@ def _row(
     return ListingRow(kind, segment, address, address - start, code, chunk.size, text, span, source, line.expansion)
 
 
-def _text_of(chunk: Chunk, encoding: Encoding, names: dict[int, str]) -> tuple[str, tuple[str, ...]]:
+def _text_of(chunk: Chunk, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:
     """The text of an instruction, with the label that it names where it depends on where it lies; its CPU features."""
     if chunk.statement.ready is not None:
         return encoding.text, encoding.features
@@ -139,11 +139,11 @@ def _text_of(chunk: Chunk, encoding: Encoding, names: dict[int, str]) -> tuple[s
         if isinstance(operand, Target):
             width = 4 if len(code) > 4 else 1
             branch, needed = _branch_read_back(code[:-width] + bytes(width))
-            return f"{branch} {names.get(operand.address) or hex(operand.address)}", needed
+            return f"{branch} {names.at(operand.address) or hex(operand.address)}", needed
         if isinstance(operand, Memory) and operand.target is not None:
-            name = names.get(operand.target)
-            if name is not None and "[rip]" in encoding.text:
-                return encoding.text.replace("[rip]", f"[rip + {name}]"), encoding.features
+            place = names.near(operand.target)
+            if place is not None and "[rip]" in encoding.text:
+                return encoding.text.replace("[rip]", f"[rip + {place}]"), encoding.features
             return disassemble(code, chunk.address)[0].text, encoding.features
     return encoding.text, encoding.features
 

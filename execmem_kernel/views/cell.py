@@ -37,7 +37,7 @@ LISTING_ROWS = 40
 
 SCRATCH = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 """Registers that a called function need not preserve, but for rax. Source: System V ABI, AMD64, figure 3.4."""
-LONG = 36
+LONG = 24
 """Characters that a cell of a table may have before it is allowed to wrap."""
 LINE_SHOWN = 100
 """Characters shown of a line in the example of a code; the lines that are too long on purpose go on for ever."""

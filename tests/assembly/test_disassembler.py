@@ -248,3 +248,20 @@ def test_a_text_is_read_back_into_operands() -> None:
     assert read.operands[2] == Memory(Register("rax"), size=4, broadcast=16)
     assert read_back("shl eax, 3") is not None
     assert read_back("shl eax, 3").operands[1] == Immediate(3)  # type: ignore[union-attr]
+
+
+def test_what_lies_behind_a_label_is_named_by_it_and_its_distance() -> None:
+    program = assemble(
+        "mov eax, [rip + row + 8]\nmov edx, [rip + row + 0x20]\nret\n.data\nrow: .long 1, 2, 3\n.skip 32"
+    )
+    texts = ["mov eax, dword ptr [rip + row + 8]", "mov edx, dword ptr [rip + row + 0x20]", "ret"]
+    assert [row.text for row in program.listing[:3]] == texts
+    read = disassemble(program.code, program.address, program.labels)
+    assert [instruction.text for instruction in read] == texts
+    assert assemble("\n".join(texts) + "\n.data\nrow: .long 1, 2, 3\n.skip 32").code == program.code
+
+
+def test_what_lies_before_every_label_or_far_behind_one_keeps_its_number() -> None:
+    code = assemble("mov eax, [rip + 0x7000]\nret").code
+    assert disassemble(code, 0x1000, {"far": 0x2000})[0].text == "mov eax, dword ptr [rip + 0x7000]"
+    assert disassemble(code, 0x1000, {"behind": 0x9000})[0].text == "mov eax, dword ptr [rip + 0x7000]"

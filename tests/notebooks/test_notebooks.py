@@ -33,7 +33,11 @@ def execute(path: Path) -> None:
     """Run a notebook and store what comes out, without what belongs to this run."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=120, store_widget_state=False, resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=120,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": path.parent}},
     ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
