@@ -11,7 +11,6 @@ import keyword
 import operator
 import re
 import shlex
-import struct
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -266,6 +265,13 @@ def _value(register: str, text: str, variables: Mapping[str, Any], buffers: dict
         if text not in variables:
             raise errors.MagicError(f"{register}={text}: there is no variable {text!r}")
         value = variables[text]
+        if VECTOR.fullmatch(register) and not register.startswith("k"):
+            from execmem_kernel.execution import vectors
+
+            try:
+                value = vectors.whole(register, value)
+            except (TypeError, ValueError) as error:
+                raise errors.MagicError(f"{register}={text}: {error}") from None
         data = _bytes(value)
         if data is not None:
             buffers[text] = data
@@ -294,8 +300,6 @@ def _number(text: str) -> int | None:
 
 def _integer(register: str, text: str, value: Any) -> int:
     if isinstance(value, float):
-        if register[1:3] == "mm":
-            return int.from_bytes(struct.pack("<d", value), "little")
         raise errors.MagicError(f"{register}={text}: {text} is a float; floats go into xmm0 to xmm15")
     try:
         return operator.index(value)

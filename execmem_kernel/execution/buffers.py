@@ -40,6 +40,8 @@ def view_of(value: Any, what: str) -> memoryview:
         raise TypeError(
             f"{what} must be bytes, a bytearray, a memoryview or an array, not {type(value).__name__}"
         ) from error
+    if "O" in view.format or "P" in view.format:
+        raise TypeError(f"{what} holds Python's own objects, which mean nothing outside this process; give it numbers")
     if view.format[:1] in ("<", ">", "!") and view.format[:1] != {"little": "<", "big": ">"}[sys.byteorder]:
         raise TypeError(
             f"{what} holds numbers in the other byte order; "

@@ -7,6 +7,7 @@ An outcome owns no memory and no process: it may live in `Out[...]` for ever.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -26,6 +27,15 @@ GENERAL = (
 
 FLAGS = MappingProxyType({"CF": 0, "PF": 2, "AF": 4, "ZF": 6, "SF": 7, "TF": 8, "DF": 10, "OF": 11, "AC": 18})
 """Flag to bit of rflags. Source: Intel SDM vol. 1, 3.4.3, "EFLAGS Register"."""
+
+
+LANES = MappingProxyType(
+    {
+        "double": "d", "float": "f", "half": "e", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
+        "uint8": "B", "uint16": "H", "uint32": "I", "uint64": "Q",
+    }
+)  # fmt: skip
+"""A kind of lane -> its letter in `struct`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,25 @@ class Registers(Mapping[str, int]):
         if name in self.vectors:
             return int.from_bytes(self.vectors[name], "little")
         raise KeyError(name)
+
+    def lanes(self, name: str, kind: str = "double") -> tuple[float, ...]:
+        """The lanes of a vector register, lowest first: `lanes("xmm0", "int32")`.
+
+        Args:
+            name: xmm, ymm or zmm, and a number.
+            kind: What a lane is: double, float, half, or int8 to int64 and uint8 to uint64.
+
+        Raises:
+            KeyError: This processor has no such register.
+            ValueError: There is no such kind of lane.
+        """
+        if kind not in LANES:
+            raise ValueError(f"{kind!r} is no kind of lane; there are {', '.join(LANES)}")
+        size = {"x": 16, "y": 32, "z": 64}.get(name[:1].lower(), 0)
+        if not size or name[1:3].lower() != "mm":
+            raise ValueError(f"{name!r} has no lanes: it is no vector register")
+        code = LANES[kind]
+        return struct.unpack(f"<{size // struct.calcsize(code)}{code}", self[name].to_bytes(size, "little"))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values_)

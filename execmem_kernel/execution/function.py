@@ -47,7 +47,9 @@ class Function:
         self.__doc__ = prototype.text
         self.__signature__: Signature = prototype.signature
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if named:
+            raise TypeError(f"{self.__name__}() takes no keyword arguments; give them in the prototype's order")
         outcome, passed = self._run(arguments)
         self.outcome = outcome
         outcome.raise_for_fault()

@@ -9,12 +9,12 @@ import operator
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 from execmem_kernel.assembly.program import Program
-from execmem_kernel.execution import stop_button
+from execmem_kernel.execution import stop_button, vectors
 from execmem_kernel.execution.buffers import as_buffer
 from execmem_kernel.execution.engine import (
     DEFAULT,
@@ -37,7 +37,7 @@ BytesLike = bytes | bytearray | memoryview
 
 def run(
     source_or_program: str | Program,
-    registers: Mapping[str, int | str] | None = None,
+    registers: Mapping[str, Any] | None = None,
     buffers: Mapping[str, Buffer | BytesLike | int] | None = None,
     entry: str | int | None = None,
     timeout_s: float | None = None,
@@ -55,7 +55,8 @@ def run(
 
     Args:
         source_or_program: Assembly source, or what `assemble` made of it.
-        registers: Register to a number, or to a buffer's name: its address. Registers not named start as 0.
+        registers: Register to a number, or to a buffer's name: its address. A vector register also takes a float, a
+            list of floats, or bytes or an array, whose items are its lanes. Registers not named start as 0.
         buffers: Name to memory for the program: a `Buffer`, bytes, or a size; what the program leaves in each is in
             `outcome.buffers`.
         entry: Where to start instead of the program's own entry: a label or an address.
@@ -100,7 +101,14 @@ def run(
         )
     call = Call(
         program=program,
-        registers=MappingProxyType(dict(registers or {})),
+        registers=MappingProxyType(
+            {
+                name: value if type(value) is int else vectors.whole(str(name), value)
+                for name, value in registers.items()
+            }
+            if registers
+            else {}
+        ),
         buffers=MappingProxyType({name: as_buffer(name, value) for name, value in (buffers or {}).items()}),
         entry=starting_at,
         start=start,
@@ -170,7 +178,8 @@ def _start(program: Program, entry: int | None) -> Start:
 
 def _arguments(args: Sequence[str | bytes]) -> tuple[bytes, ...]:
     if isinstance(args, (str, bytes)) or not all(isinstance(text, (str, bytes)) for text in args):
-        raise TypeError(f"args is a list of texts, not {args!r}: args=['one', 'two']")
+        given = repr(args) if isinstance(args, (str, bytes)) else "one of other things"
+        raise TypeError(f"args is a list of texts, not {given}: args=['one', 'two']")
     data = tuple(text.encode() if isinstance(text, str) else text for text in args)
     for text in data:
         if b"\0" in text:

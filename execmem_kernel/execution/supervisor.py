@@ -56,6 +56,7 @@ FRESH = MappingProxyType(
 """A program's registers before any is given; the selectors are those of every 64-bit process."""
 _STATUS_FLAGS = 0x8D5
 """CF, PF, AF, ZF, SF and OF."""
+_SETTABLE = frozenset((*GENERAL, "rflags"))
 _SHOWN = (*GENERAL, "rip", "rflags")
 _shown = operator.itemgetter(*_SHOWN)
 _VECTOR, _MASK_REGISTER = re.compile(r"([xyz])mm\d{1,2}"), re.compile(r"k\d{1,2}")
@@ -549,7 +550,7 @@ class Run:
 
     def _value(self, name: str, value: int | str) -> int:
         bits = 64
-        if name in FRESH:
+        if name in _SETTABLE:
             pass
         elif vector := _VECTOR.fullmatch(str(name)):
             bits = {"x": 128, "y": 256, "z": 512}[vector[1]]
@@ -566,7 +567,8 @@ class Run:
         try:
             number = operator.index(value)
         except TypeError:
-            raise TypeError(f"register {name} takes a whole number or a buffer's name, not {value!r}") from None
+            given = repr(value) if value is None or isinstance(value, (float, complex, bytes)) else type(value).__name__
+            raise TypeError(f"register {name} takes a whole number or a buffer's name, not {given}") from None
         if not -(1 << bits - 1) <= number < 1 << bits:
             raise ValueError(f"register {name} has {bits} bits and cannot hold {number}")
         return number & ((1 << bits) - 1)

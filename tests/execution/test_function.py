@@ -314,3 +314,11 @@ def test_map_leaves_no_process_no_descriptor_and_no_memory_behind() -> None:
 def test_map_computes_what_python_computes(cases: list[tuple[int, int]]) -> None:
     multiply = function("imul rdi, rsi\nmov rax, rdi\nret", "int64_t multiply(int64_t a, int64_t b)")
     assert multiply.map(cases) == [(a * b + 2**63) % 2**64 - 2**63 for a, b in cases]
+
+
+def test_keywords_and_pythons_own_objects_are_refused_plainly() -> None:
+    add = em.function("lea rax, [rdi + rsi]\nret", "long add(long a, long b)")
+    with pytest.raises(TypeError, match=r"add\(\) takes no keyword arguments"):
+        add(a=1, b=2)
+    with pytest.raises(TypeError, match="holds Python's own objects"):
+        em.run("ret", registers={"rdi": "b"}, buffers={"b": np.array([object()])})
