@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,6 +177,11 @@ def test_a_recorded_run_says_how_to_walk_through_it(notebook: Notebook) -> None:
     text = notebook.cell("%%asm --trace --name outcome\nmov eax, 1\nret")
     assert "trace: 2 steps recorded; `em.stepper(outcome)` walks through them" in text
     assert len(notebook["outcome"].trace) == 2
+
+
+def test_a_trace_with_gaps_says_how_many_steps_were_taken_and_how_many_are_held(notebook: Notebook) -> None:
+    text = notebook.cell("%%asm --trace --limit trace=20 rdi=5000\nl: dec rdi\njnz l\nret")
+    assert re.search(r"trace: ([\d,]+) steps taken, ([\d,]+) of them recorded; ", text)
 
 
 def test_an_outcome_at_the_end_of_a_cell_shows_its_report(notebook: Notebook) -> None:

@@ -173,8 +173,8 @@ def outcome_report(
         )
     if isinstance(outcome.trace, Trace):
         steps = counted(outcome.trace.taken, "step")
-        held = f", {len(outcome.trace):,} of them" if outcome.trace.gaps else ""
-        parts.append(Sentence(f"{steps} recorded{held}; `em.stepper(outcome)` walks through them", lead="trace"))
+        held = f"taken, {len(outcome.trace):,} of them recorded" if outcome.trace.gaps else "recorded"
+        parts.append(Sentence(f"{steps} {held}; `em.stepper(outcome)` walks through them", lead="trace"))
     parts.append(_listing(outcome.program, outcome.row, folded=outcome.cause is not None))
     if outcome.life:
         parts.append(Sentence(", ".join(_life(event) for event in outcome.life), lead="region"))
