@@ -1,4 +1,5 @@
-"""What an isolated run costs, against a bare spawn and as + ld + run; and a recorded step, against raw ptrace in C.
+"""What an isolated run costs, against a bare spawn and as + ld + run; and a recorded step, against raw ptrace in C
+and against an emulator whose every instruction calls Python.
 
     python benchmarks/execution.py
 
@@ -24,15 +25,14 @@ from execmem_kernel.execution.engine import Call
 from execmem_kernel.execution.supervisor import Supervisor
 
 ROUNDS = 300
+STEPS, STEP_ROUNDS = 15_000, 10
 SOURCE = "lea rax, [rdi + rsi]\nret"
 STEPPER = r"""
 #define _GNU_SOURCE
-#include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 int main(void) {
     cpu_set_t one;
@@ -47,21 +47,13 @@ int main(void) {
     int status;
     struct user_regs_struct registers;
     waitpid(child, &status, 0);
-    double best = 1e9;
-    for (int round = 0; round < 10; round++) {
-        struct timespec a, b;
-        clock_gettime(CLOCK_MONOTONIC, &a);
-        for (int i = 0; i < 2000; i++) {
-            ptrace(PTRACE_SINGLESTEP, child, 0, 0);
-            waitpid(child, &status, 0);
-            ptrace(PTRACE_GETREGS, child, 0, &registers);
-        }
-        clock_gettime(CLOCK_MONOTONIC, &b);
-        double took = ((b.tv_sec - a.tv_sec) * 1e6 + (b.tv_nsec - a.tv_nsec) / 1e3) / 2000;
-        if (took < best) best = took;
+    for (int i = 0; i < STEPS; i++) {
+        ptrace(PTRACE_SINGLESTEP, child, 0, 0);
+        waitpid(child, &status, 0);
+        ptrace(PTRACE_GETREGS, child, 0, &registers);
     }
     ptrace(PTRACE_KILL, child, 0, 0);
-    printf("%f\n", best);
+    return 0;
 }
 """
 
@@ -96,7 +88,7 @@ def show(times: dict[str, list[float]], base: str) -> None:
     for name, values in times.items():
         low, middle = min(values), statistics.median(values)
         ratios = f"{low / min(times[base]):7.2f} {middle / statistics.median(times[base]):7.2f}"
-        print(f"  {name:<38}{low:10.0f} us {middle:10.0f} us   {ratios}")
+        print(f"  {name:<38}{low:10.1f} us {middle:10.1f} us   {ratios}")
 
 
 def main() -> None:
@@ -139,22 +131,67 @@ def main() -> None:
             show(race(versus, 20), "em.run(program)")
 
         print("a recorded step")
-        loop = em.assemble("mov ecx, 2500\nl: mov [rdi], ecx\ndec ecx\njnz l\nret")
-        plain = em.assemble("mov ecx, 2500\nl: dec ecx\njnz l\nret")
-        for name, one in (("registers", plain), ("registers and memory", loop)):
-            best = float("inf")
-            for _ in range(5):
-                started = time.perf_counter()
-                outcome = em.run(one, registers={"rdi": "b"}, buffers={"b": 8}, trace=True)
-                best = min(best, time.perf_counter() - started)
+        rounds = race(_steppers(folder), STEP_ROUNDS)
+        show({name: [one / STEPS for one in values] for name, values in rounds.items()}, next(iter(rounds)))
+
+
+def _steppers(folder: str) -> dict[str, Callable[[], object]]:
+    """What records the steps of a loop, each in its own way; the first is what the others are compared with."""
+    loops = {
+        "registers": f"mov ecx, {STEPS // 2}\nl: dec ecx\njnz l\nret",
+        "registers and memory": f"mov ecx, {STEPS // 3}\nl: mov [rdi], ecx\ndec ecx\njnz l\nret",
+        "registers and vectors": f"mov ecx, {STEPS // 3}\nl: paddd xmm0, xmm1\ndec ecx\njnz l\nret",
+    }
+
+    def recorder(source: str) -> Callable[[], object]:
+        program = em.assemble(source)
+
+        def record() -> None:
+            outcome = em.run(program, registers={"rdi": "b"}, buffers={"b": 8}, trace=True)
             assert outcome.trace is not None
-            print(f"  {name:<38}{best / len(outcome.trace) * 1e6:10.1f} us")
-        if shutil.which("cc"):
-            source = Path(folder, "stepper.c")
-            source.write_text(STEPPER)
-            subprocess.run(["cc", "-O2", "-o", f"{folder}/stepper", str(source)], check=True)
-            took = float(subprocess.run([f"{folder}/stepper"], check=True, capture_output=True, text=True).stdout)
-            print(f"  {'raw ptrace in C, registers':<38}{took:10.1f} us")
+            assert abs(len(outcome.trace) - STEPS) < 4
+
+        return record
+
+    candidates: dict[str, Callable[[], object]] = {}
+    if shutil.which("cc"):
+        source = Path(folder, "stepper.c")
+        source.write_text(STEPPER.replace("STEPS", str(STEPS)))
+        subprocess.run(["cc", "-O2", "-o", f"{folder}/stepper", str(source)], check=True)
+        candidates["raw ptrace in C, registers"] = lambda: subprocess.run([f"{folder}/stepper"], check=True)
+    for name, text in loops.items():
+        candidates[name] = recorder(text)
+    candidates["unicorn, a hook in Python, registers"] = _emulator(em.assemble(loops["registers"]).code)
+    for work in candidates.values():
+        work()  # what is set up once is not timed
+    return candidates
+
+
+def _emulator(code: bytes) -> Callable[[], object]:
+    """The same loop in an emulator that calls Python before every instruction, which reads all registers."""
+    import unicorn
+    from unicorn import x86_const
+
+    machine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+    machine.mem_map(0x1000_0000, 0x1000)
+    machine.mem_map(0x7000_0000, 0x1000)
+    machine.mem_write(0x1000_0000, code)
+    names = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".upper().split()
+    numbers = [getattr(x86_const, f"UC_X86_REG_{name}") for name in names]
+    states: list[tuple[int, ...]] = []
+
+    def hook(_machine: object, _address: int, _size: int, _data: object) -> None:
+        states.append(tuple(machine.reg_read_batch(numbers)))
+
+    machine.hook_add(unicorn.UC_HOOK_CODE, hook)
+
+    def emulate() -> None:
+        states.clear()
+        machine.reg_write(x86_const.UC_X86_REG_RSP, 0x7000_0800)
+        machine.emu_start(0x1000_0000, 0x1000_0000 + len(code) - 1)
+        assert len(states) == STEPS + 1
+
+    return emulate
 
 
 if __name__ == "__main__":

@@ -89,13 +89,19 @@ def _between(trace: Trace, made: Step, returned: Step, name: str) -> Iterator[tu
 def _overwritten(trace: Trace, call: Call) -> Iterator[Warned]:
     """Return addresses that were written over: the program's own, and those of what it calls."""
     waiting = [] if call.start == "process" else [(trace.state(0)["rsp"], "the program")]
-    for step in trace.where("memory written"):
-        while waiting and waiting[-1][0] < step.before["rsp"]:
+    calls = {address for address, place in trace.places.items() if place.mnemonic == "call"}
+    for position, address, size in trace.stores():
+        rip, rsp = trace.at(position)
+        while waiting and waiting[-1][0] < rsp:
             waiting.pop()  # it has been taken off the stack: by a `ret`, most likely
-        if step.text.startswith("call"):
-            waiting.append((step.after["rsp"], f"`{step.text.partition(' ')[2]}`"))
+        if rip in calls:
+            if address == rsp - 8:
+                waiting.append((address, f"`{trace[position].text.partition(' ')[2]}`"))
             continue
-        for access in step.writes:
+        if not any(address < slot + 8 and address + size > slot for slot, _ in waiting):
+            continue
+        step = trace[position]
+        for access in (one for one in step.writes if (one.address, len(one.data)) == (address, size)):
             end = access.address + len(access.data)
             for slot, whose in waiting:
                 first = slot - access.address

@@ -181,7 +181,7 @@ class Stretch:
 
     def touched(self, index: int) -> Iterator[Access]:
         """The memory that a step touched."""
-        for kind, _, address, size, at in self._entries(index):
+        for kind, _, address, size, at in self.entries(index):
             before = self._bytes(at, size)
             if kind in (READ, BOTH):
                 yield Access(address, before)
@@ -190,12 +190,12 @@ class Stretch:
 
     def forgotten(self, index: int) -> Iterator[tuple[int, int]]:
         """Memory that may have been written unseen: address and size."""
-        return ((address, size) for kind, _, address, size, _ in self._entries(index) if kind == FORGOTTEN)
+        return ((address, size) for kind, _, address, size, _ in self.entries(index) if kind == FORGOTTEN)
 
     def vectors(self, index: int) -> Mapping[str, bytes]:
         """The vector registers that a step changed."""
         found = {}
-        for kind, number, _, size, at in self._entries(index):
+        for kind, number, _, size, at in self.entries(index):
             if kind == VECTOR:
                 width = {16: "x", 32: "y", 64: "z"}.get(size, "")
                 name = f"k{number - MASKS}" if number >= MASKS else f"{width}mm{number}"
@@ -208,7 +208,7 @@ class Stretch:
     def _bytes(self, at: int, size: int) -> bytes:
         return self.log[at : at + (size + 7) // 8].tobytes()[:size]
 
-    def _entries(self, index: int) -> Iterator[tuple[int, int, int, int, int]]:
+    def entries(self, index: int) -> Iterator[tuple[int, int, int, int, int]]:
         """Kind, number, address and size of each entry of a step, and where its bytes begin."""
         at, end, log = self._begins(index), self.ends[index], self.log
         while at < end:
@@ -431,6 +431,11 @@ class Trace:
         stretch, at = self._find(index)
         return stretch.state(at)
 
+    def at(self, position: int) -> tuple[int, int]:
+        """rip and rsp before the step at a position."""
+        stretch, index = self._find(position)
+        return stretch.states[index * WIDTH + _RIP], stretch.states[index * WIDTH + _RSP]
+
     def addresses(self) -> array[int]:
         """Where each step's instruction lies, in order."""
         found = array("Q")
@@ -454,7 +459,7 @@ class Trace:
             case ["line", number] if number.isdigit():
                 return self._at({address for address, place in self.places.items() if place.line == int(number)})
             case ["memory", "written"]:
-                return tuple(step for step in self if step.writes)
+                return tuple(self[position] for position in dict.fromkeys(one[0] for one in self.stores()))
             case ["memory", "read"]:
                 return tuple(step for step in self if step.reads)
             case [flag, "set" | "clear" | "changes" as verb] if flag.upper() in FLAGS:
@@ -473,6 +478,17 @@ class Trace:
     def _at(self, addresses: set[int]) -> tuple[Step, ...]:
         """The steps of some instructions; made for these alone."""
         return tuple(self[index] for index, address in enumerate(self.addresses()) if address in addresses)
+
+    def stores(self) -> Iterator[tuple[int, int, int]]:
+        """Every write to memory, without the step around it: the position of that, the address, the size."""
+        for stretch, begins in zip(self.stretches, self._starts, strict=False):
+            at = 0
+            for index, end in enumerate(stretch.ends):
+                if at < end:
+                    for kind, _, address, size, _ in stretch.entries(index):
+                        if kind in (WRITTEN, BOTH):
+                            yield begins + index, address, size
+                    at = end
 
     def last_write(self, what: str | int, before: int | Step | None = None) -> Step | None:
         """The last step that wrote a register, or the byte at an address; also when it wrote what was there.
