@@ -25,7 +25,7 @@ from execmem_kernel.execution.engine import Call
 from execmem_kernel.execution.supervisor import Supervisor
 
 ROUNDS = 300
-STEPS, STEP_ROUNDS = 15_000, 10
+STEPS, STEP_ROUNDS = 6_000, 30
 SOURCE = "lea rax, [rdi + rsi]\nret"
 STEPPER = r"""
 #define _GNU_SOURCE

@@ -104,7 +104,11 @@ def _parser() -> _Parser:
         type=_words,
         help="what main or _start finds in argv after the program's name",
     )
-    add("--trace", action="store_true", help="record every step in outcome.trace")
+    add(
+        "--trace",
+        action="store_true",
+        help="record the steps in outcome.trace (of a long run: the first, samples, the last)",
+    )
     add("--poison", action="store_true", help="registers that are not given start with random numbers, not 0")
     add("--seed", metavar="N", type=_whole_number, help="make what is random to the program the same in every run")
     add("--function", metavar="PROTOTYPE", help="run nothing: make a Python function of this C prototype")
