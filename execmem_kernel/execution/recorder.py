@@ -9,7 +9,9 @@ Both ways write the same columns, so a trace does not tell which of them took a 
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import threading
 from array import array
 from collections import Counter, deque
@@ -435,6 +437,10 @@ class Recorder:
         for access in step.accesses:
             size = access.size
             address = effective_address(access, registers)
+            if access.index is not None and access.index[1:3] == "mm":
+                items = gathered(step.place.text, access, registers, vectors.read(self._guest.child.extended_state()))
+                touched += [(access, item, self._guest.read(item, size)) for item in items]
+                continue
             if step.repeats:
                 size = _element(step.place.text)
                 address, size = _extent(address, size, registers["rcx"], registers["rflags"])
@@ -600,6 +606,39 @@ def _state(values: tuple[int, ...]) -> array[int]:
     state = array("Q", [values[position] for position in _POSITIONS])
     state[-1] &= ~RESUME_FLAG
     return state
+
+
+def gathered(
+    text: str, access: MemoryAccess, registers: Mapping[str, int], wide: Mapping[str, bytes]
+) -> tuple[int, ...]:
+    """Where a gather or scatter touches memory: an address for each item of its index that its mask lets through.
+
+    Args:
+        text: The instruction.
+        access: Its memory operand, whose index is a vector register.
+        registers: The general registers.
+        wide: The vector registers and masks, by name.
+    """
+
+    def whole(name: str) -> bytes:
+        return next((wide[one + name[1:]] for one in "zyx" if one + name[1:] in wide), b"")
+
+    assert access.index is not None
+    width = 8 if re.search("(gather|scatter)q", text) else 4
+    index = whole(access.index)[: {"x": 16, "y": 32, "z": 64}[access.index[0]]]
+    names = re.findall(r"[xyz]mm\d+", text)
+    other = next(name for name in names if name != access.index)
+    count = min(len(index) // width, {"x": 16, "y": 32, "z": 64}[other[0]] // access.size)
+    if mask := re.search(r"\{(k\d)\}", text):
+        bits = int.from_bytes(wide[mask[1]], "little")
+        chosen = [bits >> item & 1 for item in range(count)]
+    else:  # the sign of each item of the last operand
+        signs = whole(names[-1])
+        chosen = [signs[access.size * (item + 1) - 1] >> 7 for item in range(count)]
+    base = dataclasses.replace(access, index=None)
+    start = effective_address(base, registers)
+    items = [int.from_bytes(index[width * item : width * (item + 1)], "little", signed=True) for item in range(count)]
+    return tuple((start + item * access.scale) & MASK for item, let in zip(items, chosen, strict=True) if let)
 
 
 def _beyond(register: str, size: int, registers: Mapping[str, int]) -> int:

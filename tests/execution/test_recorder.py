@@ -7,9 +7,11 @@ import signal
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import cpu_features
+from execmem_kernel.assembly.disassembler import MemoryAccess, cpu_features
 from execmem_kernel.execution import recorder
 from execmem_kernel.execution.engine import Outcome
 from tests.execution import test_differential as differential
@@ -72,8 +74,8 @@ def machine() -> None:
 
 
 def one(source: str, **options: object) -> Outcome:
-    given = {"registers": {"rdi": "b"}, "buffers": {"b": em.Buffer(4096, address=0x2100_0000)}}
-    return em.run(source, trace=True, **given, **options)  # type: ignore[arg-type]
+    buffers = {"b": em.Buffer(4096, address=0x2100_0000)}
+    return em.run(source, trace=True, registers={"rdi": "b"}, buffers=buffers, **{"seed": 1, **options})  # type: ignore[arg-type]
 
 
 def by_python(monkeypatch: pytest.MonkeyPatch, source: str) -> Outcome:
@@ -115,6 +117,49 @@ def test_the_trap_flag_of_a_mov_to_ss_hides_no_step() -> None:
     outcome = one(PROGRAMS["the stack segment"])
     assert outcome.trace is not None
     assert [step.line for step in outcome.trace] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("index", "mask", "name"),
+    [([3, 0, 7, 1], [1, 1, 0, 1], "gatherdd"), ([2, 5], [1, 1], "gatherqq"), ([6, 2], [0, 1], "gatherqd")],
+)
+def test_a_gather_touches_what_its_index_and_its_mask_say(index: list[int], mask: list[int], name: str) -> None:
+    width, size = (8 if "rq" in name else 4), (8 if name.endswith("q") else 4)
+    chosen = b"".join((b"\xff" if let else b"\0") * size for let in mask)
+    places = b"".join(item.to_bytes(width, "little") for item in index)
+    access = MemoryAccess("read", "rdi", "xmm1", 8, 16, size)
+    wide = {"ymm1": places.ljust(32, b"\0"), "ymm2": chosen.ljust(32, b"\0")}
+    text = f"vp{name} xmm0, qword ptr [rdi + xmm1*8 + 0x10], xmm2"
+    found = recorder.gathered(text, access, {"rdi": 0x1000}, wide)
+    assert found == tuple(0x1010 + 8 * item for item, let in zip(index, mask, strict=True) if let)
+    k = sum(let << item for item, let in enumerate(mask)).to_bytes(8, "little")
+    text = f"vp{name} xmm0 {{k1}}, qword ptr [rdi + xmm1*8 + 0x10]"
+    assert recorder.gathered(text, access, {"rdi": 0x1000}, {**wide, "k1": k}) == found
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_memory_at_a_step_is_what_a_run_that_ends_there_leaves(data: st.DataObject) -> None:
+    number = data.draw(st.integers(0, 300))
+    traced = one(MIXED).trace
+    assert traced is not None
+    there = one(MIXED, limits=em.Limits(steps=max(number, 1)))
+    number = min(max(number, 1), traced.taken)
+    start = data.draw(st.integers(0, 4000))
+    size = data.draw(st.integers(1, 96))
+    known = traced.memory(0x2100_0000 + start, size, before=number)
+    assert bytes(byte or 0 for byte in known) == there.buffers["b"][start : start + size]
+    assert None not in known
+    low, high = sorted((data.draw(st.integers(0, len(traced))), number))
+    part = traced[low:high]
+    assert list(part) == list(traced)[low:high]
+
+
+MIXED = (
+    "mov ecx, 20\nl: mov [rdi + rcx*8], rcx\nadd [rdi + rcx], cl\npush rcx\nmov eax, 318\nxor edx, edx\nmov esi, 5\n"
+    "push rdi\nadd rdi, 300\npush rcx\nsyscall\npop rcx\npop rdi\npop rcx\nmovdqu xmm1, [rdi]\n"
+    "movdqu [rdi + rcx*2 + 700], xmm1\ndec ecx\njnz l\nmov ecx, 300\nrep stosb\nret"
+)
 
 
 def test_what_a_system_call_wrote_is_in_its_step() -> None:
