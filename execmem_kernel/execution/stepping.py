@@ -40,7 +40,7 @@ _CODE_SELECTOR = 0x33
 _AGAIN_S = 0.05
 """How often a clock rings once it has run out: a program that reports for itself may miss it once."""
 _RIP, _RSP, _RCX, _FLAGS, _CS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags", "cs"))
-_STEPS_A_SECOND = 40_000
+_STEPS_A_SECOND = 20_000
 """For so many steps a second of the wall limit is taken, so that what is recorded never depends on the machine."""
 _WATCHED = 256 * 1024
 """Bytes of data, buffers and stack that are compared before and after a call into the C library."""

@@ -197,7 +197,7 @@ def test_a_long_run_goes_on_at_full_speed_after_a_fixed_number_of_steps() -> Non
     assert isinstance(outcome, em.Returned)
     assert outcome.registers["rax"] == 42
     assert outcome.trace is not None
-    assert outcome.trace.taken == 500 + 20_000
+    assert outcome.trace.taken == 500 + 10_000
     assert not outcome.trace.ended
 
 
@@ -206,7 +206,7 @@ def test_a_recorded_endless_loop_still_ends() -> None:
     outcome = em.run("l: inc rax\njmp l", trace=True, limits=limits)
     assert isinstance(outcome, em.TimedOut)
     assert outcome.trace is not None
-    assert outcome.trace.taken == 100 + 4_000
+    assert outcome.trace.taken == 100 + 2_000
 
 
 def test_a_limit_on_steps_is_exact() -> None:

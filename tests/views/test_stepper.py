@@ -106,7 +106,7 @@ def test_a_long_trace_is_shown_in_parts_that_fit_together() -> None:
 
 
 def test_the_gaps_of_a_long_run_are_shown_as_such() -> None:
-    limits = Limits(trace_steps=100, wall_s=0.1)
+    limits = Limits(trace_steps=100, wall_s=0.2)
     outcome = run("mov ecx, 2000000\nagain: push rcx\npop rax\ndec ecx\njnz again\nret", trace=True, limits=limits)
     told = story(outcome)
     assert told.note.startswith("4,100 steps taken one at a time; the program went on after them, at full speed; ")
