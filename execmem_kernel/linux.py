@@ -350,6 +350,17 @@ class _Iovec(ctypes.Structure):
 _Area: Any = ctypes.c_char * XSTATE_LIMIT
 
 
+_LAUNCH = struct.Struct("<4Q2i3Q11Qi4x")
+"""The table of execution/launcher.s up to the pairs of descriptors; struct clone_args is in it (linux/sched.h)."""
+_CLONE_FLAGS = 0x100 | 0x4000 | 0x1_0000_0000  # CLONE_VM, CLONE_VFORK, CLONE_CLEAR_SIGHAND
+_SIGCHLD = 17
+
+
+@functools.cache
+def _mask(numbers: frozenset[int]) -> int:
+    return sum(1 << number - 1 for number in numbers)
+
+
 def _signal_set(numbers: Iterable[int]) -> Any:
     """A sigset_t, which is one bit per signal, from bit 0 for signal 1."""
     return ctypes.create_string_buffer(sum(1 << number - 1 for number in numbers).to_bytes(8, "little"), _OPAQUE)
@@ -432,6 +443,28 @@ class Child:
         if number:
             self._pid.value = 0
             raise OSError(number, f"posix_spawn: {os.strerror(number)}")
+
+    def launch(
+        self, start: Callable[[int], int], file: int, descriptors: Mapping[int, int], blocked: frozenset[int]
+    ) -> None:
+        """The same as `spawn` for an open file, by machine code of ours (execution/launcher.s).
+
+        Raises:
+            OSError: It could not be started; the error number of what the kernel refused.
+        """
+        pairs = [number for pair in descriptors.items() for number in pair]
+        table = ctypes.create_string_buffer(
+            _LAUNCH.pack(
+                0, 2**64 - 1, _mask(blocked), ctypes.addressof(self._pid), 0, file,
+                ctypes.addressof(_spawn_arguments(os.getpid())), ctypes.addressof(_NO_ENVIRONMENT), 0,
+                _CLONE_FLAGS, 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, 0, len(descriptors),
+            )
+            + struct.pack(f"<{len(pairs)}i", *pairs)
+        )  # fmt: skip
+        # SAFETY: the table and all it leads to live until the call is over; the machine code writes nowhere else.
+        number = start(ctypes.addressof(table))
+        if number:
+            raise OSError(number, f"clone3 or execveat: {os.strerror(number)}")
 
     def wait(self) -> int:
         """Wait until it stops or ends, and return its status; a Python signal handler may interrupt the wait.

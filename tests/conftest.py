@@ -1,4 +1,4 @@
-"""What all tests share: the `--bless` option."""
+"""What all tests share: the `--bless` option, and what running programs sets up once in a process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files from what happens now")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_start_as_they_do_later() -> None:
+    """The machine code that starts processes is there before any test counts mappings."""
+    from execmem_kernel.execution import launcher
+
+    launcher.launcher(at_once=True)
 
 
 @pytest.fixture

@@ -205,13 +205,20 @@ _kept: tuple[bytes, linux.Descriptors, int] = (b"", linux.Descriptors(), -1)
 @contextlib.contextmanager
 def in_memory(contents: bytes, process: str = "self") -> Iterator[str]:
     """A path in memory under which the bytes can be executed, good until the block ends."""
+    with opened(contents) as descriptor:
+        yield f"/proc/{process}/fd/{descriptor}"
+
+
+@contextlib.contextmanager
+def opened(contents: bytes) -> Iterator[int]:
+    """A descriptor of a memory file that holds the bytes and can be executed, good until the block ends."""
     global _kept
     kept = _kept
     if kept[0] != contents:
         # The old file is closed by whoever lets go of it last: another thread may be starting it now.
         kept = _kept = (b"", linux.Descriptors(), -1)
         kept = _kept = _memory_file(contents)
-    yield f"/proc/{process}/fd/{kept[2]}"
+    yield kept[2]
 
 
 def in_our_memory(contents: bytes) -> contextlib.AbstractContextManager[str]:

@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from execmem_kernel import linux
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import EngineUnavailableError, ExecutionError, WorkerLostError
-from execmem_kernel.execution import abi, faults, image, layout, libc, stepping, stop_button, syscalls, vectors
+from execmem_kernel.execution import (
+    abi,
+    faults,
+    image,
+    launcher,
+    layout,
+    libc,
+    stepping,
+    stop_button,
+    syscalls,
+    vectors,
+)
 from execmem_kernel.execution.engine import (
     GENERAL,
     PARTS,
@@ -152,6 +163,15 @@ class Guest:
 
     def _spawn(self, contents: bytes, descriptors: dict[int, int]) -> None:
         """Execute the runner from memory, or from a file where the host does not allow that."""
+        start = launcher.launcher()
+        if start is not None:
+            try:
+                with image.opened(contents) as file:
+                    self.child.launch(start, file, descriptors, _BLOCKED)
+                return
+            except OSError as error:
+                if error.errno != errno.EAGAIN:
+                    launcher.refuse()
         refusals = []
         for place in (image.in_our_memory, image.in_memory, image.in_file):
             try:

@@ -28,10 +28,11 @@ def left_behind() -> dict[str, object]:
 def nothing_left() -> Iterator[None]:
     """Fails a test that leaves a descriptor, an executable mapping or a process behind."""
     import execmem_kernel as em
-    from execmem_kernel.execution import recorder
+    from execmem_kernel.execution import launcher, recorder
 
     em.run("ret")  # what is set up once (the encoder's process, the manager) is set up before the count
     recorder.machine()
+    launcher.launcher(at_once=True)
     before = left_behind()
     yield
     gc.collect()  # an interrupted run may hang on its own traceback until then

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel import linux
+from execmem_kernel.execution import image, launcher
 from tests.execution.conftest import left_behind
 
 SHORT = em.Limits(wall_s=0.15)
@@ -225,7 +227,12 @@ def test_a_host_that_executes_no_memory_files_gets_a_file(monkeypatch: pytest.Mo
             raise PermissionError(errno.EACCES, "posix_spawn: Permission denied")
         spawn(child, path, *rest)
 
+    def refuse_to_launch(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, "execveat: Permission denied")
+
     monkeypatch.setattr(linux.Child, "spawn", refuse)
+    monkeypatch.setattr(linux.Child, "launch", refuse_to_launch)
+    monkeypatch.setattr(launcher, "_refused", launcher._refused)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert em.run(program).registers["rax"] == 42
     assert list((tmp_path / "execmem_kernel").iterdir()) == []
@@ -237,3 +244,92 @@ def test_a_signal_from_outside_does_not_reach_the_program() -> None:
             os.kill(pid, number)
         time.sleep(0.05)
         assert "State:\tR" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_the_launcher_starts_what_posix_spawn_would(nothing_left: None) -> None:
+    """The same executable by both ways: the same session, descriptors, signals and exit, and nothing else changed."""
+    start = launcher.launcher(at_once=True)
+    assert start is not None
+    read, write = os.pipe2(os.O_CLOEXEC)
+    with image.opened(_executable(REPORTER)) as file:
+        told = []
+        for by in ("launch", "spawn"):
+            child = linux.Child()
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+            if by == "launch":
+                child.launch(start, file, {write: 5, read: read}, frozenset({10, 34}))
+            else:
+                child.spawn(f"/proc/self/fd/{file}", {write: 5, read: read}, frozenset({10, 34}))
+            assert signal.pthread_sigmask(signal.SIG_SETMASK, held) == {*held, signal.SIGUSR1}
+            assert os.WEXITSTATUS(child.wait()) == 7
+            told.append(os.read(read, 64))
+    os.close(read)
+    os.close(write)
+    assert told[0] == told[1]
+    session_is_own, blocked = struct.unpack("<QQ", told[0])
+    assert session_is_own == 1
+    assert blocked == 1 << 9 | 1 << 33
+
+
+REPORTER = """
+mov eax, 124            # getsid
+xor edi, edi
+syscall
+mov rbx, rax
+mov eax, 39             # getpid
+syscall
+xor ecx, ecx
+cmp rax, rbx
+sete cl
+push rcx                # room for the mask
+push rcx
+mov eax, 14             # rt_sigprocmask: what is blocked
+xor edi, edi
+xor esi, esi
+lea rdx, [rsp + 8]
+mov r10d, 8
+syscall
+mov eax, 1              # write
+mov edi, 5
+mov rsi, rsp
+mov edx, 16
+syscall
+mov eax, 231            # exit_group
+mov edi, 7
+syscall
+"""
+
+
+def _executable(source: str) -> bytes:
+    """A static ELF of one segment."""
+    code = em.assemble(source, address=0x400000).code
+    header = struct.Struct("<16sHHIQQQIHHHHHH" + "IIQQQQQQ")
+    size = header.size + len(code)
+    identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    return (
+        header.pack(
+            *(identity, 2, 62, 1, 0x400000 + header.size, 64, 0, 0, 64, 56, 1, 0, 0, 0),
+            *(1, 5, 0, 0x400000, 0x400000, size, size, 0x1000),
+        )
+        + code
+    )
+
+
+def test_what_the_launcher_cannot_start_leaves_no_process_and_one_error(nothing_left: None) -> None:
+    start = launcher.launcher(at_once=True)
+    assert start is not None
+    with image.opened(b"no executable at all") as file:
+        child = linux.Child()
+        with pytest.raises(OSError, match="Exec format error"):
+            child.launch(start, file, {}, frozenset())
+        assert child.pid == 0
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            child.launch(start, file, {999: 3}, frozenset())
+        child.end()
+
+
+def test_a_host_without_the_launchers_system_calls_runs_programs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "_refused", launcher._refused)
+    monkeypatch.setattr(launcher, "launcher", lambda: lambda table: errno.ENOSYS)
+    assert em.run("mov eax, 42\nret").registers["rax"] == 42
+    assert launcher._refused == os.getpid()
