@@ -55,9 +55,12 @@ def check_flow(sections: Sections, names: Names, findings: Findings) -> None:
     said = False
     last: Chunk | None = None
     for index, chunk in enumerate(chunks):
+        goes_on = not stopped
         if index in starts:
             stopped = said = False
         if chunk.kind == "data":
+            if index in starts and chunk.data and _is_no_code(chunk.statement):
+                _check_run_into(chunk, index, last if goes_on else None, names, findings)
             # Bytes by hand may be an instruction: what follows them is anybody's guess.
             last, stopped, said = (None if chunk.data else last), False, False
             continue
@@ -85,6 +88,33 @@ def check_flow(sections: Sections, names: Names, findings: Findings) -> None:
             last.statement.end,
             "end it with ret",
         )
+
+
+def _is_no_code(statement: Statement) -> bool:
+    """Whether data are hardly instructions written by hand, which are bytes."""
+    directive = statement.directive
+    if directive is None or directive.kind not in ("data", "text", "float"):
+        return False
+    return directive.kind != "data" or directive.size > 1 or any(token.kind == "string" for token in statement.tokens)
+
+
+def _check_run_into(chunk: Chunk, index: int, last: Chunk | None, names: Names, findings: Findings) -> None:
+    """Data in the way of the program, which would run as instructions; `last` goes on to them."""
+    statement = chunk.statement
+    if last is not None and not _may_end(last.statement):
+        message = "The program runs into these data: the instruction before them goes on."
+    elif index == 0 and not {"_start", "main"} & names.labels.keys():
+        message = "The program begins with these data: they would run as instructions."
+    else:
+        return
+    findings.warn(
+        chunk.line,
+        "ASM092",
+        message,
+        statement.start,
+        statement.end,
+        "put them behind the last ret, or into .data",
+    )
 
 
 def check_unused(sections: Sections, names: Names, findings: Findings) -> None:

@@ -318,3 +318,22 @@ def test_no_source_at_all_is_a_program_without_code() -> None:
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(ending: str) -> None:
     assert assemble(ending.join(["mov eax, 1", "ret"])).code.hex() == "b801000000c3"
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("mov eax, [x]\nx: .long 5\nret", 2),
+        ("x: .quad 5\nmov rax, [x]\nret", 1),
+        ('nop\ntext: .asciz "no code"\nret', 2),
+        ("section .text\nnop\ntext db 'no code'\nret", 3),
+        ("mov eax, [x]\nret\nx: .long 5", 0),
+        ("x: .long 5\nmain: mov eax, [x]\nret", 0),
+        ("call f\ntext: .asciz 'x'\nf: ret", 0),  # a call may be there for the address of what follows it
+        ("nop\nby_hand: .byte 0x90\nret", 0),
+        ("mov eax, 60\nsyscall\nx: .long 5", 0),
+    ],
+)
+def test_data_in_the_way_of_the_program_are_pointed_out(source: str, line: int) -> None:
+    found = [warning.line for warning in assemble(source).warnings if warning.code == "ASM092"]
+    assert found == ([line] if line else [])
