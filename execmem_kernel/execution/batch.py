@@ -31,7 +31,7 @@ from execmem_kernel.execution.engine import Buffer, Call, Limits
 from execmem_kernel.execution.layout import BUFFERS, PAGE, STACK_AT_ENTRY, page_ceil
 from execmem_kernel.execution.prototype import INTEGER_REGISTERS, VECTOR_REGISTERS, Passed, Pointer, Prototype, Scalar
 from execmem_kernel.execution.running import placed
-from execmem_kernel.execution.supervisor import PtraceRefusedError, left_behind
+from execmem_kernel.execution.supervisor import left_behind
 from execmem_kernel.memory.manager import CodeMemoryManager
 
 STATE, STACK, RESULTS = 0x5000_0000, 0x5001_0000, 0x5100_0000
@@ -147,7 +147,7 @@ class Batch:
     def run(self, owner: CodeMemoryManager, first: int, name: str) -> bytes | None:
         """Run the cases from `first` on, until all are done or one does not return; the results one after the other.
 
-        None where it cannot be run in a loop: the program made system calls, or this host refuses ptrace.
+        None where it cannot be run in a loop: the program made system calls.
         """
         records = self.records[first:]
         call = Call(
@@ -164,11 +164,8 @@ class Batch:
             ),
             limits=self.limits,
         )
-        try:
-            with placed(owner, call, name) as (_, ready):
-                return left_behind(ready, "batch results")
-        except PtraceRefusedError:
-            return None
+        with placed(owner, call, name) as (_, ready):
+            return left_behind(ready, "batch results")
 
     def read(self, results: bytes, first: int) -> Iterator[Left]:
         """What the cases from `first` on left, up to the first that did not return."""

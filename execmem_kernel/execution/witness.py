@@ -50,10 +50,20 @@ class GuestWitness:
             EngineUnavailableError: The host refuses more than ptrace.
             WorkerLostError: The runner itself broke.
         """
-        call = dataclasses.replace(call, backing=None)  # its code is among the memory that both processes share
+        call = _shared(call)
         world = World()
         with libc.library_for(call.program) as library, supervisor.OneProcessor(), world:
             return _Testimony(call, layout.plan(call, library), world, library).outcome()
+
+    def left_behind(self, call: Call, buffer: str) -> bytes | None:
+        """What a call leaves in one of its buffers, however it ends; None if it made system calls."""
+        call = _shared(call)
+        return _Testimony(call, layout.plan(call, None), World(), None).left_in(buffer)
+
+
+def _shared(call: Call) -> Call:
+    """The call with its code among the memory that both processes share."""
+    return dataclasses.replace(call, backing=None)
 
 
 @dataclass(frozen=True, slots=True)
