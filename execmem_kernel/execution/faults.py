@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -922,6 +922,18 @@ def _ran_into_data(scene: Scene) -> Cause | None:
     )
 
 
+def _kernels_own_call(scene: Scene) -> Explanation | None:
+    """The call that the kernel makes for its own probes: it comes past every filter, and ends whoever else makes it."""
+    step = scene.last_step
+    if step is None or step.after["rip"] != scene.rip - 2 or scene.stop.read(scene.rip - 2, 2) != b"\x0f\x05":
+        return None
+    if step.after["rax"] & 0xFFFFFFFF != syscalls.NUMBERS["uretprobe"]:
+        return None
+    reason = "the kernel ends a program that makes its own call for probes"
+    cause = refused("uretprobe()", reason, "check the number in rax", step.after)
+    return Explanation(cause, scene.program.row_at(scene.rip - 2))
+
+
 def _undefined(scene: Scene) -> Cause | None:
     if scene.instruction is None:
         return None
@@ -1159,6 +1171,7 @@ TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (_MEMORY, _mxcsr),
     (_MEMORY, _too_long),
     (_MEMORY, _general_protection),
+    (("SIGILL",), _kernels_own_call),
     (("SIGILL",), _privileged),
     (("SIGILL",), _undefined),
 )
@@ -1243,7 +1256,7 @@ def unreported(signal: str) -> Cause:
     )
 
 
-def refused(text: str, reason: str, look_at: str, registers: dict[str, int]) -> Cause:
+def refused(text: str, reason: str, look_at: str, registers: Mapping[str, int]) -> Cause:
     """The cause of a system call that a program may not make."""
     return Cause(
         "forbidden-system-call",

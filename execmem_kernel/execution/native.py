@@ -34,7 +34,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from importlib import resources
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, NoReturn
 
 from execmem_kernel import linux
@@ -453,11 +453,14 @@ class _Values(ctypes.Structure):
     )
 
 
-class NativeCode:
-    """What stands behind a native function (`f.__self__`): its prototype, its memory, and the slow way to call it."""
+class NativeCode(ModuleType):
+    """What stands behind a native function (`f.__self__`): its prototype, its memory, and the slow way to call it.
+
+    It is a kind of module because Python then prints its function as `<built-in function add>`: of any other object it
+    would print the address, which differs in every run.
+    """
 
     __slots__ = (
-        "__weakref__",
         "_definition",
         "_gate",
         "_raw",
@@ -473,6 +476,7 @@ class NativeCode:
     engine = "native: a builtin made of machine code, guarded against faults"
 
     def __init__(self, prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> None:
+        super().__init__(prototype.name)
         self.prototype = prototype
         self.memory = memory
         self.guard = guard()

@@ -47,13 +47,13 @@ inotify_init1 preadv pwritev rt_tgsigqueueinfo perf_event_open recvmmsg fanotify
 prlimit64 name_to_handle_at open_by_handle_at clock_adjtime syncfs sendmmsg setns getcpu process_vm_readv
 process_vm_writev kcmp finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create
 kexec_file_load bpf execveat userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect
-pkey_alloc pkey_free statx io_pgetevents rseq @424 pidfd_send_signal io_uring_setup io_uring_enter
+pkey_alloc pkey_free statx io_pgetevents rseq uretprobe uprobe @424 pidfd_send_signal io_uring_setup io_uring_enter
 io_uring_register open_tree move_mount fsopen fsconfig fsmount fspick pidfd_open clone3 close_range openat2
 pidfd_getfd faccessat2 process_madvise epoll_pwait2 mount_setattr quotactl_fd landlock_create_ruleset
 landlock_add_rule landlock_restrict_self memfd_secret process_mrelease futex_waitv set_mempolicy_home_node
 cachestat fchmodat2 map_shadow_stack futex_wake futex_wait futex_requeue statmount listmount
 lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat
-open_tree_attr
+open_tree_attr file_getattr file_setattr listns rseq_slice_yield
 """
 
 
@@ -105,6 +105,7 @@ exit_group:d epoll_create1:x clock_gettime:dp clock_nanosleep:dxpp tgkill:ddd tk
 unlinkat:dqx execveat:dqppx eventfd2:ux pipe2:px dup3:ddx prlimit64:ddpp process_vm_readv:dpupux
 process_vm_writev:dpupux seccomp:xxp getrandom:pux memfd_create:qx bpf:dpu userfaultfd:x membarrier:dxd
 io_uring_setup:up pidfd_send_signal:ddpx clone3:pu close_range:uux pidfd_open:dx openat2:dqpu vhangup: sync:
+uretprobe: uprobe:
 """
 """Arguments of a call: d signed, u unsigned, x hexadecimal, o octal, p pointer, q a string's address, s bytes of the
 length in the next argument. Sources: Linux man pages, section 2."""
@@ -120,7 +121,7 @@ _REASONS = {
     ),
     "a program in a cell is one process and can start no other": "fork vfork clone clone3 execve execveat wait4 waitid",
     "a program in a cell cannot reach other processes": (
-        "ptrace process_vm_readv process_vm_writev pidfd_open getppid setsid pidfd_getfd kcmp getpgrp"
+        "ptrace uretprobe uprobe process_vm_readv process_vm_writev pidfd_open getppid setsid pidfd_getfd kcmp getpgrp"
     ),
     "a program in a cell sends no signals, neither to others nor to itself": (
         "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal"

@@ -402,3 +402,14 @@ def test_the_kernel_takes_32_bits_for_a_system_calls_number() -> None:
     outcome = em.run("mov rax, 0x100000027\nsyscall\nret")
     assert outcome.registers["rax"] == 1000
     assert [call.name for call in outcome.system_calls] == ["getpid"]
+
+
+def test_the_calls_that_the_kernel_keeps_from_every_filter_do_nothing(nothing_left: None) -> None:
+    """uretprobe and uprobe, since Linux 6.11 and 6.18: older kernels, or their filters, do not know them."""
+    ended = em.run("mov eax, 335\nsyscall\nret")
+    assert isinstance(ended, em.Faulted)
+    assert ended.line == 2
+    assert "uretprobe() is refused" in ended.headline
+    went_on = em.run("mov eax, 336\nsyscall\nret")
+    refused = isinstance(went_on, em.Faulted) and "uprobe() is refused" in went_on.headline
+    assert refused or went_on.registers["rax"] == 2**64 - 6  # ENXIO

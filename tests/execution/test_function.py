@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import execmem_kernel as em
+from execmem_kernel import linux
 from execmem_kernel.execution import batch
 from execmem_kernel.execution.function import function
-from execmem_kernel.execution.supervisor import PtraceRefusedError
+from execmem_kernel.execution.supervisor import Guest, PtraceRefusedError
 
 ADD = "lea rax, [rdi + rsi]\nret"
 SUM = """
@@ -264,12 +265,22 @@ def test_results_that_a_program_fakes_are_not_believed() -> None:
     assert function(forger, "long f(long a)").map(list(range(100, 150))) == list(range(100, 150))
 
 
-def test_where_ptrace_is_refused_every_case_is_run_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> bytes:
+def test_where_ptrace_is_refused_cases_share_a_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
         raise PtraceRefusedError("this host refuses ptrace")
 
-    monkeypatch.setattr(batch, "left_behind", refused)
-    assert function(ADD, "long add(long a, long b)").map([(n, n) for n in range(6)]) == [2 * n for n in range(6)]
+    monkeypatch.setattr(Guest, "_launch", refuse)
+    started = []
+    spawn = linux.Child.spawn
+
+    def count(child: linux.Child, *rest: Any) -> None:
+        started.append(child)
+        spawn(child, *rest)
+
+    monkeypatch.setattr(linux.Child, "spawn", count)
+    cases = [(n, n) for n in range(200)]
+    assert function(ADD, "long add(long a, long b)").map(cases) == [2 * n for n in range(200)]
+    assert 0 < len(started) < 10
 
 
 def test_what_differs_from_run_to_run_is_run_apart() -> None:

@@ -266,6 +266,7 @@ def test_a_function_has_a_name_a_docstring_and_a_signature() -> None:
     assert add.__doc__ == "int64_t add(int64_t a, int64_t b)"
     assert str(inspect.signature(add)) == "(a, b, /)"
     assert inspect.isbuiltin(add)
+    assert repr(add) == "<built-in function add>"
     assert "native" in add.__self__.engine  # type: ignore[attr-defined]
 
 

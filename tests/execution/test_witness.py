@@ -76,7 +76,7 @@ def test_a_fault_has_the_same_sentence(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_ends_as_under_supervision(name: str, nothing_left: None) -> None:
-    limits = em.Limits(wall_s=0.15, system_calls=500)
+    limits = em.Limits(wall_s=1, system_calls=500)
     told = run(ATTACKS[name], registers={"rdi": 0}, limits=limits)
     assert told.witness == "guest"
     seen = em.run(ATTACKS[name], buffers={"data": 4096}, limits=limits)
