@@ -948,6 +948,8 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
             found.append(_refuse_unencodable(question.operation))
             continue
         text = disassembler.as_typed(seen.replace("fn", "f", 1) if form.info.fwait else seen)
+        if question.operation.prefixes or form.mnemonic in ("call", "jmp"):
+            text = disassembler.disassemble(one.code)[0].text  # Capstone leaves out some prefixes, and `far`
         found.append(_Placed(Encoding(one.code, text, effects.features_of(form.code)), one.displacement_offset))
     return found
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from execmem_kernel.assembly import forms, refusals
+from execmem_kernel.assembly.disassembler import disassemble
 from execmem_kernel.assembly.encoder import CheckedEncoder
-from execmem_kernel.assembly.operands import Immediate, Memory, Operation, Register
+from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operation, Register
 from execmem_kernel.assembly.outlines import outline_of
 from tests.assembly.encoder_fuzzer import cases, wild_cases
 
@@ -72,3 +73,19 @@ def test_what_a_kind_makes_is_what_each_would_make_alone() -> None:
     assert by_kind == together
     assert alone == together[::40]
     assert any(isinstance(operand, Memory) for operation in batch for operand in operation.operands)
+
+
+def test_the_text_beside_the_bytes_is_what_the_disassembler_says() -> None:
+    exchange = Operation("xchg", (Memory(Register("rax"), size=8), Register("rbx")), ("xrelease",))
+    batch = [exchange, *(case.operation for case in cases(8000, seed=43))]
+    encoder = CheckedEncoder()
+    try:
+        answers = [answer for answer in encoder.encode(batch) if isinstance(answer, Encoding)]
+    finally:
+        encoder.close()
+    # Behind fwait stands an instruction of its own, which the text includes: `finit`, not `wait`.
+    whole = [answer for answer in answers if answer.code[0] != 0x9B]
+    assert len(whole) > 7000
+    for answer in whole:
+        assert answer.text == disassemble(answer.code)[0].text
+    assert [answer.text for answer in answers if answer.code == bytes.fromhex("9bdbe3")] == ["finit"]
