@@ -79,6 +79,11 @@ def is_att_throughout(lines: Sequence[Line]) -> bool:
     return counts[True] >= 3 and counts[False] * 10 <= counts[True]
 
 
+def may_mislead(source: str) -> bool:
+    """Whether `warn_of_meanings` could find anything in any line."""
+    return "\\" in source or _OCTAL.search(source) is not None
+
+
 def warn_of_meanings(line: Line, dialect: Dialect, findings: Findings) -> None:
     """Point out what another assembler, or C, would read otherwise."""
     text = line.text
@@ -109,7 +114,7 @@ def warn_of_meanings(line: Line, dialect: Dialect, findings: Findings) -> None:
                     "write the text in backquotes, or the number 10 for a new line",
                 )
                 return
-    elif not dialect and _OCTAL.search(text) is not None:
+    elif not dialect:
         octal = _OCTAL.search(QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
         if octal is not None:
             here, there = int(octal[0], 8), int(octal[0])

@@ -296,7 +296,7 @@ def _relative(operation: Operation) -> Memory | None:
 
 
 def _encode(
-    encoder: iced_x86.Encoder, instruction: Instruction, operation: Operation, form: Form
+    encoder: iced_x86.Encoder, instruction: Instruction, operation: Operation, form: Form, relative: Memory | None
 ) -> tuple[bytes, int] | None:
     """The bytes and where in them the displacement lies, or None if iced-x86 cannot say it so."""
     encoder.prevent_vex2 = "{vex3}" in operation.prefixes
@@ -305,7 +305,6 @@ def _encode(
     except ValueError:
         encoder.take_buffer()
         return None
-    relative = _relative(operation)
     if relative is None:
         plain = _ordered(encoder.take_buffer())
         return (_with_raw_prefixes(plain, operation, form) if operation.prefixes else plain), 0
@@ -437,7 +436,7 @@ def _objection_to_plain(operation: Operation, form: Form) -> str:
     if prefixes == operation.prefixes:
         return ""
     plain = replace(operation, prefixes=prefixes)
-    made = _encode(_iced_encoder(), _build(form, plain), plain, form)
+    made = _encode(_iced_encoder(), _build(form, plain), plain, form, _relative(plain))
     if made is None:
         return "nothing without its prefixes"
     (seen,) = disassembler.texts_of([made[0][1:] if form.info.fwait else made[0]], [form.mnemonic])
@@ -568,13 +567,15 @@ class _Placed:
 class _Kind:
     """What all operations of one outline have in common."""
 
-    __slots__ = ("best", "candidates", "is_for_keystone", "mnemonic", "models")
+    __slots__ = ("best", "candidates", "is_for_keystone", "is_relative", "masks", "mnemonic", "models")
 
     def __init__(self, operation: Operation, candidates: tuple[Form, ...], is_for_keystone: bool) -> None:
         self.mnemonic = operation.mnemonic
         self.candidates = candidates
         """The forms that say them, best first."""
         self.is_for_keystone = is_for_keystone
+        self.is_relative = _relative(operation) is not None
+        self.masks = [[slot.mask for slot in form.slots] for form in candidates]
         self.models = tuple(_build(form, operation) for form in candidates)
         """One such operation in each of the forms, as iced-x86 holds it."""
         self.best: int | None = None
@@ -588,8 +589,7 @@ class _Kind:
             if isinstance(operand, Register):
                 setattr(instruction, _REGISTER_OF[place], registers[operand.name])
             elif isinstance(operand, Immediate):
-                mask = self.candidates[number].slots[place].mask
-                instruction.set_immediate_u64(place, operand.value & mask)
+                instruction.set_immediate_u64(place, operand.value & self.masks[number][place])
             elif isinstance(operand, Memory):
                 base, index = operand.base, operand.index
                 if base is not None:
@@ -630,14 +630,15 @@ class _Question:
         hangs on the kinds of registers, and all of them have the same address behind the opcode. Only that one is tried.
         """
         kind, operation = self.kind, self.operation
+        relative = _relative(operation) if kind is None or kind.is_relative else None
         if kind is not None and kind.best is not None:
             instruction = kind.built(kind.best, operation)
-            made = _encode(encoder, instruction, operation, self.candidates[kind.best])
+            made = _encode(encoder, instruction, operation, self.candidates[kind.best], relative)
             return [] if made is None else [_Encoded(self.candidates[kind.best], *made, instruction)]
         encoded: list[_Encoded] = []
         for order, form in enumerate(self.candidates):
             instruction = _build(form, operation) if kind is None else kind.built(order, operation)
-            made = _encode(encoder, instruction, operation, form)
+            made = _encode(encoder, instruction, operation, form, relative)
             if made is not None:
                 encoded.append(_Encoded(form, *made, instruction))
         if len(encoded) > 1:

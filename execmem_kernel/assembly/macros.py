@@ -132,7 +132,7 @@ class LineReader:
                 return None
             self._index = index + 1
             self.line = line = self._source[index]
-            return self._within_limits(line)
+            return line if line.number <= LINE_LIMIT and len(line.text) <= LENGTH_LIMIT else self._within_limits(line)
         while True:
             frame = self._frames[-1]
             if frame.index >= len(frame.lines):

@@ -11,7 +11,7 @@ from typing import Literal
 from execmem_kernel.assembly import refusals
 from execmem_kernel.assembly.chunks import SIZE_LIMIT, Section, Sections, repeated
 from execmem_kernel.assembly.data import DataDirectives, Handler
-from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, is_att_throughout, warn_of_meanings
+from execmem_kernel.assembly.dialects import QUOTED_OR_COMMENT, is_att_throughout, may_mislead, warn_of_meanings
 from execmem_kernel.assembly.directives import DIRECTIVES, MASM_DATA
 from execmem_kernel.assembly.expressions import (
     Binary,
@@ -99,6 +99,7 @@ class Reader:
             "refused": self._refused,
         }
         self._ended = False
+        self._may_mislead = may_mislead("\n".join(line.text for line in lines))
         self._deceptive: set[int] = set()
         """Numbers of the lines whose characters deceive: they are not read."""
         self._lone: tuple[Line, tuple[str, ...], Complaint] | None = None
@@ -154,7 +155,8 @@ class Reader:
                 start + 1,
                 "put each instruction on a line of its own",
             )
-        warn_of_meanings(line, dialect, self._findings)
+        if self._may_mislead:
+            warn_of_meanings(line, dialect, self._findings)
         for text in texts:
             statement = read_line(text, self._syntax, dialect)
             if self._lone is not None and (statement.name or statement.labels or statement.complaint is not None):
