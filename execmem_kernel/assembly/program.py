@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -63,6 +64,7 @@ class Program:
     labels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Name to absolute address."""
     listing: tuple[ListingRow, ...] = ()
+    """In address order."""
     entry: int = CODE_ADDRESS
     """Where it starts: `_start`, `main` or the first instruction, whichever exists first in this order."""
     warnings: tuple[Diagnostic, ...] = ()
@@ -87,10 +89,10 @@ class Program:
 
     def row_at(self, address: int) -> ListingRow | None:
         """The row whose bytes hold the address, or None."""
-        for row in self.listing:
-            if row.address <= address < row.address + row.size:
-                return row
-        return None
+        index = bisect_right(self.listing, address, key=lambda row: row.address) - 1
+        if index < 0 or address >= self.listing[index].address + self.listing[index].size:
+            return None
+        return self.listing[index]
 
     def line_at(self, address: int) -> int | None:
         """The source line that made the byte at the address, or None."""
