@@ -142,8 +142,8 @@ class Limits:
     """Instructions carried out; counting them takes single steps, so a run with this limit is a slow one."""
     trace_steps: int = 20_000
     """Steps recorded in full when a trace is asked for. After them come samples and the last steps in full, for as many
-    steps as 50 µs of `wall_s` each allow (a count, so that what is recorded does not depend on the machine); what comes
-    then runs at full speed, unrecorded."""
+    steps as 50 µs each of `wall_s` or `cpu_s` allow (a count, so that what is recorded does not depend on the machine);
+    what comes then runs at full speed, unrecorded."""
     output_size: int = 64 * 1024
     """Bytes of stdout and stderr together; the rest is dropped, with a note."""
     memory_size: int = 64 * 1024 * 1024

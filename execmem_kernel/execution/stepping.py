@@ -41,7 +41,7 @@ _AGAIN_S = 0.05
 """How often a clock rings once it has run out: a program that reports for itself may miss it once."""
 _RIP, _RSP, _RCX, _FLAGS, _CS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags", "cs"))
 _STEPS_A_SECOND = 20_000
-"""For so many steps a second of the wall limit is taken, so that what is recorded never depends on the machine."""
+"""For so many steps a second of the limit on time is taken, so that what is recorded never depends on the machine."""
 _WATCHED = 256 * 1024
 """Bytes of data, buffers and stack that are compared before and after a call into the C library."""
 _LONGEST_RUN = 4096
@@ -99,7 +99,8 @@ class Walk:
         limits = self._limits
         if limits.steps is not None:
             return limits.steps - self._recorder.count
-        return max(0, limits.trace_steps + int(limits.wall_s * _STEPS_A_SECOND) - self._recorder.count)
+        sampled = int(min(limits.wall_s, limits.cpu_s) * _STEPS_A_SECOND)
+        return max(0, limits.trace_steps + sampled - self._recorder.count)
 
     def _steps(self, values: tuple[int, ...], most: int) -> tuple[Ending | None, tuple[int, ...]]:
         """Many plain steps, by machine code; the ending if the program ended in one of them, and the registers."""

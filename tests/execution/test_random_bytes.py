@@ -19,6 +19,7 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
+from execmem_kernel.execution import recorder
 from execmem_kernel.execution.engine import Limits, Outcome, Returned, TimedOut
 from tests.execution.conftest import left_behind
 
@@ -88,6 +89,7 @@ def test_random_bytes_end_twice_in_the_same_way_and_leave_nothing(seed: int) -> 
 
 
 def test_random_bytes_end_in_the_same_way_when_they_are_traced() -> None:
+    assert recorder.machine() is not None  # so that it takes the steps, from the first one on
     for number in range(100, 130):
         first, second, code = trial(1, number, traced=True)
         assert told(first, traced=True) == told(second, traced=True), code.hex()
@@ -106,6 +108,7 @@ def main() -> int:
     parser.add_argument("--traced", action="store_true")
     options = parser.parse_args()
     em.run("ret")
+    recorder.machine()
     before, started = left_behind(), time.monotonic()
     kinds: Counter[str] = Counter()
     for number in range(options.count):

@@ -135,7 +135,7 @@ LONG = "xor eax, eax\nmov ecx, 4000\nl: add [rdi], ecx\ndec ecx\njnz l\nmov eax,
 @pytest.fixture(scope="module")
 def long() -> Trace:
     """A trace with gaps: 500 steps in full, samples, the end in full."""
-    limits = em.Limits(trace_steps=500, wall_s=3)
+    limits = em.Limits(trace_steps=500)
     return trace_of(LONG, registers={"rdi": "b"}, buffers={"b": 8}, limits=limits)
 
 
