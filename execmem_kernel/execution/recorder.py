@@ -90,6 +90,8 @@ _lock = threading.Lock()
 _assembled: bytes = b""
 _machine: tuple[int, ExecutableMemory, CodeMemoryManager, Callable[[int], int]] | None = None
 """The process it belongs to, its memory and the manager of that, and the function."""
+_inherited: list[object] = []
+"""In a forked child, what its parent had: not its own to release."""
 
 
 def machine() -> Callable[[int], int] | None:
@@ -106,6 +108,8 @@ def machine() -> Callable[[int], int] | None:
                 memory = owner.allocate(_assembled, name="recorder")
             except (CodeMemoryError, OSError):
                 return None
+            if _machine is not None:
+                _inherited.append(_machine)
             # SAFETY: the memory is never released, and sealed: nobody can change it.
             _machine = os.getpid(), memory, owner, linux.function_at(memory.address)
         return _machine[3]

@@ -65,8 +65,8 @@ class Walk:
         self._limits = run.call.limits
         self._recorder = Recorder(run.call.program, run.guest, self._limits.trace_steps if run.call.trace else 0)
         self._functions = {address: name for name, address in run.call.program.externs.items()}
-        self._calls: list[tuple[str, int]] = []
-        """The functions of the C library that have not returned: name, and rsp at their start."""
+        self._calls: list[tuple[str, int, int]] = []
+        """The functions of the C library that have not returned: name, rsp at their start, where they return to."""
 
     def to_the_end(self) -> Ending | None:
         """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
@@ -188,7 +188,8 @@ class Walk:
         assert library is not None
         name = self._functions.get(values[_RIP], "")
         if name:
-            self._calls.append((name, values[_RSP]))
+            back = int.from_bytes(self._guest.read(values[_RSP], 8), "little")
+            self._calls.append((name, values[_RSP], back))
         elif self._calls:
             name = self._calls[-1][0]
         decoded = recorder.decode(values[_RIP], name or "the C library")
@@ -197,7 +198,7 @@ class Walk:
         windows = list(self._windows(stack)) if self._run.call.trace else []
         before = [self._guest.read(start, size) for start, size in windows]
         self._stop_stepping()
-        self._guest.bar(self._run.call.program, int.from_bytes(self._guest.read(values[_RSP], 8), "little"))
+        self._guest.bar(self._run.call.program, {back for _, _, back in self._calls})
         with alarm(self._child, self._limits):
             ending = self._until_its_own_code()
         if ending is not None:

@@ -14,7 +14,7 @@ import os
 import random
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -272,14 +272,14 @@ class Guest:
 
     # ---- while a function of the C library is one step of a trace
 
-    def bar(self, program: Program, back: int) -> None:
+    def bar(self, program: Program, backs: Set[int]) -> None:
         """Have the process stop when it comes to the program's own code: where a function returns, or calls back.
 
         The code is not executable until `unbar`, so that coming to it is a fault.
 
         Args:
             program: The program.
-            back: Where the function was called from.
+            backs: Where the functions that have not returned were called from.
         """
         self._barred = program.text.address, layout.page_ceil(program.text.end)
         self._protect(linux.PROT_READ)

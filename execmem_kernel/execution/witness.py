@@ -22,7 +22,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from execmem_kernel import linux
@@ -245,11 +245,11 @@ class World(supervisor.Guest):
 
     # ---- while a function of the C library is one step of a trace
 
-    def bar(self, program: Program, back: int) -> None:
+    def bar(self, program: Program, backs: Set[int]) -> None:
         """Put an `int3` at every place where the program's own code is entered: its labels, and the way back."""
         labelled = set(program.labels.values())
         places = {row.address for row in program.listing if row.kind == "instruction" and row.address in labelled}
-        found = {address: self.code_at(address) for address in places | {back}}
+        found = {address: self.code_at(address) for address in places | backs}
         self._bars = {address: byte for address, byte in found.items() if byte}
         for address in self._bars:
             self.poke(address, _BREAKPOINT)

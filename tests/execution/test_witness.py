@@ -189,6 +189,14 @@ C_PROGRAMS = {
 }
 
 
+def test_what_c_functions_call_back_is_recorded_as_under_supervision() -> None:
+    source = C_PROGRAMS["qsort calls back"]
+    seen, told = (one(source, trace=True, limits=em.Limits()) for one in (watched, run))
+    assert [step.line for step in told.trace] == [step.line for step in seen.trace]
+    assert told.trace.counts == seen.trace.counts
+    assert told.warnings == seen.warnings == ()
+
+
 @pytest.mark.parametrize("traced", [False, True], ids=["free", "stepped"])
 @pytest.mark.parametrize("name", C_PROGRAMS)
 def test_the_c_library_works_as_under_supervision(name: str, traced: bool, nothing_left: None) -> None:
