@@ -42,6 +42,8 @@ _AGAIN_S = 0.05
 _RIP, _RSP, _RCX, _FLAGS, _CS = (linux.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags", "cs"))
 _STEPS_A_SECOND = 20_000
 """For so many steps a second of the limit on time is taken, so that what is recorded never depends on the machine."""
+_STEPS_A_CALL = 20
+"""A function of the C library takes as long as so many steps."""
 _WATCHED = 256 * 1024
 """Bytes of data, buffers and stack that are compared before and after a call into the C library."""
 _LONGEST_RUN = 4096
@@ -64,6 +66,8 @@ class Walk:
         self._child = run.guest.child
         self._limits = run.call.limits
         self._recorder = Recorder(run.call.program, run.guest, self._limits.trace_steps if run.call.trace else 0)
+        self._called = 0
+        """How often a function of the C library has been a step."""
         self._functions = {address: name for name, address in run.call.program.externs.items()}
         self._calls: list[tuple[str, int, int]] = []
         """The functions of the C library that have not returned: name, rsp at their start, where they return to."""
@@ -99,8 +103,11 @@ class Walk:
         limits = self._limits
         if limits.steps is not None:
             return limits.steps - self._recorder.count
+        count = self._recorder.count
+        if count < limits.trace_steps:
+            return limits.trace_steps - count
         sampled = int(min(limits.wall_s, limits.cpu_s) * _STEPS_A_SECOND)
-        return max(0, limits.trace_steps + sampled - self._recorder.count)
+        return max(0, limits.trace_steps + sampled - count - self._called * _STEPS_A_CALL)
 
     def _steps(self, values: tuple[int, ...], most: int) -> tuple[Ending | None, tuple[int, ...]]:
         """Many plain steps, by machine code; the ending if the program ended in one of them, and the registers."""
@@ -184,8 +191,8 @@ class Walk:
 
         That is where it returns, or where it calls back: the program's code is barred meanwhile.
         """
-        recorder, library = self._recorder, self._run.library
-        assert library is not None
+        recorder = self._recorder
+        self._called += 1
         name = self._functions.get(values[_RIP], "")
         if name:
             back = int.from_bytes(self._guest.read(values[_RSP], 8), "little")
