@@ -101,7 +101,7 @@ class Batch:
         self.data = bytearray()
         self.records: list[bytes] = []
         self.written: list[tuple[tuple[str, int], ...]] = []
-        """Of each case, the buffers that are read back: name and size."""
+        """Of each case, its buffers, which are all read back: name and size."""
         self.result_size = 0
         writable = [segment for segment in program.segments if segment.protection == "rw-"]
         rows = [self._copy(segment.address, segment.data.ljust(segment.size, b"\0")) for segment in writable]
@@ -130,7 +130,8 @@ class Batch:
         for register in (*INTEGER_REGISTERS, *VECTOR_REGISTERS):
             value = passed.registers.get(register, 0)
             values.append(places[value][0] if isinstance(value, str) else value)
-        written = tuple((name, len(places[name][1])) for name, _ in passed.write_backs)
+        # Those that are const too, to see whether they still hold what they did.
+        written = tuple((name, len(data)) for name, (_, data) in places.items())
         parts = [_REGISTERS.pack(*values), _COUNT.pack(len(places))]
         parts += [self._copy(address, data) for address, data in places.values()]
         parts.append(_COUNT.pack(len(written)))

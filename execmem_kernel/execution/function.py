@@ -117,11 +117,17 @@ class Function:
             else:
                 left = list(together.read(raw, first))
                 values = [self.prototype.value(one.rax, one.xmm0, lambda _: None) for one in left]
+            for index, (case, after) in enumerate(zip(passed[first:], left, strict=False)):
+                if any(after.buffers[name] != one.data for name, one in case.buffers.items() if not one.writable):
+                    values[index] = self._apart(cases[first + index])  # it wrote to what is const, which is a fault
             for index in _DICE.sample(range(len(values)), min(CHECKED, len(values))):
-                if not self._agrees(cases[first + index], values[index], left[index].buffers if left else {}):
+                after_it = left[index].buffers if left else {}
+                told_apart = isinstance(values[index], ProgramFault)
+                if not told_apart and not self._agrees(cases[first + index], values[index], after_it):
                     return [self._apart(arguments) for arguments in cases[:count]]
-            for case, after in zip(passed[first:], left, strict=False):
-                case.write_back(after.buffers)
+            for value, case, after in zip(values, passed[first:], left, strict=False):
+                if not isinstance(value, ProgramFault):
+                    case.write_back(after.buffers)
             results += values
             if len(results) < count:
                 results.append(self._apart(cases[len(results)]))

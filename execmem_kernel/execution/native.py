@@ -413,7 +413,9 @@ class FaultSentence:
 
     def _replayed(self) -> str | None:
         """The first sentence of a replay's report, if it ended in the same way."""
-        call = Call(self.program, self.passed.registers, self.passed.buffers, limits=_REPLAY)
+        # Here what is const could be written all the same.
+        buffers = {name: dataclasses.replace(buffer, writable=True) for name, buffer in self.passed.buffers.items()}
+        call = Call(self.program, self.passed.registers, buffers, limits=_REPLAY)
         try:
             outcome = run_in(self.guard.manager, call, name="replay")
         except ExecmemError:  # this host cannot run programs apart

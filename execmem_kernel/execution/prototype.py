@@ -349,7 +349,10 @@ class Prototype:
             MappingProxyType(registers),
             MappingProxyType(
                 {
-                    name: Buffer(bytes_of(piece.data) if isinstance(piece.data, memoryview) else piece.data)
+                    name: Buffer(
+                        bytes_of(piece.data) if isinstance(piece.data, memoryview) else piece.data,
+                        writable=piece.put is not None,  # what is const is not to be written
+                    )
                     for name, piece in pieces.items()
                 }
             ),

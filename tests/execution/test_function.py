@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import execmem_kernel as em
-from execmem_kernel import linux
 from execmem_kernel.execution import batch
 from execmem_kernel.execution.function import function
 from execmem_kernel.execution.supervisor import Guest, PtraceRefusedError
@@ -271,13 +270,13 @@ def test_where_ptrace_is_refused_cases_share_a_process_too(monkeypatch: pytest.M
 
     monkeypatch.setattr(Guest, "_launch", refuse)
     started = []
-    spawn = linux.Child.spawn
+    spawn = Guest._spawn
 
-    def count(child: linux.Child, *rest: Any) -> None:
-        started.append(child)
-        spawn(child, *rest)
+    def count(guest: Guest, *rest: Any) -> None:
+        started.append(guest)
+        spawn(guest, *rest)
 
-    monkeypatch.setattr(linux.Child, "spawn", count)
+    monkeypatch.setattr(Guest, "_spawn", count)
     cases = [(n, n) for n in range(200)]
     assert function(ADD, "long add(long a, long b)").map(cases) == [2 * n for n in range(200)]
     assert 0 < len(started) < 10
@@ -333,3 +332,24 @@ def test_keywords_and_pythons_own_objects_are_refused_plainly() -> None:
         add(a=1, b=2)
     with pytest.raises(TypeError, match="holds Python's own objects"):
         em.run("ret", registers={"rdi": "b"}, buffers={"b": np.array([object()])})
+
+
+def test_what_a_prototype_calls_const_cannot_be_written() -> None:
+    write = em.function("mov byte ptr [rdi], 7\nmov eax, 1\nret", "int f(const uint8_t *p)")
+    data = bytearray(b"ab")
+    with pytest.raises(em.SegmentationFault, match=r"writes 1 byte to buffer p .*, which was given read-only"):
+        write(data)
+    assert data == b"ab"
+    sometimes = em.function(
+        "mov al, [rdi]\ncmp al, 3\njne same\nmov byte ptr [rdi], 7\nsame: movzx eax, al\nret",
+        "int f(const uint8_t *p, uint8_t *q)",
+    )
+    others = [bytearray([9]) for _ in range(8)]
+    results = sometimes.map([(bytearray([n]), others[n]) for n in range(8)])
+    assert [result for n, result in enumerate(results) if n != 3] == [0, 1, 2, 4, 5, 6, 7]
+    assert isinstance(results[3], em.SegmentationFault)
+    assert "read-only" in str(results[3])
+    both = np.zeros(1, dtype=np.int32)
+    copy = em.function("mov dword ptr [rsi], 5\nmov eax, [rdi]\nret", "int f(const int *a, int *b)")
+    assert copy(both, both) == 5
+    assert both[0] == 5
