@@ -960,7 +960,13 @@ def _slot_takes(slot: Slot, kind: str) -> bool:
         return slot.memory in ("any", "moffs", "implied")
     if kind.startswith("m "):
         return slot.memory == f"vsib {kind[2:]}"
-    return any(_CLASS_OF[name] == kind for name in slot.registers)
+    return kind in families(slot.registers)
+
+
+@cache
+def families(registers: frozenset[str]) -> frozenset[str]:
+    """The families of a slot's registers."""
+    return frozenset(_CLASS_OF[name] for name in registers)
 
 
 def select(operation: Operation) -> tuple[Form, ...]:

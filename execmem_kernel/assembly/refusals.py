@@ -586,9 +586,7 @@ def _slot_sizes(form: Form, number: int) -> set[int]:
 
 def _sizes_fit(form: Form, operation: Operation) -> bool:
     for slot, operand in zip(form.slots, operation.operands, strict=True):
-        if isinstance(operand, Register) and not any(
-            register_class(name) == register_class(operand.name) for name in slot.registers
-        ):
+        if isinstance(operand, Register) and register_class(operand.name) not in forms.families(slot.registers):
             return False
         if (
             isinstance(operand, Memory)
