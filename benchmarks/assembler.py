@@ -176,8 +176,10 @@ def main() -> None:
         if len(found) != len(MISTAKES):
             raise SystemExit(f"{len(found)} of {len(MISTAKES)} mistakes were found")
 
+    began = time.process_time()
     row("  ours, the first time", best(wrong, 1))
-    row("  ours, again", best(wrong, 20), "aim: under 10 ms")
+    row("    of which this process's own time", (time.process_time() - began) * 1000, "aim: under 10 ms")
+    row("  ours, again", best(wrong, 20))
 
 
 if __name__ == "__main__":
