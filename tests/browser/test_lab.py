@@ -146,7 +146,7 @@ def test_the_stepper_walks_forwards_and_backwards(open_lab: Lab) -> None:
     page = open_lab.page
     assert open_lab.run(
         "%load_ext execmem_kernel\nimport execmem_kernel as em\n"
-        "em.stepper(em.run('mov eax, 1\\nadd eax, 41\\nret', trace=True))"
+        "em.stepper(em.run('mov eax, 1\\nadd eax, 41\\npush rax\\npop rcx\\nret', trace=True))"
     )
     shown = page.locator(".jp-CodeCell").last.locator(".execmem-stepper")
     said = shown.locator(".execmem-said")
@@ -159,6 +159,11 @@ def test_the_stepper_walks_forwards_and_backwards(open_lab: Lab) -> None:
         "0x2a (42)",
         "changed, was 1",
     ]
+    page.keyboard.press("ArrowRight")
+    assert shown.locator("tr", has_text="<-- rsp").inner_text().split("\t") == ["stack-0x8", "0x2a (42)", "<-- rsp"]
+    shown.get_by_text("step 3", exact=True).wait_for()
+    page.keyboard.press("End")
+    said.get_by_text("That was the last step.").wait_for()
     shown.get_by_role("button", name="To the start").click()
     said.get_by_text("Nothing has run yet.").wait_for()
 
