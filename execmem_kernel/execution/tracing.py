@@ -244,11 +244,11 @@ class Memory:
         """Each with a byte for every byte: 1 where it is known."""
         self._forgotten: dict[tuple[int, int], None] = {}
 
-    def take(self, step: Step) -> None:
+    def take(self, stretch: Stretch, index: int) -> None:
         """Take what a step wrote, and what it read, which is how it is now."""
-        for address, size in step.forgotten:
+        for address, size in stretch.forgotten(index):
             self.forget(address, size)
-        for access in step.accesses:
+        for access in stretch.touched(index):
             self._put(access.address, access.data)
 
     def forget(self, address: int = 0, size: int = 1 << 64) -> None:
@@ -370,7 +370,7 @@ class Trace:
         if not -len(self) <= index < len(self):
             raise IndexError(f"the trace has {len(self)} steps, and {index} is not one of them")
         index %= len(self)
-        stretch, at = self._find(index)
+        stretch, at = self.locate(index)
         before = stretch.state(at)
         return Step(
             stretch.first + at,
@@ -383,7 +383,8 @@ class Trace:
             self,
         )
 
-    def _find(self, index: int) -> tuple[Stretch, int]:
+    def locate(self, index: int) -> tuple[Stretch, int]:
+        """The stretch that the step at a position lies in, and its position there."""
         which = bisect.bisect_right(self._starts, index) - 1
         return self.stretches[which], index - self._starts[which]
 
@@ -394,7 +395,7 @@ class Trace:
             if low < high:
                 parts.append(stretch if high - low == len(stretch) else stretch.part(low, high))
         if not parts:
-            stretch, at = self._find(min(start, len(self) - 1)) if len(self) else (self.stretches[0], 0)
+            stretch, at = self.locate(min(start, len(self) - 1)) if len(self) else (self.stretches[0], 0)
             at += start == len(self) and len(self) > 0
             parts = [stretch.part(at, at)]
         part = Trace(tuple(parts), self.places, self.ended and stop == len(self), Between(), self.contents)
@@ -428,12 +429,12 @@ class Trace:
         if index == len(self):
             last = self.stretches[-1]
             return last.state(len(last))
-        stretch, at = self._find(index)
+        stretch, at = self.locate(index)
         return stretch.state(at)
 
     def at(self, position: int) -> tuple[int, int]:
         """rip and rsp before the step at a position."""
-        stretch, index = self._find(position)
+        stretch, index = self.locate(position)
         return stretch.states[index * WIDTH + _RIP], stretch.states[index * WIDTH + _RSP]
 
     def addresses(self) -> array[int]:
@@ -465,15 +466,24 @@ class Trace:
             case [flag, "set" | "clear" | "changes" as verb] if flag.upper() in FLAGS:
                 return tuple(step for step in self if _flag_is(step, flag.upper(), verb))
             case [name, "changes"] if name.lower() in PARTS or name.lower() in NUMBER:
-                return tuple(step for step in self if step.before[name] != step.after[name])
+                return tuple(self[position] for position, old, new in self._values(name) if old != new)
             case [name, ("==" | "!=" | "<" | "<=" | ">" | ">=") as operator, number] if _is_register(name):
                 compare, wanted = _COMPARE[operator], int(number, 0)
                 if wanted < 0:
                     wanted += 1 << (PARTS[name.lower()][2] if name.lower() in PARTS else 64)
-                return tuple(step for step in self if compare(step.after[name], wanted))
+                return tuple(self[position] for position, _, new in self._values(name) if compare(new, wanted))
             case [mnemonic] if re.fullmatch(r"[a-z][a-z0-9]*", mnemonic):
                 return self._at({address for address, place in self.places.items() if place.mnemonic == mnemonic})
         raise ValueError(f"{condition!r} is not a condition; try 'rax changes', 'rax == 5', 'ZF set', 'line 3', 'call'")
+
+    def _values(self, name: str) -> Iterator[tuple[int, int, int]]:
+        """A register, or a part of one, before and after each step, without the step around it; with its position."""
+        whole, shift, bits = PARTS.get(name.lower(), (name.lower(), 0, 64))
+        mask = (1 << bits) - 1
+        for stretch, begins in zip(self.stretches, self._starts, strict=False):
+            column = stretch.states[NUMBER[whole] :: WIDTH]
+            for index, (old, new) in enumerate(itertools.pairwise(column)):
+                yield begins + index, old >> shift & mask, new >> shift & mask
 
     def _at(self, addresses: set[int]) -> tuple[Step, ...]:
         """The steps of some instructions; made for these alone."""
@@ -603,12 +613,11 @@ class Trace:
         """The whole memory before the step with a number, as far as it is known."""
         memory = Memory(self.contents if self.first == 0 else ())
         gaps = {end: start for start, end in self.gaps}
-        for step in self:
-            if gaps.get(step.index, number) < number:
+        for stretch in self.stretches:
+            if gaps.get(stretch.first, number) < number:
                 self.skip(memory)
-            if step.index >= number:
-                break
-            memory.take(step)
+            for index in range(min(len(stretch), number - stretch.first)):
+                memory.take(stretch, index)
         return memory
 
     def skip(self, memory: Memory) -> None:

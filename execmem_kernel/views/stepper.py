@@ -200,9 +200,16 @@ class _Teller:
         told = {name: self.value(self._trace.state(0), name) for name in SHOWN} if len(self._trace) else {}
         last_stack = self.stack(self._trace.state(0)) if len(self._trace) else ()
         gaps = {end for _, end in self._trace.gaps}
-        for position, step in enumerate(self._trace):
-            if step.index in gaps:
+        calls_c = any(place.foreign for place in self._trace.places.values())
+        for position in range(len(self._trace)):
+            stretch, index = self._trace.locate(position)
+            if stretch.first + index in gaps:
                 self._skip()
+            if position not in wanted and not calls_c:  # then it matters for memory and for the flags only
+                self._memory.take(stretch, index)
+                self._undefined = undefined_after(self._instruction(self._trace.at(position)[0]), self._undefined)
+                continue
+            step = self._trace[position]
             if position in wanted and seen < step.index:
                 now = {name: self.value(step.before, name) for name in SHOWN}
                 stack = self.stack(step.before)
@@ -211,6 +218,7 @@ class _Teller:
                     None if stack == last_stack else stack, step.index - seen,
                 )  # fmt: skip
                 told, last_stack = now, stack
+            self._memory.take(stretch, index)
             memory = self._step(step)
             if position in wanted:
                 now = {name: self.value(step.after, name) for name in SHOWN}
@@ -252,18 +260,21 @@ class _Teller:
 
     def _step(self, step: Step) -> tuple[str, ...]:
         """Take a step; what it did to memory, in words."""
-        self._memory.take(step)
         if step.place.foreign:
             return self._foreign_step(step)
-        instruction = self._instructions.get(step.address)
-        if instruction is None:
-            instruction = self._instructions[step.address] = disassemble(step.place.code, step.address)[0]
+        instruction = self._instruction(step.address)
         self._undefined = undefined_after(instruction, self._undefined)
         words = tuple(self._access(access, self._is_foreign(instruction, access)) for access in step.accesses)
         if "return" in instruction.groups:
             words = tuple(f"takes its return address from [{self._place(read.address)}]" for read in step.reads)
         self._stain(step, instruction)
         return words
+
+    def _instruction(self, address: int) -> Instruction:
+        found = self._instructions.get(address)
+        if found is None:
+            found = self._instructions[address] = disassemble(self._trace.places[address].code, address)[0]
+        return found
 
     def _foreign_step(self, step: Step) -> tuple[str, ...]:
         """A function of the C library: until it returns, or until it calls back."""
