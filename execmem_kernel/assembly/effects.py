@@ -87,6 +87,8 @@ _BASELINE = frozenset(
 _HINTS = frozenset(("cet_ibt", "cldemote", "prefetchiti", "prefetchw", "prefetchwt1"))
 """Features whose instructions do nothing on a processor without them: endbr64, cldemote, the prefetches."""
 _UNREMARKABLE = _BASELINE | _HINTS
+_HINT_CODES = frozenset((Code.RDSSPD_R32, Code.RDSSPQ_R64))
+"""The same of single instructions: rdsspq leaves its register alone where there is no shadow stack."""
 
 _FLOW_GROUPS = {
     FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
@@ -108,6 +110,8 @@ def _feature_names() -> Mapping[int, str]:
 @cache
 def features_of(code: forms.IcedNumber) -> tuple[str, ...]:
     """The CPU features beyond the baseline that instructions of iced-x86's form number need."""
+    if code in _HINT_CODES:
+        return ()
     probe = Instruction()
     probe.code = code
     names = (_feature_names()[feature] for feature in probe.cpuid_features())

@@ -71,6 +71,11 @@ class Explanation:
     accessed: int | None = None
 
 
+_PREFIXES = frozenset(
+    ("rep", "repe", "repne", "lock", "bnd", "notrack", "xacquire", "xrelease", "data16", "addr32", "{vex}")
+)
+
+
 class Scene:
     """A stop with everything that can be worked out about it, each thing when it is asked for."""
 
@@ -100,8 +105,7 @@ class Scene:
         """The mnemonic without its prefixes."""
         if self.instruction is None:
             return ""
-        words = self.instruction.text.split()
-        return next((word for word in words if word not in ("rep", "repe", "repne", "lock", "bnd", "notrack")), "")
+        return next((word for word in self.instruction.text.split() if word not in _PREFIXES), "")
 
     @cached_property
     def row(self) -> ListingRow | None:

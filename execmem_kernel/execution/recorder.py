@@ -156,7 +156,20 @@ class Decoded:
     """Whether it stops once, tells the program nothing of the tracer, and touches what its operands say."""
 
 
-_PREFIXES = {"rep", "repe", "repz", "repne", "repnz", "lock", "bnd", "notrack", "xacquire", "xrelease"}
+_PREFIXES = {
+    "rep",
+    "repe",
+    "repz",
+    "repne",
+    "repnz",
+    "lock",
+    "bnd",
+    "notrack",
+    "xacquire",
+    "xrelease",
+    "data16",
+    "{vex}",
+}
 
 
 def decoded(program: Program, code: bytes, address: int, names: Mapping[str, int]) -> Decoded:

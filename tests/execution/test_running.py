@@ -7,6 +7,7 @@ import struct
 import pytest
 
 import execmem_kernel as em
+from execmem_kernel.assembly.disassembler import cpu_features, disassemble
 
 
 def test_it_adds() -> None:
@@ -175,3 +176,37 @@ def test_an_instruction_that_this_processor_lacks_is_named_once_where_it_stops_t
     assert outcome.signal == "SIGILL"
     assert "D3NOW" in outcome.headline
     assert not outcome.warnings
+
+
+BEYOND_THE_BASELINE = (
+    "vaddph zmm0, zmm1, zmm2",
+    "tdpbssd tmm0, tmm1, tmm2",
+    "vp2intersectd k0, zmm1, zmm2",
+    "{vex} vpdpbusd xmm0, xmm1, xmm2",
+    "vfmaddpd xmm0, xmm1, xmm2, xmm3",
+    "vpmadd52luq zmm0, zmm1, zmm2",
+    "gf2p8mulb xmm0, xmm1",
+    "sha256msg1 xmm0, xmm1",
+    "adcx eax, ebx",
+    "serialize",
+    "vpaddd ymm0, ymm1, ymm2",
+)
+
+
+def test_what_this_processor_lacks_is_said_whether_it_is_reached_or_not() -> None:
+    source = "jmp past\n" + "\n".join(BEYOND_THE_BASELINE) + "\npast: ret"
+    program = em.assemble(source)
+    lacking = {
+        program.line_at(one.address)
+        for one in disassemble(program.code, program.address)
+        if set(one.features) - cpu_features()
+    }
+    outcome = em.run(program)
+    assert isinstance(outcome, em.Returned)
+    assert {warned.line for warned in outcome.warnings} == lacking
+    for line in sorted(filter(None, lacking)):
+        stopped = em.run(f"{source.splitlines()[line - 1]}\nret")
+        assert isinstance(stopped, em.Faulted)
+        assert stopped.signal == "SIGILL"
+        assert "it needs" in stopped.report()
+        assert "{" not in stopped.headline
