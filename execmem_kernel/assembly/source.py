@@ -26,7 +26,6 @@ from execmem_kernel.assembly.expressions import (
     Number,
     Parser,
     RegisterLeaf,
-    Symbol,
     Token,
     Unary,
     Value,
@@ -1141,8 +1140,6 @@ def _linear(
     """Take an address apart into registers times constants, plus constants."""
     if isinstance(tree, Bracket):
         _linear(tree.inner, sign, factor, terms, constants, start, end)
-    elif _is_no_index(tree):
-        pass
     elif isinstance(tree, RegisterLeaf):
         if sign < 0:
             raise Complaint(
@@ -1172,13 +1169,6 @@ def _linear(
             end,
             "an address is base + index*1, 2, 4 or 8 + constant",
         )
-
-
-def _is_no_index(tree: Expression) -> bool:
-    """`riz*2`, beside a base: what objdump writes where the encoding has room for an index and none is there."""
-    if isinstance(tree, Binary) and tree.operator == "*":
-        return _is_no_index(tree.left) or _is_no_index(tree.right)
-    return isinstance(tree, Symbol) and tree.name.lower() in ("riz", "eiz")
 
 
 def _without_brackets(tree: Expression) -> Expression:

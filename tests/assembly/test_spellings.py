@@ -115,14 +115,6 @@ def test_att_names_with_letters_and_customs_are_what_gnu_as_makes_of_them(tmp_pa
     assert {text: assemble(text, syntax="att").code for text in ATT} == theirs
 
 
-def test_the_index_that_is_none_is_read_and_makes_no_difference() -> None:
-    assert assemble("mov eax, [rcx+riz*4+8]").code == assemble("mov eax, [rcx+8]").code
-    assert assemble("lea eax, [edx+eiz+8]").code == assemble("lea eax, [edx+8]").code
-    for alone in ("mov eax, [riz*1+8]", "mov eax, [eiz*1+8]"):
-        with pytest.raises(AssemblyError):
-            assemble(alone)
-
-
 def test_nasm_words_are_what_nasm_makes_of_them(tmp_path: Path) -> None:
     for text in NASM:
         (tmp_path / "a.asm").write_text(f"bits 64\n{text}\n")
