@@ -16,13 +16,15 @@ from execmem_kernel.assembly.dialects import is_compiled
 from execmem_kernel.assembly.disassembler import Instruction, disassemble
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.errors import NotRecordedError
-from execmem_kernel.execution import alignment, callees, flow, vectors
+from execmem_kernel.execution import alignment, callees, flow, layout, vectors
 from execmem_kernel.execution.engine import FLAGS, GENERAL, PARTS, Call, Registers, Start, Warned
 from execmem_kernel.execution.tracing import Trace
 
 _MXCSR_CONTROL = 0xFFC0
 """Everything but the six status flags, which arithmetic sets and nobody keeps."""
 _DEFAULT_MXCSR, _DEFAULT_X87 = 0x1F80, 0x037F
+_X87_WAITING = 1 << 7
+"""The status word's ES bit. Source: Intel SDM vol. 1, 8.1.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,11 @@ def _kept(ending: Ending) -> Iterator[Warned]:
     yield from _lost(ending)
     if after["rsp"] != before["rsp"] + 8:
         off = after["rsp"] - before["rsp"] - 8
+        far = f"{abs(off)} bytes {'above' if off > 0 else 'below'} where the caller left it"
+        elsewhere = f"{ending.describe(after['rsp'])}, which is not where the caller left it"
         yield Warned(
             "stack-pointer",
-            f"rsp is {abs(off)} bytes {'above' if off > 0 else 'below'} where the caller left it",
+            f"rsp is {far if abs(off) <= layout.STACK_SIZE else elsewhere}",
             _line(ending, "rsp"),
             "take off the stack what was put on it, and no more",
         )
@@ -163,8 +167,14 @@ def _state(ending: Ending) -> Iterator[Warned]:
             _mnemonic_line(ending, "ldmxcsr"),
             "keep it with `stmxcsr` and put it back with `ldmxcsr`",
         )
-    control, _, tags = struct.unpack_from("<HHB", state, vectors.CONTROL_WORD)
+    control, status, tags = struct.unpack_from("<HHB", state, vectors.CONTROL_WORD)
     if vectors.in_use(state) & vectors.X87_BIT:
+        if status & _X87_WAITING:
+            yield Warned(
+                "x87-exception",
+                "an x87 exception that the program has unmasked still waits for the next x87 instruction to raise it",
+                hint="`fnclex` takes it away; leave the masks in the control word set (0x037f)",
+            )
         if control & 0x0F3F != _DEFAULT_X87 & 0x0F3F:
             yield Warned(
                 "x87-control",

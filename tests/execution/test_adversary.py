@@ -413,3 +413,10 @@ def test_the_calls_that_the_kernel_keeps_from_every_filter_do_nothing(nothing_le
     went_on = em.run("mov eax, 336\nsyscall\nret")
     refused = isinstance(went_on, em.Faulted) and "uprobe() is refused" in went_on.headline
     assert refused or went_on.registers["rax"] == 2**64 - 6  # ENXIO
+
+
+def test_what_a_return_leaves_behind_is_said_with_numbers_that_mean_something() -> None:
+    gone = em.run("mov eax, 42\nxor esp, esp\nmov ecx, 0x71000000\njmp rcx")
+    assert "rsp is 0, which is not where the caller left it" in [warning.message for warning in gone.warnings]
+    waits = em.run("fldcw [rip+c]\nfld1\nfldz\nfdivp\nret\nc: .word 0x340")
+    assert "x87-exception" in {warning.code for warning in waits.warnings}
