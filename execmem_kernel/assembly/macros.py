@@ -357,6 +357,8 @@ class LineReader:
             word = found[1].replace(" ", "").replace("\t", "").lower() if found is not None else ""
             if word in openings:
                 depth += 1
+                if depth > _DEPTH_LIMIT and not raw:
+                    raise self._too_deep(line)  # found at once: every repetition would look through all inside it
             elif word in closings:
                 depth -= 1
                 if depth == 0:
@@ -371,16 +373,19 @@ class LineReader:
             f"add {' or '.join(f'`{name}`' for name in sorted(closings))}",
         )
 
+    def _too_deep(self, line: Line) -> Complaint:
+        self._frames = [_Frame("source", lambda _: [])]
+        return Complaint(
+            "ASM061",
+            f"Macros are nested more than {_DEPTH_LIMIT} deep here.",
+            0,
+            len(line.text.rstrip()),
+            "does a macro call itself without end?",
+        )
+
     def _push(self, frame: _Frame, line: Line) -> None:
         if len(self._frames) > _DEPTH_LIMIT:
-            self._frames = [_Frame("source", lambda _: [])]
-            raise Complaint(
-                "ASM061",
-                f"Macros are nested more than {_DEPTH_LIMIT} deep here.",
-                0,
-                len(line.text.rstrip()),
-                "does a macro call itself without end?",
-            )
+            raise self._too_deep(line)
         frame.conditions = len(self._conditions)
         if frame.rounds:
             frame.lines = frame.make(0)

@@ -15,6 +15,7 @@ SOURCES = {
     "a local label under every plain one": "".join(f"p{number}:\n.x: jmp .x\n" for number in range(COUNT)),
     "a length behind every piece of data": "a:\n" + "".join(f"dq 1\nn{n} equ $ - a\n" for n in range(COUNT)),
     "a constant that is set again and again": "".join(f".set x, {n}\nmov eax, x\n" for n in range(COUNT)),
+    "repetitions in repetitions": ".rept 1\n" * 3 * COUNT + ".endr\n" * 3 * COUNT,
     "names that are nearly right": "".join(f"label_{n:05}:\n" for n in range(3 * COUNT)) + "jmp label_0000\n" * 20,
 }
 
