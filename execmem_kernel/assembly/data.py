@@ -162,7 +162,9 @@ class DataDirectives:
                     f"`{statement.name}` takes texts in quotes, separated by commas.",
                     start,
                     end,
-                    f'write it in quotes: "{token.text}"' if token and named else "use .byte for numbers",
+                    f'write it in quotes: "{token.text}"'
+                    if token and named
+                    else "numbers go into .byte; .asciz and .string end their text with a 0 already",
                 )
             for token in tokens:
                 data += string_bytes(token, "gnu")

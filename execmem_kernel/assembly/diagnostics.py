@@ -159,6 +159,7 @@ CODES = MappingProxyType(
         "ASM090": ("A number without $ is an address (AT&T).", ".att_syntax\nmov 5, %rax\nret"),
         "ASM091": ("A place is given by a count of bytes (NASM).", "section .text\njmp $ + 4\ndb 'hi'\nret"),
         "ASM092": ("The program runs into data.", "mov eax, [x]\nx: .long 5\nret"),
+        "ASM093": ("Something stands behind the end of the source.", "ret\nend\nmov eax, 1"),
     }
 )
 """Code of the reader -> what it means, and a source that triggers it. The encoder's are in refusals.py."""

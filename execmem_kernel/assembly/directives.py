@@ -186,8 +186,8 @@ _MEANT = {
 """Directives of other assemblers, or nobody's, and what they are called here."""
 
 
-def nearest_directives(name: str) -> list[str]:
+def nearest_directives(name: str, cutoff: float = 0.6) -> list[str]:
     """The directives that look most like a misspelt one, best first."""
     if (meant := _MEANT.get(name.lower())) is not None:
         return [meant]
-    return difflib.get_close_matches(name.lower(), [*DIRECTIVES, *LINE_DIRECTIVES], n=2, cutoff=0.6)
+    return difflib.get_close_matches(name.lower(), [*DIRECTIVES, *LINE_DIRECTIVES], n=2, cutoff=cutoff)

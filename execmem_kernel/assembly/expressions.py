@@ -581,7 +581,10 @@ class Parser:
             )
         name = self.peek() if self.peek_kind() == "name" else ""
         hint = ""
-        if name and text == "*":
+        before = self.tokens[self.position - 2].text if self.position > 1 else ""
+        if text == "*" and before == "*":
+            hint = "there is no power: `1 << 3` is two to the third"
+        elif name and text == "*":
             hint = f"there is no `*{name}` as in C: memory is written [{name}]"
         elif text == "[" and self._att:
             hint = "in AT&T syntax memory is written in parentheses: 8(%rax)"

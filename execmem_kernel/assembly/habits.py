@@ -40,6 +40,24 @@ _FROM_C = {
     "multiply": "write `imul`",
     "divide": "write `div` or `idiv`",
     "halt": "a program ends with ret; the processor's own word is `hlt`",
+    "stop": "a program ends with ret",
+    "macro": "a macro is `.macro name` to `.endm`, in NASM `%macro name 0` to `%endmacro`",
+    "endm": "a macro is `.macro name` to `.endm`, in NASM `%macro name 0` to `%endmacro`",
+    "invoke": "put the arguments into rdi, rsi, rdx, rcx, r8, r9 and write `call`",
+    "disassembly": "of a disassembler's listing keep the instructions only",
+    "mod": "div leaves the remainder in rdx",
+    "pow": "multiply in a loop, or shift where it is a power of two",
+    "sqrt": "sqrtsd works on xmm registers",
+    "abs": "neg it where it is negative: cmp, jns and neg",
+    **dict.fromkeys(("max", "min"), "cmp the two, then cmovl or cmovg"),
+    "swap": "write `xchg`",
+    "shift": "write `shl` or `shr`, or `sar` to keep the sign",
+    "rotate": "write `rol` or `ror`",
+    **dict.fromkeys(("nand", "nor"), "write `and` or `or`, then `not`"),
+    **dict.fromkeys(("clear", "clr", "zero"), "`xor eax, eax` makes eax 0"),
+    **dict.fromkeys(("copy", "put", "get", "set"), "write `mov`"),
+    "interrupt": "write `int`",
+    **dict.fromkeys(("movs", "movz", "movx"), "movzx fills up with zeros, movsx with the sign, mov copies"),
 }
 _ELSEWHERE = {
     "ARM": {
@@ -63,10 +81,12 @@ _ELSEWHERE = {
     },
     "other processors": {
         "beq": "cmp and je", "bne": "cmp and jne", "blt": "cmp and jl", "ble": "cmp and jle", "bgt": "cmp and jg",
-        "bge": "cmp and jge", "load": "mov eax, [rbx]", "store": "mov [rbx], eax", "lda": "mov al, [rbx]",
+        "bge": "cmp and jge", "br": "jmp", "bra": "jmp", "j": "jmp", "djnz": "dec and jnz", "cjne": "cmp and jne",
+        "mvi": "mov", "lxi": "mov", "load": "mov eax, [rbx]", "store": "mov [rbx], eax", "lda": "mov al, [rbx]",
         "sta": "mov [rbx], al", "jsr": "call", "rts": "ret",
     },
 }  # fmt: skip
+_EXTENSION = re.compile(r"mov([sz])([bwl])[wlq]")
 _PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
 
 
@@ -94,6 +114,11 @@ def unknown_word(word: str, behind: Sequence[Token]) -> str:
         return _FROM_C[lowered].format(word)
     if (elsewhere := other_processor(word)) != "":
         return elsewhere
+    if (extension := _EXTENSION.fullmatch(lowered)) is not None:
+        intel = "movzx" if extension[1] == "z" else "movsxd" if extension[2] == "l" else "movsx"
+        return f"this is AT&T's name; in Intel syntax write `{intel}`"
+    if first == "{":
+        return f"there are no braces: a function is a label, `{word}:`, and ends with ret"
     if (cut := _missing_blank(word)) != "":
         return f"a blank is missing: `{cut}`"
     instructions = nearest_mnemonics(lowered)
@@ -143,6 +168,9 @@ _ONE_OPERAND = {
 
 def miscounted(mnemonic: str, given: int) -> str:
     """A hint for an instruction with too many operands, or too few."""
+    if mnemonic in ("add", "sub", "and", "or", "xor") and given == 3:
+        sum_ = ", or `lea rax, [rbx + rcx]` for a sum" if mnemonic == "add" else ""
+        return f"the result goes into the first operand: `mov rax, rbx`, then `{mnemonic} rax, rcx`{sum_}"
     if mnemonic in ("cmp", "test", "xor"):
         return _ONE_OPERAND[mnemonic] if given == 1 else ""
     if mnemonic[0] == "j" and mnemonic != "jmp" and given > 1:

@@ -488,6 +488,14 @@ class LineReader:
                 len(line.text.rstrip()),
                 "for example: %macro push2 2",
             )
+        if found[2] is None and found[5].replace(".nolist", "").strip():
+            raise Complaint(
+                "ASM051",
+                "`%macro` counts its arguments and does not name them.",
+                0,
+                len(line.text.rstrip()),
+                f"for example: %macro {found[1]} 2, and in its body %1 and %2",
+            )
         least = int(found[2] or 0)
         most = 1000 if found[3] == "*" else int(found[3] or least)
         text = found[5].replace(".nolist", "").strip()

@@ -401,6 +401,8 @@ class Names:
             return f"each belongs to the label before it: write `{self.dotted[name][0].parent}{name}`"
         if (numbered := _NUMBERED.fullmatch(lowered)) is not None:
             return f"the registers are {_RANGES[numbered[1]]}"
+        if lowered in ("short", "near", "far"):
+            return f"behind `{name}` stands where it goes: a label"
         if lowered in _SIZES_OF_C:
             return "sizes are byte (8 bits), word (16), dword (32) and qword (64)"
         if lowered in ("eflags", "rflags", "flags"):

@@ -32,6 +32,7 @@ from execmem_kernel.assembly.names import GOT, Names
 from execmem_kernel.assembly.operands import Register
 from execmem_kernel.assembly.plain import read_line
 from execmem_kernel.assembly.source import (
+    EMPTY,
     Address,
     Constant,
     Name,
@@ -132,7 +133,15 @@ class Reader:
                 if complaint.code in ("ASM060", "ASM061"):
                     raise TooManyErrors from None  # past a cap: nothing more is read, and nothing encoded
                 continue
-            if upcoming is None or self._ended:
+            if upcoming is None:
+                break
+            if self._ended:
+                if read_line(upcoming.text, self._syntax, self._values.rules) == EMPTY:
+                    continue
+                start = len(upcoming.text) - len(upcoming.text.lstrip())
+                self._findings.warn(
+                    upcoming, "ASM093", "Nothing behind `end` is read.", start, upcoming.text_end, "delete the `end`"
+                )
                 break
             if self._deceptive and upcoming.number in self._deceptive:
                 continue

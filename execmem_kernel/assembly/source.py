@@ -410,13 +410,15 @@ def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect:
             if following is None:
                 return Statement(labels=tuple(labels))
             return _instruction(tokens, position + 1, labels, syntax, dialect)
-        near = nearest_directives(word)
+        near = nearest_directives(word, 0.6 if following is not None else 0.8)
         raise Complaint(
             "ASM050",
             f"There is no directive named `{token.text}`.",
             token.start,
             token.end,
-            f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else "a label ends with a colon",
+            f"did you mean {' or '.join(f'`{name}`' for name in near)}?"
+            if near
+            else f"a label ends with a colon: `{token.text}:`",
         )
     return _instruction(tokens, position, labels, syntax, dialect)
 
@@ -482,6 +484,14 @@ def _no_statement(token: Token, tokens: list[Token], position: int) -> Complaint
         hint = "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
     if token.kind == "number" and ((position and tokens[position - 1].text == ":") or len(tokens) == 1):
         hint = "to store a number, name its size: `.byte 5`, `.long 5` or `.quad 5` (db, dd or dq in NASM)"
+    elif token.kind == "string":
+        hint = f"to store a text write `.asciz {token.text}` (in NASM `db {token.text}, 0`)"
+    elif token.text in ("{", "}"):
+        hint = "there are no braces: a function is a label and ends with ret"
+    elif token.text == "=" and position:
+        hint = f"a constant is `{tokens[position - 2].text} = 5`"
+    elif (position + 1 < len(tokens) and tokens[position + 1].text == "<") or token.text == "=":
+        hint = "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
     elif token.text in ("/", "*", "-", "\\", "!", "@"):
         hint = "a comment begins with `#` or `;`"
     elif token.text in ("$", ">"):
@@ -597,7 +607,9 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     if token.kind != "name":
         raise _no_statement(token, tokens, position)
     if canonical_register(name) is not None or name in SIZES:
-        hint = other_processor(name) if name in ("bl",) else ""
+        hint = other_processor(name) if name in ("bl",) else _assignment(token, tokens[position + 1 :])
+        if name in SIZES and canonical_register(name) is None:
+            hint = "data are `name: .byte 5`, .word, .long or .quad; in NASM `name db 5`, dw, dd or dq"
         raise Complaint(
             "ASM003",
             f"A line cannot begin with `{token.text}`.",
@@ -612,12 +624,15 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
             prefixes.append(meaning)
     following = tokens[position] if position < len(tokens) else None
     if name == "int" and following is not None and following.kind == "name" and not labels:
+        function = position + 1 < len(tokens) and tokens[position + 1].text == "("
         raise Complaint(
             "ASM102",
             "`int` calls an interrupt here; it declares nothing.",
             token.start,
             following.end,
-            f"a variable is `{following.text}: .long 5` in .data, a constant `{following.text} = 5`",
+            f"a function is a label, `{following.text}:`, and ends with ret"
+            if function
+            else f"a variable is `{following.text}: .long 5` in .data, a constant `{following.text} = 5`",
         )
     if not is_mnemonic(name) and not other_processor(name):
         following = tokens[position] if position < len(tokens) else None
@@ -678,6 +693,19 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
     # Frozen from here on; only its maker adds what needs the whole of it.
     object.__setattr__(statement, "ready", _ready(statement))
     return statement
+
+
+_ASSIGNMENTS = {"+": "add", "-": "sub", "*": "imul", "&": "and", "|": "or", "^": "xor"}
+
+
+def _assignment(register: Token, rest: Sequence[Token]) -> str:
+    """`rax++` and `rax += 5`, as C has them, in a hint."""
+    texts = [token.text for token in rest]
+    if texts in (["+", "+"], ["-", "-"]):
+        return f"write `{'inc' if texts[0] == '+' else 'dec'} {register.text}`"
+    if len(texts) > 2 and texts[1] == "=" and texts[0] in _ASSIGNMENTS:
+        return f"write `{_ASSIGNMENTS[texts[0]]} {register.text}, {' '.join(texts[2:])}`"
+    return ""
 
 
 def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement | None:
@@ -754,8 +782,8 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
             return Statement(operands=(replace(top, value=Register(register)), top))  # NASM's `fadd to st1`
     parser = Parser(tokens, dialect)
     count = len(tokens)
-    if count > 1:
-        _check_outside(name, tokens)
+    if count:
+        _check_outside(name, tokens, dialect)
     while parser.position < count:
         begin = parser.position
         if tokens[begin].kind != "brace":
@@ -810,9 +838,19 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
     return Statement(operands=tuple(pieces), mask=mask, zeroing=zeroing, rounding=rounding)
 
 
-def _check_outside(name: str, tokens: Sequence[Token]) -> None:
+def _check_outside(name: str, tokens: Sequence[Token], dialect: Dialect) -> None:
     """`mov, rax, rbx` and `mov(rax, rbx)`: what stands around the operands and belongs nowhere."""
     first, last = tokens[0], tokens[-1]
+    if is_branch(name) and first.kind == "string" and (dialect != "gnu" or first.text[0] != '"'):
+        raise Complaint("ASM011", "A text is no place to go to.", first.start, first.end, "a label has no quotes")
+    if is_branch(name) and first.text == "*" and len(tokens) > 1:
+        raise Complaint(
+            "ASM011",
+            "`*` before the target is AT&T syntax.",
+            first.start,
+            first.end,
+            f"write `{name} {tokens[1].text}`, or `{name} [{tokens[1].text}]` for an address that lies in memory",
+        )
     if first.text == ",":
         raise Complaint(
             "ASM011",
@@ -850,6 +888,8 @@ def _left_over(token: Token, tokens: Sequence[Token], position: int) -> Complain
         return Complaint("ASM013", "This `]` closes nothing.", token.start, token.end, hint)
     word = tokens[position - 1].text.lower() if position else ""
     hint = _LEFT_OVER.get(token.text.lower(), "operands are separated by commas")
+    if token.kind == "name" and is_mnemonic(token.text):
+        hint = "each instruction stands on a line of its own"
     if word in ("lengthof", "sizeof", "type", "length", "size"):
         hint = f"MASM's {word} is not known here: count with `({token.text}_end - {token.text}) / 8`"
     return Complaint("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, hint)
@@ -1047,6 +1087,14 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
     if repeated:
         raise Complaint("ASM025", "Only memory can be broadcast.", start, end, "write it in square brackets")
     if has_register(tree):
+        if isinstance(tree, Binary) and tree.operator in ("==", "!=", "<", ">", "<=", ">="):
+            raise Complaint(
+                "ASM022",
+                "A register cannot be compared here.",
+                start,
+                end,
+                "`cmp rax, 5` compares; je, jne, jl, jg and the like jump accordingly",
+            )
         raise Complaint(
             "ASM022",
             "A register cannot be part of a constant.",

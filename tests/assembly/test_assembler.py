@@ -337,3 +337,13 @@ def test_lines_may_end_in_any_way(ending: str) -> None:
 def test_data_in_the_way_of_the_program_are_pointed_out(source: str, line: int) -> None:
     found = [warning.line for warning in assemble(source).warnings if warning.code == "ASM092"]
     assert found == ([line] if line else [])
+
+
+def test_what_stands_behind_the_end_is_pointed_out() -> None:
+    assert [warning.code for warning in assemble("ret\nend if\n; over\nmov eax, 1").warnings] == ["ASM093"]
+    assert assemble("main: ret\nend main\n\n; over").warnings == ()
+
+
+def test_a_text_is_no_place_to_go_to() -> None:
+    assert refusals('main: call "main"') == [("ASM011", 1, 12)]
+    assert assemble('.intel_syntax noprefix\nmain: jmp "main"').code.hex() == "ebfe"  # to GNU as it is a name
