@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import subprocess
 import sys
@@ -71,6 +72,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interactiv
     yield shell
     magics.unload(shell)
     InteractiveShell.clear_instance()
+    atexit.unregister(shell.atexit_operations)  # it collects garbage, once for every shell there ever was
 
 
 @pytest.fixture
