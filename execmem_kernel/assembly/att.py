@@ -298,7 +298,9 @@ def _intel_name(name: str, pieces: list[Piece]) -> tuple[str, int | None]:
                 raise _disagreement(name, size, piece)
         return found[1], None
     if _CONVERSION.match(name + "l") and "si2s" in name:
-        return name, 4  # without a letter GNU as takes a dword
+        # Without a letter a register tells the size; of memory GNU as takes a dword.
+        general = any(isinstance(piece.value, Register) and piece.value.name[1:3] != "mm" for piece in pieces)
+        return name, None if general else 4
     popping = name.endswith("p") and name[:-1] in _X87_SWAPPED
     if popping:
         # AT&T's names for these two are exchanged where the destination is not the top; an old mistake, kept by GNU as.

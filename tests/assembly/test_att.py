@@ -156,3 +156,18 @@ def test_a_number_without_its_dollar_is_pointed_out() -> None:
         ("ASM090", 1),
         ("ASM090", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("cvtsi2sd %rax, %xmm0", "f2480f2ac0"),
+        ("cvtsi2sd %eax, %xmm0", "f20f2ac0"),
+        ("cvtsi2ss %r10, %xmm3", "f3490f2ada"),
+        ("vcvtsi2sd %rax, %xmm1, %xmm0", "c4e1f32ac0"),
+        ("cvtsi2sd (%rax), %xmm0", "f20f2a00"),
+        ("cvtsi2sdq (%rax), %xmm0", "f2480f2a00"),
+    ],
+)
+def test_a_conversion_without_a_letter_has_the_size_of_its_register(source: str, code: str) -> None:
+    assert assemble(source, syntax="att").code.hex() == code
