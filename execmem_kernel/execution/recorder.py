@@ -10,23 +10,19 @@ Both ways write the same columns, so a trace does not tell which of them took a 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import threading
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from execmem_kernel import linux
-from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, disassemble
-from execmem_kernel.errors import CodeMemoryError
 from execmem_kernel.execution import vectors
 from execmem_kernel.execution.engine import PARTS
+from execmem_kernel.execution.own_code import OwnCode
 from execmem_kernel.execution.tracing import (
     BOTH,
     FORGOTTEN,
@@ -43,8 +39,6 @@ from execmem_kernel.execution.tracing import (
     place_of,
     turns,
 )
-from execmem_kernel.memory.manager import CodeMemoryManager
-from execmem_kernel.memory.region import ExecutableMemory
 
 if TYPE_CHECKING:
     from execmem_kernel.assembly.program import Program
@@ -86,33 +80,12 @@ _MOST_LOGGED = _MOST_PIECES * (2 + 2 * _LARGEST_PIECE // 8) + (32 + 8) * 9
 _PATIENCE = 1_000
 """Steps that Python takes before the machine code is assembled, which takes as long as they do."""
 
-_lock = threading.Lock()
-_assembled: bytes = b""
-_machine: tuple[int, ExecutableMemory, CodeMemoryManager, Callable[[int], int]] | None = None
-"""The process it belongs to, its memory and the manager of that, and the function."""
-_inherited: list[object] = []
-"""In a forked child, what its parent had: not its own to release."""
+_code = OwnCode("recorder")
 
 
 def machine() -> Callable[[int], int] | None:
-    """The machine code as a function of its table's address, assembled once; None where this host allows no such."""
-    global _assembled, _machine
-    with _lock:
-        if _machine is None or _machine[0] != os.getpid():
-            if not _assembled:
-                source = resources.files("execmem_kernel.execution").joinpath("recorder.s").read_text()
-                _assembled = assemble(source).code
-            # A manager of its own: no cleanup() of anybody else's takes it from under a thread that runs in it.
-            owner = CodeMemoryManager()
-            try:
-                memory = owner.allocate(_assembled, name="recorder")
-            except (CodeMemoryError, OSError):
-                return None
-            if _machine is not None:
-                _inherited.append(_machine)
-            # SAFETY: the memory is never released, and sealed: nobody can change it.
-            _machine = os.getpid(), memory, owner, linux.function_at(memory.address)
-        return _machine[3]
+    """The machine code as a function of its table's address; None where this host allows no such."""
+    return _code.function()
 
 
 def _vector_rows(state: bytes) -> dict[int, tuple[int, tuple[tuple[int, int], ...]]]:
@@ -424,7 +397,7 @@ class Recorder:
     def fast(self, values: tuple[int, ...]) -> bool:
         """Whether the machine code can take the next step."""
         if self._fast is None:
-            if self._guest.witness != "supervisor" or (self.count < _PATIENCE and _machine is None):
+            if self._guest.witness != "supervisor" or (self.count < _PATIENCE and not _code.is_there):
                 return False
             function = machine()
             if function is None:
