@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import struct
+import weakref
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -65,7 +66,9 @@ class Reporter(linux.Child):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self._world = world
+        # Weakly: the world holds this child. A cycle would be freed whenever the collector strikes, and an interrupt
+        # that comes just then would be lost in its finalizer.
+        self._world: World = weakref.proxy(world)
         self._report: tuple[int, ...] = (0,) * 16
         self._kept: tuple[int, ...] | None = None
         """A report that comes after that of a clock which rang meanwhile."""
