@@ -980,7 +980,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
         elif word == "strict" and following:
             pass
         elif word in SEGMENTS and following == ":":
-            segment = Register(word)
+            segment = _only_segment(segment, word, token)
             parser.position += 1
         else:
             break
@@ -998,7 +998,7 @@ def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
                 reach = "rel" if word == "rel" else "abs"
                 words.append(inside)
             elif word in SEGMENTS and following == ":":
-                segment = Register(word)
+                segment = _only_segment(segment, word, tokens[inside])
                 words += [inside, inside + 1]
                 inside += 1
             elif word in SIZES and following not in ("]", "+", "-", "*", ""):
@@ -1126,6 +1126,13 @@ def _with_relocations(tokens: Sequence[Token]) -> list[Token]:
         joined.append(token)
         index += 1
     return joined
+
+
+def _only_segment(before: Register | None, name: str, token: Token) -> Register:
+    """The segment of an address, which can have one only: of `fs:gs:[rax]` one would be lost."""
+    if before is not None and before.name != name:
+        raise Complaint("ASM022", f"The segment {before.name} stands here already.", token.start, token.end)
+    return Register(name)
 
 
 def _register_outside(tree: Expression) -> RegisterLeaf | None:

@@ -140,6 +140,8 @@ def test_nasm_words_are_what_nasm_makes_of_them(tmp_path: Path) -> None:
         ("intel", "mov eax, rcx[rdx]", "ASM022"),
         ("intel", "mov eax, [rcx]+rdx*2", "ASM022"),
         ("intel", "mov eax, offset [rdx]", "ASM022"),
+        ("intel", "mov eax, fs:gs:[rdx]", "ASM022"),
+        ("intel", "mov eax, fs:[gs:rdx]", "ASM022"),
         ("intel", "mov eax, flat:1", "ASM011"),
         ("intel", "mov eax, byte gs:ptr [rdx]", "ASM027"),
         ("att", "incw (%dx)", "ASM023"),
