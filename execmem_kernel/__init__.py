@@ -18,7 +18,9 @@ import execmem_kernel as em     the same, as a library
 
 from __future__ import annotations
 
+import copyreg
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from execmem_kernel import errors
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __version__ = "0.1.0"
+
+
+def _read_only(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(items)
+
+
+# Our values hold read-only mappings, which neither pickle nor deepcopy knows: a worker sends outcomes to its parent.
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 _HOMES = {
     "execmem_kernel.assembly.assembler": ("assemble",),

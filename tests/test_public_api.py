@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -35,3 +39,20 @@ def test_the_command_of_the_readme_prints_42() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "42\n"
     assert done.stderr == ""
+
+
+def test_programs_outcomes_and_books_can_be_copied_and_sent() -> None:
+    source = "again: add eax, edi\ndec edi\njnz again\nmovd xmm0, eax\nret"
+    program = em.assemble(source)
+    outcome = em.run(program, registers={"rdi": 3}, trace=True)
+    values = (program, outcome, outcome.trace, em.manager().snapshot(), em.manager().audit())
+    for value in values:
+        assert pickle.loads(pickle.dumps(value)) == value
+        assert copy.deepcopy(value) == value
+
+
+def test_a_worker_process_sends_its_outcome_home() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
+        outcome = workers.submit(em.run, "xor eax, eax\nmov rax, [rax]\nret").result()
+    assert isinstance(outcome, em.Faulted)
+    assert outcome.report() == em.run("xor eax, eax\nmov rax, [rax]\nret").report()
