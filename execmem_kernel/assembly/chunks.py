@@ -166,13 +166,7 @@ class Sections:
     def add_data(self, statement: Statement, line: Line, data: bytes) -> Chunk:
         """A new chunk of bytes that are known already."""
         if self.current.segment == "bss" and any(data):
-            raise Complaint(
-                "ASM055",
-                "Data in .bss would be lost: it holds only zeros.",
-                statement.start,
-                statement.end,
-                "write .data before it",
-            )
+            raise lost_in_bss(statement)
         chunk = self.chunk("data", statement, line)
         chunk.data = bytearray(data)
         chunk.size = len(data)
@@ -197,6 +191,17 @@ class Sections:
             section = Section(name, segment, self._runs)
             self._by_name[name] = self.owners[self._runs] = section
         return section
+
+
+def lost_in_bss(statement: Statement) -> Complaint:
+    """Why bytes cannot stand in .bss."""
+    return Complaint(
+        "ASM055",
+        "Data in .bss would be lost: it holds only zeros.",
+        statement.start,
+        statement.end,
+        "write .data before it",
+    )
 
 
 def fitted(value: int, size: int, start: int, end: int) -> bytes:

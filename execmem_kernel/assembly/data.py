@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from execmem_kernel.assembly import numbers
-from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fitted
+from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fitted, lost_in_bss
 from execmem_kernel.assembly.expressions import Complaint, Expression, Number, Token, Unary, string_bytes
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.names import Names
@@ -58,13 +58,7 @@ class DataDirectives:
         chunk.size = len(chunk.data)
         self._sections.grow(chunk.size, statement)
         if self._sections.current.segment == "bss" and (any(chunk.data) or chunk.fixups):
-            raise Complaint(
-                "ASM055",
-                "Data in .bss would be lost: it holds only zeros.",
-                statement.start,
-                statement.end,
-                "write .data before it",
-            )
+            raise lost_in_bss(statement)
 
     def _datum(self, chunk: Chunk, tokens: Sequence[Token], size: int, nasm: bool) -> None:
         statement = chunk.statement
@@ -213,13 +207,7 @@ class DataDirectives:
         place = self._sections.place("", line, 0, 0)
         settled = self._names.settled(tree, place)
         if fill.strip(b"\0") and self._sections.current.segment == "bss":
-            raise Complaint(
-                "ASM055",
-                "Data in .bss would be lost: it holds only zeros.",
-                statement.start,
-                statement.end,
-                "write .data before it",
-            )
+            raise lost_in_bss(statement)
         if isinstance(settled, Number):
             if settled.value < 0:
                 raise Complaint(

@@ -123,7 +123,7 @@ def story(outcome: Outcome) -> Story:
     stack = teller.stack(start)
     frames = tuple(teller.frames(_chosen(len(trace))))
     return Story(
-        tuple(plain(line.expandtabs(8)) for line in outcome.program.source.split("\n")),
+        tuple(plain(line.expandtabs(8)) for line in outcome.program.source.rstrip("\n").split("\n")),
         tuple((name, teller.value(start, name)) for name in SHOWN),
         stack,
         frames,
