@@ -52,6 +52,7 @@ EXAMPLES = (
         "rdi=message rsi=n",
         "Python variables: a number goes into the register, text or an array becomes memory",
     ),
+    ("xmm0=1.5 --show xmm0", "a float goes into a vector register, as a double; --show shows its lanes"),
     ("--name answer", "keep what happened in the variable answer: answer.registers['rax'], answer.stdout"),
     ("--expect SIGSEGV", "this program is meant to crash: the cell stays green if it does"),
     ("--timeout 0.5", "stop it after half a second"),
@@ -264,11 +265,14 @@ def _wider(name: str) -> str:
 def _value(register: str, text: str, variables: Mapping[str, Any], buffers: dict[str, Any]) -> int | str:
     number = _number(text)
     if number is None:
-        if not text.isidentifier():
+        if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?", text):
+            value: Any = float(text)
+        elif not text.isidentifier():
             raise errors.MagicError(f"{register}={text}: {text!r} is neither a number nor the name of a variable")
-        if text not in variables:
+        elif text not in variables:
             raise errors.MagicError(f"{register}={text}: there is no variable {text!r}")
-        value = variables[text]
+        else:
+            value = variables[text]
         if VECTOR.fullmatch(register) and not register.startswith("k"):
             from execmem_kernel.execution import vectors
 

@@ -309,7 +309,8 @@ def test_every_error_of_the_source_is_shown_and_one_line_is_raised(
         ("%%asm rsp=1\nret", "a stack of its own"),
         ("%%asm rdi=1 rdi=2\nret", "given twice"),
         ("%%asm rdi=nobody\nret", "there is no variable 'nobody'"),
-        ("%%asm rdi=1.5\nret", "neither a number nor the name of a variable"),
+        ("%%asm rdi=1.5\nret", "floats go into xmm0"),
+        ("%%asm rdi=1.5.2\nret", "neither a number nor the name of a variable"),
         ("%%asm rdi=0x1ffffffffffffffff\nret", "does not fit into 64 bits"),
         ("%%asm rdi=-9223372036854775809\nret", "does not fit into 64 bits"),
         ("x = [1]\n%asm", "two percent signs"),
@@ -409,6 +410,11 @@ def test_a_limit_can_be_set_on_the_option_line(notebook: Notebook, limit: str, b
 )
 def test_a_limit_that_cannot_be_is_told_so(notebook: Notebook, line: str, said: str) -> None:
     assert said in notebook.fails(f"%%asm {line}\nret", errors.MagicError)
+
+
+def test_a_float_can_be_written_on_the_option_line(notebook: Notebook) -> None:
+    assert "(as doubles, lowest first: 3, 0)" in notebook.cell("%%asm xmm0=1.5 --show xmm0\naddsd xmm0, xmm0\nret")
+    assert "(as doubles, lowest first: -250, 0)" in notebook.cell("%%asm xmm1=-2.5e2 --show xmm1\nret")
 
 
 def test_iterations_are_for_bench_only(notebook: Notebook) -> None:

@@ -155,7 +155,8 @@ def whole(name: str, value: Any) -> Any:
     else:
         data = bytes_of(view_of(value, f"register {name}"))
     if len(data) > size:
-        raise ValueError(f"register {name} has {size} bytes and cannot hold {len(data)}")
+        wide = "; floats of 4 bytes: array.array('f', [...])" if isinstance(value, (list, tuple)) else ""
+        raise ValueError(f"register {name} has {size} bytes and cannot hold {len(data)}{wide}")
     return int.from_bytes(data, "little")
 
 
