@@ -73,6 +73,8 @@ class LeakReport:
     """The findings of one audit; true where something outlives its scope."""
 
     findings: tuple[Finding, ...]
+    elsewhere: tuple[str, ...] = field(default=(), compare=False)
+    """What other managers of this process own, by name: the machine code that this package itself needs among it."""
 
     def of(self, kind: Kind) -> tuple[Finding, ...]:
         """The findings of one kind."""
@@ -138,6 +140,7 @@ def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = Non
         books._forget_unmapped(everything)
         unmanaged = sorted(books._unmanaged.values(), key=lambda block: block.sequence)
         owned = [(region.address, region.end) for each in managers for region in each._regions()]
+        others = [block for each in managers if each is not books for block in each._live.values()]
     foreign = _without(executable, owned)
     for block in blocks:
         kind: Kind = "scoped" if block.scopes or block.pins else "lost" if block.manual else "reachable"
@@ -152,7 +155,8 @@ def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = Non
         foreign = rest
         findings.append(_finding("foreign", block, now, size=left))
     findings += [Finding("foreign", None, None, None, end - start, address=start) for start, end in foreign]
-    return LeakReport(tuple(findings))
+    elsewhere = tuple(sorted(f"{block.name or 'no name'}, {format_size(block.size)}" for block in others))
+    return LeakReport(tuple(findings), elsewhere)
 
 
 def _finding(kind: Kind, block: Block, now: int, held_by: tuple[str, ...] = (), size: int | None = None) -> Finding:

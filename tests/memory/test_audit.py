@@ -138,6 +138,14 @@ def test_other_managers_are_not_foreign(manager: CodeMemoryManager) -> None:
         assert manager.audit().scoped == ()
 
 
+def test_what_other_managers_own_is_named_and_no_leak(manager: CodeMemoryManager) -> None:
+    with CodeMemoryManager() as other, other.allocate(RETURN_42, name="theirs"):
+        report = manager.audit()
+        assert f"theirs, {len(RETURN_42)} bytes" in report.elsewhere
+        assert "theirs" not in str(report)
+    assert not any(name.startswith("theirs") for name in manager.audit().elsewhere)
+
+
 def test_libraries_and_the_interpreter_are_not_foreign() -> None:
     text = (
         "00400000-00401000 r-xp 00000000 fe:00 7 /usr/bin/python3.11\n"
