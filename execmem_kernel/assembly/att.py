@@ -84,7 +84,7 @@ def read_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> State
             if word in ROUNDINGS:
                 rounding = word
             elif word in BROADCASTS and pieces and (address := _as_address(pieces[-1])) is not None:
-                pieces[-1] = replace(pieces[-1], value=replace(address, broadcast=BROADCASTS[word]))
+                pieces[-1] = pieces[-1]._replace(value=replace(address, broadcast=BROADCASTS[word]))
             elif (word == "z" and zeroing) or (register is not None and mask is not None):
                 raise Complaint("ASM025", f"`{token.text}` stands here already.", token.start, token.end)
             elif word == "z":
@@ -322,7 +322,7 @@ def _sized(piece: Piece, size: int) -> Piece:
     if isinstance(value, Address) and value.broadcast is not None and size > 8:
         return piece  # the size of the whole vector: the count in braces says the same
     if isinstance(value, Address) and value.size is None:
-        return replace(piece, value=replace(value, size=size))
+        return piece._replace(value=replace(value, size=size))
     return piece
 
 

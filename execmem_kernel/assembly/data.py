@@ -6,7 +6,6 @@ Each takes the whole statement, because what is wrong with it is told by its col
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from execmem_kernel.assembly import numbers
 from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fitted, lost_in_bss
@@ -123,7 +122,7 @@ class DataDirectives:
         if not 0 <= count <= SIZE_LIMIT:
             raise Complaint("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
         begin = len(chunk.data)
-        inner = replace(chunk.statement, tokens=tuple(body))
+        inner = chunk.statement._replace(tokens=tuple(body))
         for argument in arguments_of(inner):
             self._datum(chunk, argument, size, nasm=True)
         unit = bytes(chunk.data[begin:])

@@ -435,7 +435,7 @@ def _objection_to_plain(operation: Operation, form: Form) -> str:
     )
     if prefixes == operation.prefixes:
         return ""
-    plain = replace(operation, prefixes=prefixes)
+    plain = operation._replace(prefixes=prefixes)
     made = _encode(_iced_encoder(), _build(form, plain), plain, form, _relative(plain))
     if made is None:
         return "nothing without its prefixes"
@@ -742,7 +742,7 @@ class CheckedEncoder:
             if refusal is not None:
                 return refusal
         if canonical.operands and isinstance(canonical.operands[-1], Target):
-            answer = _branch(replace(canonical, address=operation.address), canonical.operands[-1])
+            answer = _branch(canonical._replace(address=operation.address), canonical.operands[-1])
             return _in_its_words(answer, canonical.mnemonic, operation.mnemonic)
         plan = _without_target(canonical)
         if plan not in self._known and plan not in fresh:
@@ -879,7 +879,7 @@ def _without_target(operation: Operation) -> Operation:
         if isinstance(operand, Memory) and operand.target is not None:
             operands = list(operation.operands)
             operands[number] = replace(operand, target=None, displacement=0)
-            return replace(operation, operands=tuple(operands))
+            return operation._replace(operands=tuple(operands))
     return operation
 
 
@@ -993,7 +993,7 @@ def _refuse_unencodable(operation: Operation) -> Refusal:
 
 def _named(operation: Operation, mnemonic: str) -> Operation:
     """The operation under the instruction's one name here."""
-    return operation if operation.mnemonic == mnemonic else replace(operation, mnemonic=mnemonic)
+    return operation if operation.mnemonic == mnemonic else operation._replace(mnemonic=mnemonic)
 
 
 def _place(key: _Key, found: _Placed | Refusal, operation: Operation) -> Encoding | Refusal:

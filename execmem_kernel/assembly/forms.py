@@ -730,7 +730,7 @@ def canonical(operation: Operation) -> Operation | None:
             mnemonic = mnemonic.replace("movd", "movq")
         case "movq", (first, second) if _is_quadword(first) and _is_quadword(second):
             return canonical(
-                replace(operation, mnemonic="mov", operands=tuple(_with_size(operand, 8) for operand in operands))
+                operation._replace(mnemonic="mov", operands=tuple(_with_size(operand, 8) for operand in operands))
             )
         case "pushf", () if operation.mnemonic == "pushf":
             mnemonic = "pushfq"
@@ -783,7 +783,7 @@ def _with_count(operation: Operation) -> Operation:
         replace(operand, broadcast=count) if isinstance(operand, Memory) and operand.broadcast == 0 else operand
         for operand in operation.operands
     )
-    return replace(operation, operands=counted)
+    return operation._replace(operands=counted)
 
 
 def _same_number(name: str, like: str) -> str:
@@ -916,7 +916,7 @@ def _generic_string(operation: Operation) -> Operation | None:
     letters = [letter for letter, size in _STRING_SIZES.items() if size in sizes]
     if len(letters) != 1:
         return None
-    return replace(operation, mnemonic=operation.mnemonic + letters[0])
+    return operation._replace(mnemonic=operation.mnemonic + letters[0])
 
 
 def shape_of(operand: Operand) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,7 @@ REX_PREFIXES = {"rex": 0x40} | {
 """A REX prefix written out -> its byte (Intel SDM vol. 2, 2.2.1.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One instruction to encode, at `address`, operands in Intel order (destination first).
 
     `prefixes` are those written out ("lock", "rep", "repne", "notrack", "xacquire", "data16", "{vex}", ...). `mask` and

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
 
@@ -29,8 +29,7 @@ class Segment:
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True)
-class ListingRow:
+class ListingRow(NamedTuple):
     """Some bytes of a program beside the source that made them: one instruction, or one piece of data.
 
     A statement that makes several things (`times 3 nop`, a macro call) has a row for each, all with its span;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Literal
 
 from execmem_kernel.assembly import refusals
@@ -264,7 +263,7 @@ class Reader:
                     # `sum DWORD 0`: in memory for data it can be nothing else.
                     start, end = statement.start, statement.end
                     self._names.define(Name(line.text[start:end], start, end, colon=False), line)
-                    datum = replace(statement, name=tokens[0].text.lower(), directive=directive, tokens=tokens[1:])
+                    datum = statement._replace(name=tokens[0].text.lower(), directive=directive, tokens=tokens[1:])
                     self._handlers["data"](datum, line)
                     return
                 refusal = refusals.unknown(statement.name)
@@ -358,7 +357,7 @@ class Reader:
                 held, self._sections.current = self._sections.current, self._sections.open(".got", "rodata")
                 self._sections.current.alignment = 8
                 self._names.kept[name] = self._sections.place(name, line, symbol.start, symbol.end)
-                chunk = self._sections.add_data(replace(statement, labels=()), line, bytes(8))
+                chunk = self._sections.add_data(statement._replace(labels=()), line, bytes(8))
                 chunk.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
                 self._sections.current = held
 

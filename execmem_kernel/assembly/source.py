@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 from execmem_kernel.assembly.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME, Directive, nearest_directives
 from execmem_kernel.assembly.expressions import (
@@ -135,8 +135,7 @@ class Address:
     """The n of {1ton}; 0 where only `bcst` is written, and the registers tell it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One operand and its columns."""
 
     value: Register | Constant | Address
@@ -154,8 +153,7 @@ class Name:
     colon: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One line, read. `name` is the mnemonic or the directive in lower case, "" where only labels stand."""
 
     labels: tuple[Name, ...] = ()
@@ -674,7 +672,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         statement = _intel_operands(name, rest, dialect)
     if "rep" in prefixes and (scan := _REPEATED_NAMES.get(statement.name or name)) is not None:
         # Compilers write tzcnt so: the same bytes, which older processors run as bsf; and kernels write pause.
-        statement = replace(statement, name=scan)  # the rest follows below
+        statement = statement._replace(name=scan)  # the rest follows below
         prefixes.remove("rep")
     statement = _with_letter(statement, name, token)
     statement = Statement(
@@ -690,9 +688,7 @@ def _instruction(tokens: list[Token], position: int, labels: list[Name], syntax:
         last=max([token.end, *(piece.end for piece in statement.operands)]),
         att=syntax == "att",
     )
-    # Frozen from here on; only its maker adds what needs the whole of it.
-    object.__setattr__(statement, "ready", _ready(statement))
-    return statement
+    return statement._replace(ready=_ready(statement))
 
 
 _ASSIGNMENTS = {"+": "add", "-": "sub", "*": "imul", "&": "and", "|": "or", "^": "xor"}
@@ -712,8 +708,8 @@ def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement 
     """The instruction with prefixes that stood on a line of their own before it; None for what is no instruction."""
     if not statement.name or statement.directive is not None or statement.labels or statement.complaint is not None:
         return None
-    joined = replace(statement, prefixes=(*prefixes, *statement.prefixes), ready=None)
-    return replace(joined, ready=_ready(joined))
+    joined = statement._replace(prefixes=(*prefixes, *statement.prefixes), ready=None)
+    return joined._replace(ready=_ready(joined))
 
 
 def _goes_on(tokens: Sequence[Token], position: int) -> bool:
@@ -732,12 +728,12 @@ def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
     segment = any(isinstance(piece.value, Register) and piece.value.name in SEGMENTS for piece in statement.operands)
     if resolved.mnemonic in ("push", "pop") and resolved.size == 2 and not segment:
         pieces = tuple(
-            replace(piece, value=replace(piece.value, size=2))
+            piece._replace(value=replace(piece.value, size=2))
             if isinstance(piece.value, Constant) and piece.value.size is None
             else piece
             for piece in statement.operands
         )
-        return replace(statement, operands=pieces)
+        return statement._replace(operands=pieces)
     raise Complaint(
         "ASM048",
         f"`{name}` works on a stack of another width than a 64-bit program has.",
@@ -779,7 +775,7 @@ def _intel_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Sta
         register = canonical_register(tokens[1].text)
         if register is not None and register.startswith("st("):
             top = Piece(Register("st(0)"), tokens[1].start, tokens[1].end)
-            return Statement(operands=(replace(top, value=Register(register)), top))  # NASM's `fadd to st1`
+            return Statement(operands=(top._replace(value=Register(register)), top))  # NASM's `fadd to st1`
     parser = Parser(tokens, dialect)
     count = len(tokens)
     if count:
@@ -934,7 +930,7 @@ def _att_address(tokens: Sequence[Token], position: int) -> tuple[str, int, int]
 def _broadcast(piece: Piece, count: int) -> Piece:
     if not isinstance(piece.value, Address):
         raise Complaint("ASM025", "Only memory can be broadcast.", piece.start, piece.end)
-    return replace(piece, value=replace(piece.value, broadcast=count))
+    return piece._replace(value=replace(piece.value, broadcast=count))
 
 
 def _intel_operand(parser: Parser, dialect: Dialect) -> Piece:
