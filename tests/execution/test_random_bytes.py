@@ -19,7 +19,7 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
-from execmem_kernel.execution import recorder
+from execmem_kernel.execution import launcher, recorder
 from execmem_kernel.execution.engine import Limits, Outcome, Returned, TimedOut
 from tests.execution.conftest import left_behind
 
@@ -109,6 +109,7 @@ def main() -> int:
     options = parser.parse_args()
     em.run("ret")
     recorder.machine()
+    launcher.launcher(at_once=True)  # what is set up once in a process is no trace of a program
     before, started = left_behind(), time.monotonic()
     kinds: Counter[str] = Counter()
     for number in range(options.count):
