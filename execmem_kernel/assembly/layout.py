@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from execmem_kernel.assembly.chunks import PAGE, SEGMENT_ORDER, SIZE_LIMIT, Chunk, Section, Sections
 from execmem_kernel.assembly.expressions import Complaint, Expression, evaluate
 from execmem_kernel.assembly.findings import Findings
@@ -9,11 +11,14 @@ from execmem_kernel.assembly.names import Names
 from execmem_kernel.assembly.operands import Refusal
 
 _ROUND_LIMIT = 40
+_IN_TURN_LIMIT = 100_000
+"""Chunks that are laid out, all in all, to grow jumps one by one; each jump costs a layout: some tenths of a second."""
 _SHRINK_LIMIT = 50
 """Jumps tried again for the short form at the end; each costs a layout."""
 
 Jump = tuple[Chunk, Expression]
 """A jump that may be short or near, and where it goes."""
+_Form = tuple[Chunk, Literal["short", "near"] | None, int]
 
 
 class Layout:
@@ -120,24 +125,50 @@ class Layout:
     def relax(self, jumps: list[Jump]) -> None:
         """Make the jumps near that do not reach, until all do; then see which of them reach after all."""
         self._grow_jumps(jumps)
+        self._grow_in_turn(jumps)
         # Padding may have shrunk while jumps grew. All that nearly reach are tried together, then one by one.
         spare = [jump[0] for jump in jumps if jump[0].form == "near" and self._reaches(jump, 192)]
         if not spare:
             return
         size = self._sections.text.end
-        settled = [(chunk, chunk.form, chunk.size) for chunk, _ in jumps]
+        settled = _forms(jumps)
         for chunk in spare:
             _make_short(chunk)
         self._grow_jumps(jumps)
         if self._sections.text.end > size:
-            for chunk, form, chunk_size in settled:
-                chunk.form, chunk.size = form, chunk_size
-            self.lay_out()
+            self._restore(settled)
         for jump in [jump for jump in jumps if jump[0].form == "near" and self._reaches(jump, 130)][:_SHRINK_LIMIT]:
             _make_short(jump[0])
             self.lay_out()
             if not all(other[0].form == "near" or self._reaches(other, 127) for other in jumps):
                 _make_near(jump[0])
+        self.lay_out()
+
+    def _grow_in_turn(self, jumps: list[Jump]) -> None:
+        """Where there is padding, see whether fewer have to grow if they do so one after the other, from the front.
+
+        Padding swallows what grows before it, so that a jump behind it may reach after all.
+        """
+        near = [jump[0] for jump in jumps if jump[0].form == "near"]
+        text = self._sections.text
+        if len(near) * len(text.chunks) > _IN_TURN_LIMIT or not any(chunk.kind == "align" for chunk in text.chunks):
+            return
+        size, settled = text.end, _forms(jumps)
+        for chunk in near:
+            _make_short(chunk)
+        for _ in near:  # more than before would be no better
+            self.lay_out()
+            first = next((jump for jump in jumps if jump[0].form == "short" and not self._reaches(jump, 127)), None)
+            if first is None:
+                break
+            _make_near(first[0])
+        self.lay_out()
+        if text.end > size or any(jump[0].form == "short" and not self._reaches(jump, 127) for jump in jumps):
+            self._restore(settled)
+
+    def _restore(self, settled: list[_Form]) -> None:
+        for chunk, form, size in settled:
+            chunk.form, chunk.size = form, size
         self.lay_out()
 
     def _grow_jumps(self, jumps: list[Jump]) -> None:
@@ -161,6 +192,11 @@ class Layout:
         except Complaint:
             return True  # reported where it is encoded
         return -reach - 1 <= target - (chunk.address + 2) <= reach
+
+
+def _forms(jumps: list[Jump]) -> list[_Form]:
+    """Which form each jump has now, and its size."""
+    return [(chunk, chunk.form, chunk.size) for chunk, _ in jumps]
 
 
 def _make_short(chunk: Chunk) -> None:

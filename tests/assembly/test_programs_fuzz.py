@@ -56,3 +56,8 @@ def test_a_megabyte_of_anything_gets_an_answer(piece: str) -> None:
 def test_a_megabyte_of_noise_gets_an_answer() -> None:
     chance = random.Random(1)
     assert source_fuzz.check("".join(chance.choices("abc[](),;:%$ \n\t0123xmovrax+-*'\"", k=1 << 20))) is None
+
+
+def test_padding_that_swallows_what_grows_before_it_leaves_the_jumps_behind_it_short() -> None:
+    """Where all jumps of this program grow at once, its second padding moves on by 32 bytes, and more have to grow."""
+    assert program_fuzz.check("gnu", 20261421) is None
