@@ -47,7 +47,7 @@ class DataDirectives:
         size, nasm = statement.directive.size, statement.directive.word == "db"
         arguments = arguments_of(statement)
         if not arguments:
-            raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
+            raise _lacking(statement, "at least one value")
         if nasm and len(arguments) > 1 and not arguments[-1]:
             arguments.pop()  # NASM lets a list end with a comma
         chunk = self._sections.chunk("data", statement, line)
@@ -137,13 +137,7 @@ class DataDirectives:
         assert statement.directive is not None
         arguments = arguments_of(statement)
         if not arguments:
-            raise Complaint(
-                "ASM051",
-                f"`{statement.name}` needs a text in quotes.",
-                statement.start,
-                statement.end,
-                f'for example: {statement.name} "hello"',
-            )
+            raise _lacking(statement, "a text in quotes", '"hello"')
         data = bytearray()
         for tokens in arguments:
             if not tokens or any(token.kind != "string" for token in tokens):
@@ -168,7 +162,7 @@ class DataDirectives:
         assert statement.directive is not None
         arguments = arguments_of(statement)
         if not arguments:
-            raise Complaint("ASM051", f"`{statement.name}` needs at least one value.", statement.start, statement.end)
+            raise _lacking(statement, "at least one value")
         data = bytearray()
         for tokens in arguments:
             piece = numbers.float_bytes(tokens, statement.directive.size, whole=True)
@@ -188,13 +182,7 @@ class DataDirectives:
         assert statement.directive is not None
         arguments = arguments_of(statement)
         if not arguments or len(arguments) > 2:
-            raise Complaint(
-                "ASM051",
-                f"`{statement.name}` needs a count.",
-                statement.start,
-                statement.end,
-                f"for example: {statement.name} 8",
-            )
+            raise _lacking(statement, "a count", "8")
         tree = self._values.expression(arguments[0], statement)
         fill = self._values.number(arguments[1], statement, line) & 255 if len(arguments) == 2 else 0
         self.space(statement, line, tree, statement.directive.size, bytes([fill]), arguments[0])
@@ -249,13 +237,7 @@ class DataDirectives:
         assert statement.directive is not None
         arguments = arguments_of(statement)
         if not arguments or len(arguments) > 3:
-            raise Complaint(
-                "ASM051",
-                f"`{statement.name}` needs a number of bytes.",
-                statement.start,
-                statement.end,
-                f"for example: {statement.name} 16",
-            )
+            raise _lacking(statement, "a number of bytes", "16")
         amount = self._values.number(arguments[0], statement, line) if arguments[0] else 1
         if statement.directive.word == "power":
             if not 0 <= amount <= 12:
@@ -307,7 +289,7 @@ class DataDirectives:
     def _org(self, statement: Statement, line: Line) -> None:
         arguments = arguments_of(statement)
         if not arguments or not arguments[0]:
-            raise Complaint("ASM051", f"`{statement.name}` needs an offset.", statement.start, statement.end)
+            raise _lacking(statement, "an offset")
         if statement.directive is not None and statement.directive.word == "nasm":
             raise Complaint(
                 "ASM058",
@@ -338,13 +320,7 @@ class DataDirectives:
         if statement.directive is not None and statement.directive.word == "nasm" and len(statement.tokens) == 2:
             arguments = [[statement.tokens[0]], [statement.tokens[1]]]
         if len(arguments) < 2 or len(arguments[0]) != 1:
-            raise Complaint(
-                "ASM051",
-                f"`{statement.name}` needs a name and a size.",
-                statement.start,
-                statement.end,
-                f"for example: {statement.name} buffer, 64",
-            )
+            raise _lacking(statement, "a name and a size", "buffer, 64")
         name = arguments[0][0]
         size = self._values.number(arguments[1], statement, line)
         alignment = (
@@ -368,3 +344,9 @@ class DataDirectives:
         room = self._sections.chunk("space", statement, line)
         room.size, room.fill = size, b"\0"
         self._sections.current = held
+
+
+def _lacking(statement: Statement, what: str, example: str = "") -> Complaint:
+    """What a directive needs and does not have."""
+    hint = f"for example: {statement.name} {example}" if example else ""
+    return Complaint("ASM051", f"`{statement.name}` needs {what}.", statement.start, statement.end, hint)

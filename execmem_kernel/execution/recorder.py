@@ -285,11 +285,6 @@ class _Log:
         self._counts: Counter[int] = Counter()
         self._turns: Counter[tuple[int, int]] = Counter()
 
-    @property
-    def beyond(self) -> bool:
-        """Whether the steps that are held in full come no more."""
-        return bool(self._tail)
-
     def begin(self, state: array[int]) -> None:
         self._head = _Columns(0, state)
 
