@@ -197,7 +197,7 @@ class Reader:
             self._findings.note_broken(line)
             if complaint.code == "ASM020" and not dialect and is_att_throughout(self._lines):
                 translated = complaint.hint.partition(";")[0] if "in Intel" in complaint.hint else ""
-                complaint.hint = f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}"
+                complaint = complaint.with_hint(f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}")
                 self._findings.complain(line, complaint)
                 raise TooManyErrors  # every other line has the same error
             self._findings.complain(line, complaint)

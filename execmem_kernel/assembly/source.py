@@ -196,7 +196,7 @@ def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
         complaint.__traceback__ = None
         behind = text[complaint.end :].lstrip()
         if complaint.code == "ASM010" and behind.startswith("#") and tokens and tokens[-1].text == ",":
-            complaint.hint = "`#` begins a comment here; a number stands as it is: 5"
+            complaint = complaint.with_hint("`#` begins a comment here; a number stands as it is: 5")
         if syntax == "intel" and complaint.code == "ASM020":
             complaint = _translated(complaint, tokens, dialect)
         return Statement(labels=tuple(labels), complaint=complaint)
@@ -268,7 +268,7 @@ def _translated(complaint: Complaint, tokens: list[Token], dialect: Dialect) -> 
         if token.kind == "number" and (value := number(token.text, dialect)) is not None:
             text = re.sub(rf"(?<![\w.]){value}(?![\w.])", token.text, text)
     hint = f'in Intel syntax: {text}; or switch to AT&T with `.att_syntax` or syntax="att"'
-    return Complaint(complaint.code, complaint.message, complaint.start, complaint.end, hint)
+    return complaint.with_hint(hint)
 
 
 def _statement(tokens: list[Token], labels: list[Name], syntax: Syntax, dialect: Dialect) -> Statement:
