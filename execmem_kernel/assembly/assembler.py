@@ -73,7 +73,8 @@ class Assembly:
             self._lines = continued(self._lines)
         self._findings = Findings(nasm=self._dialect == "nasm")
         self._sections = Sections()
-        self._names = Names(self._sections, self._findings, self._dialect, address, compiled=is_compiled(source))
+        self._compiled = is_compiled(source)
+        self._names = Names(self._sections, self._findings, self._dialect, address, compiled=self._compiled)
         self._layout = Layout(self._sections, self._names, self._findings, address)
 
     def program(self) -> Program:
@@ -98,7 +99,15 @@ class Assembly:
             raise AssemblyError([found for found in findings.in_order() if found.severity == "error"])
         check_flow(self._sections, self._names, findings)
         check_unused(self._sections, self._names, findings)
-        return finished(self._source, self._syntax, self._address, self._sections, self._names, findings.in_order())
+        return finished(
+            self._source,
+            self._syntax,
+            self._address,
+            self._sections,
+            self._names,
+            findings.in_order(),
+            compiled=self._compiled,
+        )
 
     def _nested_too_deep(self) -> None:
         line = self._names.here.line if self._names.here is not None else self._lines[0]

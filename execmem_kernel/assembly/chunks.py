@@ -12,6 +12,7 @@ from typing import Literal
 from execmem_kernel.assembly.expressions import Complaint, Expression
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.operands import Encoding, Operation, Refusal
+from execmem_kernel.assembly.program import Item
 from execmem_kernel.assembly.source import Statement
 
 SIZE_LIMIT = 1 << 20
@@ -40,6 +41,7 @@ class Chunk:
         "fill",
         "fixups",
         "form",
+        "item",
         "kind",
         "limit",
         "line",
@@ -76,6 +78,8 @@ class Chunk:
         self.form: Literal["short", "near"] | None = None
         """Which form a jump has now, where it may have either."""
         self.refusal: Refusal | None = None
+        self.item: Item = ""
+        """What data consist of."""
 
 
 class Section:
@@ -163,13 +167,14 @@ class Sections:
         section = self.current
         return Label(name, section, len(section.chunks), section.run, self.order, line, start, end, self.parent)
 
-    def add_data(self, statement: Statement, line: Line, data: bytes) -> Chunk:
+    def add_data(self, statement: Statement, line: Line, data: bytes, item: Item) -> Chunk:
         """A new chunk of bytes that are known already."""
         if self.current.segment == "bss" and any(data):
             raise lost_in_bss(statement)
         chunk = self.chunk("data", statement, line)
         chunk.data = bytearray(data)
         chunk.size = len(data)
+        chunk.item = item
         self.grow(len(data), statement)
         return chunk
 

@@ -12,11 +12,17 @@ from execmem_kernel.assembly.chunks import PAGE, SIZE_LIMIT, Chunk, Sections, fi
 from execmem_kernel.assembly.expressions import Complaint, Expression, Number, Token, Unary, string_bytes
 from execmem_kernel.assembly.lines import Line
 from execmem_kernel.assembly.names import Names
+from execmem_kernel.assembly.program import Item
 from execmem_kernel.assembly.source import Name, Statement, complement
 from execmem_kernel.assembly.values import Values, arguments_of
 
 Handler = Callable[[Statement, Line], None]
 
+
+_WHOLE: dict[int, Item] = {1: "b", 2: "h", 4: "i", 8: "q", 10: "t", 16: "o"}
+"""Size in bytes -> what data of whole numbers consist of; those of vectors, as `resy` reserves them, are no numbers."""
+_FLOATS: dict[int, Item] = {2: "e", 4: "f", 8: "d", 10: "t", 16: "o"}
+_MASM_FLOATS = frozenset(("real4", "real8", "real10"))
 
 _FILLERS = {"nop": b"\x90", "int3": b"\xcc", "hlt": b"\xf4", "ret": b"\xc3"}
 """Instructions of one byte that NASM's `align` may fill with."""
@@ -52,6 +58,7 @@ class DataDirectives:
             arguments.pop()  # NASM lets a list end with a comma
         chunk = self._sections.chunk("data", statement, line)
         chunk.data, chunk.fixups = bytearray(), []
+        chunk.item = (_FLOATS if statement.name in _MASM_FLOATS else _WHOLE)[size]
         for tokens in arguments:
             self._datum(chunk, tokens, size, nasm)
         chunk.size = len(chunk.data)
@@ -87,6 +94,7 @@ class DataDirectives:
             data_ = numbers.float_bytes(tokens, size) if size in (2, 4, 8, 10, 16) else None
             if data_ is not None:
                 chunk.data += data_
+                chunk.item = _FLOATS[size]
                 return
             if size == 10:
                 raise Complaint(
@@ -156,7 +164,7 @@ class DataDirectives:
             for token in tokens:
                 data += string_bytes(token, "gnu")
             data += bytes(statement.directive.size)
-        self._sections.add_data(statement, line, bytes(data))
+        self._sections.add_data(statement, line, bytes(data), "s")
 
     def _float(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None
@@ -176,7 +184,7 @@ class DataDirectives:
                     "for example 1.5 or -2.5e-3; for raw bits use .long or .quad",
                 )
             data += piece
-        self._sections.add_data(statement, line, bytes(data))
+        self._sections.add_data(statement, line, bytes(data), _FLOATS[statement.directive.size])
 
     def _skip(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None
@@ -185,12 +193,33 @@ class DataDirectives:
             raise _lacking(statement, "a count", "8")
         tree = self._values.expression(arguments[0], statement)
         fill = self._values.number(arguments[1], statement, line) & 255 if len(arguments) == 2 else 0
-        self.space(statement, line, tree, statement.directive.size, bytes([fill]), arguments[0])
+        size = statement.directive.size
+        self.space(statement, line, tree, size, bytes([fill]), arguments[0], _reserved(size))
 
     def space(
-        self, statement: Statement, line: Line, tree: Expression, unit: int, fill: bytes, tokens: Sequence[Token]
+        self,
+        statement: Statement,
+        line: Line,
+        tree: Expression,
+        unit: int,
+        fill: bytes,
+        tokens: Sequence[Token],
+        item: Item,
     ) -> None:
-        """As many times `unit` bytes as the tree says, now or in the layout."""
+        """As many times `unit` bytes as the tree says, now or in the layout.
+
+        Args:
+            statement: Who asks for them.
+            line: Where it stands.
+            tree: How many times.
+            unit: In bytes.
+            fill: What they are, over and over.
+            tokens: What the count was read from.
+            item: What they consist of.
+
+        Raises:
+            Complaint: The count is negative or too large, or there is no room for such bytes.
+        """
         place = self._sections.place("", line, 0, 0)
         settled = self._names.settled(tree, place)
         if fill.strip(b"\0") and self._sections.current.segment == "bss":
@@ -204,6 +233,7 @@ class DataDirectives:
         chunk = self._sections.chunk("space", statement, line)
         chunk.count = unit
         chunk.fill = fill
+        chunk.item = item
         if isinstance(settled, Number):
             chunk.size = settled.value * unit
         else:
@@ -231,7 +261,8 @@ class DataDirectives:
             )
         # GNU as takes at most four bytes of the value and leaves the rest 0. Source: its manual, ".fill".
         unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[:size]
-        self.space(statement, line, self._values.expression(arguments[0], statement), size, unit or b"\0", arguments[0])
+        tree = self._values.expression(arguments[0], statement)
+        self.space(statement, line, tree, size, unit or b"\0", arguments[0], _reserved(size))
 
     def _align(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None
@@ -301,6 +332,7 @@ class DataDirectives:
         tree = self._values.expression(arguments[0], statement)
         chunk = self._sections.chunk("org", statement, line)
         chunk.amount = tree
+        chunk.item = "x"
         if len(arguments) > 1:
             chunk.fill = bytes([self._values.number(arguments[1], statement, line) & 255])
         self._sections.break_run()
@@ -312,7 +344,7 @@ class DataDirectives:
             data += numbers.leb128(
                 self._values.number(tokens, statement, line), signed=statement.directive.word == "signed"
             )
-        self._sections.add_data(statement, line, bytes(data))
+        self._sections.add_data(statement, line, bytes(data), "x")
 
     def _common(self, statement: Statement, line: Line) -> None:
         """`.comm name, size, alignment`: room in .bss."""
@@ -342,8 +374,13 @@ class DataDirectives:
         self._sections.parent = parent
         self._sections.grow(size, statement)
         room = self._sections.chunk("space", statement, line)
-        room.size, room.fill = size, b"\0"
+        room.size, room.fill, room.item = size, b"\0", "x"
         self._sections.current = held
+
+
+def _reserved(size: int) -> Item:
+    """What room for so many bytes each is to hold; single bytes may be anything."""
+    return _WHOLE.get(size, "x") if size > 1 else "x"
 
 
 def _lacking(statement: Statement, what: str, example: str = "") -> Complaint:

@@ -26,9 +26,26 @@ _NOPS = (
 
 
 def finished(
-    source: str, syntax: Syntax, address: int, sections: Sections, names: Names, warnings: Sequence[Diagnostic]
+    source: str,
+    syntax: Syntax,
+    address: int,
+    sections: Sections,
+    names: Names,
+    warnings: Sequence[Diagnostic],
+    *,
+    compiled: bool,
 ) -> Program:
-    """The program that a laid out and encoded source has become."""
+    """The program that a laid out and encoded source has become.
+
+    Args:
+        source: The text as it was given.
+        syntax: What it began with.
+        address: Where it starts unless a label says otherwise.
+        sections: Its chunks, all with their bytes.
+        names: Its labels, and what it takes from the C library.
+        warnings: What was found in it, none of it an error.
+        compiled: Whether a compiler wrote it.
+    """
     segments: list[Segment] = []
     rows: list[ListingRow] = []
     features: set[str] = set()
@@ -75,6 +92,7 @@ def finished(
         tuple(warnings),
         MappingProxyType({name: names.externs[name] for name in sorted(names.used_externs)}),
         frozenset(features),
+        compiled,
     )
 
 
@@ -126,7 +144,9 @@ def _row(
     else:
         first, last = chunk.statement.start, chunk.statement.last
     span = Span(line.number, first + 1, (first if first > last else last) + 1)
-    return ListingRow(kind, segment, address, address - start, code, chunk.size, text, span, source, line.expansion)
+    return ListingRow(
+        kind, segment, address, address - start, code, chunk.size, text, span, source, line.expansion, chunk.item
+    )
 
 
 def _text_of(chunk: Chunk, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:

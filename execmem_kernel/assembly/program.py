@@ -6,9 +6,14 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from execmem_kernel.assembly.diagnostics import Diagnostic, Span
+
+Item = Literal["", "b", "e", "f", "d", "h", "i", "q", "t", "o", "s", "x"]
+"""What data consist of, by the letters of `struct`: "b", "h", "i" and "q" whole numbers of 1, 2, 4 and 8 bytes, "e",
+"f" and "d" floating point of 2, 4 and 8. "s" is text, "x" bytes that nothing says more about: room, numbers of any
+length. `struct` has none for 16 bytes, "o" here as in NASM's `do`, and for x87's 10, "t" as in `dt`. Code has ""."""
 
 CODE_ADDRESS = 0x1000_0000
 """Where a program's code starts unless asked otherwise: below 2 GiB, so that a 32-bit absolute address reaches it."""
@@ -50,6 +55,8 @@ class ListingRow(NamedTuple):
     source: str
     """The source line, as typed."""
     expansion: tuple[tuple[int, str], ...] = ()
+    item: Item = ""
+    """What the directive says that the data consist of; "" for instructions and padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,12 @@ class Program:
     """Names declared `extern` and used, each with the address the program has for it (externs.py)."""
     features: frozenset[str] = frozenset()
     """CPU features its instructions need beyond the x86-64 baseline, by iced-x86's names in lower case."""
+    compiled: bool = False
+    """Whether a compiler wrote the source."""
+
+    def __setstate__(self, state: list[Any]) -> None:
+        # A pickle is the values of the fields in their order; an older one has fewer, and the rest is as by default.
+        Program.__init__(self, *state)
 
     @property
     def text(self) -> Segment:

@@ -30,6 +30,7 @@ from execmem_kernel.assembly.macros import LineReader
 from execmem_kernel.assembly.names import GOT, Names
 from execmem_kernel.assembly.operands import Register
 from execmem_kernel.assembly.plain import read_line
+from execmem_kernel.assembly.program import Item
 from execmem_kernel.assembly.source import (
     EMPTY,
     Address,
@@ -357,7 +358,7 @@ class Reader:
                 held, self._sections.current = self._sections.current, self._sections.open(".got", "rodata")
                 self._sections.current.alignment = 8
                 self._names.kept[name] = self._sections.place(name, line, symbol.start, symbol.end)
-                chunk = self._sections.add_data(statement._replace(labels=()), line, bytes(8))
+                chunk = self._sections.add_data(statement._replace(labels=()), line, bytes(8), "q")
                 chunk.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
                 self._sections.current = held
 
@@ -369,21 +370,23 @@ class Reader:
         start, end = statement.tokens[0].start, statement.tokens[-1].end
         if not isinstance(settled, Number):
             # times 510-($-$$) db 0: the count settles with the layout, so what is repeated must be settled already.
-            unit = self._constant_bytes(inner, line)
-            if unit is None:
+            plain = self._constant_bytes(inner, line)
+            if plain is None:
                 raise Complaint(
                     "ASM036", "This count is not known yet, so it can repeat only plain data or nop.", start, end
                 )
-            self._data.space(statement, line, tree, len(unit), unit, statement.tokens)
+            unit, item = plain
+            self._data.space(statement, line, tree, len(unit), unit, statement.tokens, item)
             return
         count = settled.value
         if count < 0:
             raise Complaint("ASM056", f"A count cannot be negative; this is {count}.", start, end)
-        unit = self._constant_bytes(inner, line) if inner.directive is not None else None
-        if unit is not None:
+        plain = self._constant_bytes(inner, line) if inner.directive is not None else None
+        if plain is not None:
+            unit, item = plain
             if len(unit) * count > SIZE_LIMIT:
                 raise Complaint("ASM062", "The program would be larger than 1 MiB.", start, end)
-            self._sections.add_data(statement, line, unit * count)
+            self._sections.add_data(statement, line, unit * count, item)
             return
         if count > 100_000:
             raise Complaint(
@@ -392,10 +395,10 @@ class Reader:
         for _ in range(count):
             self._take(inner, line)
 
-    def _constant_bytes(self, statement: Statement, line: Line) -> bytes | None:
-        """The bytes of data that contain no names, or None."""
+    def _constant_bytes(self, statement: Statement, line: Line) -> tuple[bytes, Item] | None:
+        """The bytes of data that contain no names, and what they consist of, or None."""
         if statement.directive is None:
-            return b"\x90" if statement.name == "nop" and not statement.operands else None
+            return (b"\x90", "b") if statement.name == "nop" and not statement.operands else None
         section, order = self._sections.current, self._sections.order
         scratch = Section("", "text", 0)
         self._sections.current = scratch
@@ -404,12 +407,12 @@ class Reader:
             self._take(statement, line)
         finally:
             self._sections.current, self._sections.order, self._sections.size = section, order, size
-        data = b""
+        data, item = b"", scratch.chunks[0].item if scratch.chunks else "x"
         for chunk in scratch.chunks:
             if chunk.fixups or chunk.amount is not None or chunk.kind not in ("data", "space"):
                 return None
             data += bytes(chunk.data) if chunk.kind == "data" else repeated(chunk.fill, chunk.size)
-        return data
+        return data, item
 
     def _field(self, statement: Statement, line: Line) -> None:
         """`at point.x, dd 5`: fill up to the field, then what it holds."""

@@ -133,7 +133,7 @@ class Structures:
                 "fields come in the order of the structure, each as long as it says",
             )
         if offset > done:
-            self._sections.add_data(statement, line, bytes(offset - done))
+            self._sections.add_data(statement, line, bytes(offset - done), "x")
 
     def iend(self, statement: Statement, line: Line) -> None:
         """Zeros up to the end of the structure."""
@@ -150,7 +150,7 @@ class Structures:
                 statement.end,
             )
         if size > done:
-            self._sections.add_data(statement, line, bytes(size - done))
+            self._sections.add_data(statement, line, bytes(size - done), "x")
 
     def _progress(self, statement: Statement) -> tuple[str, int]:
         """The structure that is being filled in, and how many bytes of it are there."""

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from execmem_kernel.assembly.dialects import is_compiled
 from execmem_kernel.assembly.disassembler import Instruction, disassemble
 from execmem_kernel.assembly.program import ListingRow, Program
 from execmem_kernel.errors import NotRecordedError
@@ -371,11 +370,10 @@ def check_calls(ending: Ending) -> tuple[Warned, ...]:
             found.setdefault(row.address, 8)
     if not found:
         return ()
-    compiled = is_compiled(program.source)
     return tuple(
         _misaligned(row, found[row.address], ending.call.start, _stays_inside(program, row))
         for row in sorted(filter(None, map(program.row_at, found)), key=lambda row: row.address)
-        if not (compiled and _stays_inside(program, row))
+        if not (program.compiled and _stays_inside(program, row))
     )
 
 

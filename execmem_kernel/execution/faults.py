@@ -917,7 +917,7 @@ def _general_protection(scene: Scene) -> Cause | None:
 
 
 def _ran_into_data(scene: Scene) -> Cause | None:
-    if scene.row is None or scene.row.kind != "data" or re.search(r"\b(byte|db)\b", scene.row.source, re.IGNORECASE):
+    if scene.row is None or scene.row.kind != "data" or scene.row.item == "b":
         return None  # single bytes in the text are instructions spelled out, more often than not
     return Cause(
         "ran-into-data",

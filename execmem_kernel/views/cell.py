@@ -372,21 +372,12 @@ def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
     return parts
 
 
-_ITEM = re.compile(
-    r"(?<![\w.])(?:\.(?P<gnu>word|short|2byte|long|int|4byte|quad|8byte|float|single|double)|(?:d|res)(?P<nasm>[wdq]))\b",
-    re.I,
-)
-"""The word of a data line that says what its items are."""
-_CODES = {
-    "word": "h", "short": "h", "2byte": "h", "long": "i", "int": "i", "4byte": "i", "quad": "q", "8byte": "q",
-    "float": "f", "single": "f", "double": "d", "w": "h", "d": "i", "q": "q",
-}  # fmt: skip
-"""That word -> the struct code of its items; numbers are shown with their sign, as most are meant."""
-_FRACTION = re.compile(r"[0-9]\.[0-9]?")
+_NUMBERS = frozenset("hiqefd")
+"""Items that are shown as numbers, with their sign, as most are meant; others as bytes and as text."""
 
 
 def _segments(outcome: Outcome) -> list[Part]:
-    """The program's own data that it changed, by label: items as numbers where the source says what they are."""
+    """The program's own data that it changed, by label: items as numbers where their directive says so."""
     if _stopped_by_chance(outcome):
         return []
     rows: list[tuple[str, str, str, str]] = []
@@ -413,7 +404,7 @@ def _pieces(program: Program, segment: Segment) -> Iterator[tuple[str, int, int,
     since, first, code = segment.address, segment.address, ""
     for row in (*(row for row in program.listing if row.segment == segment.name), None):
         at = segment.end if row is None else row.address
-        kind = "" if row is None else "pad" if row.kind == "padding" else _item_code(row.source)
+        kind = "" if row is None else "pad" if row.kind == "padding" else row.item if row.item in _NUMBERS else ""
         if row is None or at in named or kind != code:
             if first < at:
                 where = f"{label}+{first - since:#x}" if first > since else label
@@ -421,15 +412,6 @@ def _pieces(program: Program, segment: Segment) -> Iterator[tuple[str, int, int,
             first, code = at, kind
         if at in named:
             label, since = named[at], at
-
-
-def _item_code(source: str) -> str:
-    """What the items of a data line are, as a struct code; empty where they are bytes."""
-    found = _ITEM.search(source)
-    if found is None:
-        return ""
-    code = _CODES[(found["gnu"] or found["nasm"]).lower()]
-    return {"i": "f", "q": "d"}.get(code, code) if found["nasm"] and _FRACTION.search(source, found.end()) else code
 
 
 def _changes(

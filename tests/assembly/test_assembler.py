@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.chunks import SIZE_LIMIT
 from execmem_kernel.assembly.listing import nops
-from execmem_kernel.assembly.program import CODE_ADDRESS
+from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program
 from execmem_kernel.errors import AssemblyError
 from tests.assembly.linked import decoded, linked
 
@@ -248,6 +250,74 @@ def test_the_listing_has_a_row_for_each_instruction_and_each_piece_of_data() -> 
     ]
     jump = program.listing[1]
     assert (jump.source, jump.span.line, jump.span.column, jump.span.end_column) == ("  jnz top ; again", 2, 3, 10)
+
+
+ITEMS = {
+    ".byte 1, 2": "b",
+    ".value 1": "h",
+    ".long 1": "i",
+    ".quad 1, x": "q",
+    ".octa 1": "o",
+    ".float 1": "f",
+    ".double 1": "d",
+    ".tfloat 1": "t",
+    '.ascii "12"': "s",
+    ".uleb128 300": "x",
+    ".skip 5": "x",
+    ".fill 2, 4, 1": "i",
+    ".balign 64": "",
+    "nop": "",
+    'db "12"': "b",
+    "dw 1": "h",
+    "dw 1.5": "e",
+    "dd 1, 2 ; 1.5": "i",
+    "dd 1, 2.5": "f",
+    "dq 1": "q",
+    "dq 1e3": "d",
+    "dd 3 dup (1.5)": "f",
+    "dt 1.5": "t",
+    "resb 3": "x",
+    "resd 3": "i",
+    "resy 1": "x",
+    "times 3 dd 1": "i",
+    "times 3 dd x": "i",
+    "times 8-($-x) db 1": "b",
+}
+"""A line -> the item of the rows that it makes."""
+
+
+@pytest.mark.parametrize("line", ITEMS)
+def test_the_listing_says_what_data_consist_of(line: str) -> None:
+    program = assemble(f"x: ret\n{line}")
+    assert {row.item for row in program.listing if row.span.line == 2} == {ITEMS[line]}
+
+
+def test_masms_words_say_what_data_consist_of_too() -> None:
+    made = assemble(".data\na SDWORD 1\nb REAL4 1.5\nc REAL8 ?\nd REAL10 1.5\ne BYTE 1")
+    assert [row.item for row in made.listing] == ["i", "f", "d", "t", "b"]
+
+
+def test_data_that_a_macro_makes_are_what_they_are_without_it() -> None:
+    made = assemble(".data\n.macro pair\n.long 1\n.double 2\n.endm\npair")
+    assert [row.item for row in made.listing] == ["i", "d"]
+
+
+def test_the_fields_of_a_structure_are_what_fills_them() -> None:
+    source = "struc p\n.x: resd 2\n.y: resq 1\nendstruc\nsection .data\nistruc p\nat p.x, dd 5\nat p.y, dq 6\niend"
+    assert [(row.size, row.item) for row in assemble(source).listing] == [(4, "i"), (4, "x"), (8, "q")]
+
+
+def test_a_program_knows_whether_a_compiler_wrote_it() -> None:
+    assert assemble("f:\n.cfi_startproc\nret\n.cfi_endproc").compiled
+    assert not assemble("f:\nret # as behind .cfi_startproc").compiled
+
+
+def test_a_program_pickled_before_it_had_all_its_fields_has_their_defaults() -> None:
+    program = assemble("ret\nx: .long 1")
+    copy = Program.__new__(Program)
+    copy.__setstate__([getattr(program, field.name) for field in dataclasses.fields(program)][:-1])
+    assert copy == program
+    assert ListingRow(*program.listing[0][:-1]) == program.listing[0]
 
 
 def test_every_byte_knows_the_line_it_comes_from() -> None:
