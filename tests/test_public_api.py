@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -12,11 +14,51 @@ from multiprocessing import get_context
 import pytest
 
 import execmem_kernel as em
+from execmem_kernel import errors
 
 
 def test_every_public_name_exists() -> None:
     for name in em.__all__:
         assert getattr(em, name) is not None
+
+
+def said_in_the_source() -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """What __init__.py imports for type checkers and what for everybody, name -> module; and what it defines itself."""
+    tree = ast.parse(inspect.getsource(em))
+    typed, imported, defined = {}, {}, set()
+    for statement in tree.body:
+        match statement:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+                typed |= homes_in(body)
+            case ast.ImportFrom():
+                imported |= homes_in([statement])
+            case ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                defined.add(name)
+    return typed, imported, defined
+
+
+def homes_in(statements: list[ast.stmt]) -> dict[str, str]:
+    """The package's names that some imports bring in, each with its module."""
+    return {
+        alias.asname or alias.name: statement.module
+        for statement in statements
+        if isinstance(statement, ast.ImportFrom) and statement.module and statement.module.startswith("execmem_kernel")
+        for alias in statement.names
+    }
+
+
+def test_what_type_checkers_see_is_what_first_use_imports() -> None:
+    typed, imported, defined = said_in_the_source()
+    assert typed == em._HOME_OF
+    assert sum(len(names) for names in em._HOMES.values()) == len(em._HOME_OF)
+    own = {name for name in defined if not name.startswith("_")} | {"__version__"}
+    assert em.__all__ == sorted({*typed, *imported, *own})
+
+
+def test_every_error_is_a_public_name() -> None:
+    classes = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert classes <= set(em.__all__)
+    assert all(getattr(em, name) is getattr(errors, name) for name in classes)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Signature
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.program import Program
@@ -38,12 +38,13 @@ class Function:
         self.prototype = prototype
         self.limits = limits
         self.name = name
-        self.entry = program.labels.get(prototype.name, program.entry)
+        self.entry: int = program.labels.get(prototype.name, program.entry)
         """The label with the prototype's name, else where the program starts."""
         self._plain = batch.Plain.of(prototype)
         self.outcome: Outcome | None = None
         """What the last call's run was like: registers, output, warnings."""
-        self.__name__ = self.__qualname__ = prototype.name
+        self.__name__: str = prototype.name
+        self.__qualname__: str = prototype.name
         self.__doc__ = prototype.text
         self.__signature__: Signature = prototype.signature
 
@@ -164,6 +165,39 @@ def _text_at(outcome: Outcome, address: int) -> bytes | None:
     return None
 
 
+@overload
+def function(
+    source: str | Program,
+    prototype: str,
+    *,
+    native: Literal[False] = False,
+    name: str | None = None,
+    timeout_s: float | None = None,
+    limits: Limits | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+) -> Function: ...
+@overload
+def function(
+    source: str | Program,
+    prototype: str,
+    *,
+    native: Literal[True],
+    name: str | None = None,
+    timeout_s: float | None = None,
+    limits: Limits | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+) -> Callable[..., Any]: ...
+@overload
+def function(
+    source: str | Program,
+    prototype: str,
+    *,
+    native: bool,
+    name: str | None = None,
+    timeout_s: float | None = None,
+    limits: Limits | None = None,
+    syntax: Literal["intel", "att"] = "intel",
+) -> Function | Callable[..., Any]: ...
 def function(
     source: str | Program,
     prototype: str,
@@ -173,7 +207,7 @@ def function(
     timeout_s: float | None = None,
     limits: Limits | None = None,
     syntax: Literal["intel", "att"] = "intel",
-) -> Any:
+) -> Function | Callable[..., Any]:
     """A Python callable for assembly that follows the C calling convention.
 
         add = function("lea rax, [rdi + rsi]\\nret", "int64_t add(int64_t a, int64_t b)")
