@@ -116,7 +116,7 @@ _ROUNDINGS = {
 
 def _build(form: Form, operation: Operation) -> Instruction:
     """The operation in the given form, as iced-x86 holds it."""
-    registers = forms.iced_registers()
+    iced_numbers = forms.iced_registers()
     instruction = Instruction()
     instruction.code = form.code
     given = list(operation.operands)
@@ -134,7 +134,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
         match operand:
             case Register(name):
                 instruction.set_op_kind(number, OpKind.REGISTER)
-                instruction.set_op_register(number, registers[name])
+                instruction.set_op_register(number, iced_numbers[name])
             case Immediate(value):
                 kind = _IMMEDIATE_KINDS[slot.name]
                 if second_immediate:
@@ -143,7 +143,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
                 instruction.set_op_kind(number, kind)
                 instruction.set_immediate_u64(number, value & slot.mask)
             case Memory():
-                _build_memory(instruction, number, slot, operand, registers)
+                _build_memory(instruction, number, slot, operand, iced_numbers)
                 if "{disp8}" in operation.prefixes and operand.base is not None and -128 <= operand.displacement <= 127:
                     instruction.memory_displ_size = 1
                 elif "{disp32}" in operation.prefixes:
@@ -155,7 +155,7 @@ def _build(form: Form, operation: Operation) -> Instruction:
             case Target():
                 raise TypeError("branches are encoded elsewhere")
     if operation.mask is not None:
-        instruction.op_mask = registers[operation.mask.name]
+        instruction.op_mask = iced_numbers[operation.mask.name]
     instruction.zeroing_masking = operation.zeroing
     if operation.rounding == "sae":
         instruction.suppress_all_exceptions = True
@@ -185,16 +185,16 @@ _REPEATED = frozenset(("xsha1", "xsha256", "xcryptcbc", "xcryptcfb", "xcryptctr"
 
 
 def _build_memory(
-    instruction: Instruction, number: int, slot: Slot, operand: Memory, registers: Mapping[str, forms.IcedNumber]
+    instruction: Instruction, number: int, slot: Slot, operand: Memory, iced_numbers: Mapping[str, forms.IcedNumber]
 ) -> None:
     if operand.segment is not None:
-        instruction.segment_prefix = registers[operand.segment.name]
+        instruction.segment_prefix = iced_numbers[operand.segment.name]
     base = operand.base.name if operand.base is not None else None
     if slot.memory == "implied":
         if slot.name == "SEG_RBX_AL":
             instruction.set_op_kind(number, OpKind.MEMORY)
-            instruction.memory_base = registers[base or "rbx"]
-            instruction.memory_index = registers["al"]
+            instruction.memory_base = iced_numbers[base or "rbx"]
+            instruction.memory_index = iced_numbers["al"]
             return
         which = "seg di" if slot.name == "SEG_RDI" else slot.implied
         instruction.set_op_kind(number, _IMPLIED_KINDS[which, 4 if base is not None and base.startswith("e") else 8])
@@ -202,9 +202,9 @@ def _build_memory(
     instruction.set_op_kind(number, OpKind.MEMORY)
     instruction.is_broadcast = operand.broadcast is not None
     if operand.base is not None:
-        instruction.memory_base = registers[operand.base.name]
+        instruction.memory_base = iced_numbers[operand.base.name]
     if operand.index is not None:
-        instruction.memory_index = registers[operand.index.name]
+        instruction.memory_index = iced_numbers[operand.index.name]
         instruction.memory_index_scale = operand.scale
     wide = (
         4
@@ -583,11 +583,11 @@ class _Kind:
 
     def built(self, number: int, operation: Operation) -> Instruction:
         """Another such operation in the form of that number: the same but for its registers and numbers."""
-        registers = forms.iced_registers()
+        iced_numbers = forms.iced_registers()
         instruction = self.models[number].copy()
         for place, operand in enumerate(operation.operands):
             if isinstance(operand, Register):
-                setattr(instruction, _REGISTER_OF[place], registers[operand.name])
+                setattr(instruction, _REGISTER_OF[place], iced_numbers[operand.name])
             elif isinstance(operand, Immediate):
                 instruction.set_immediate_u64(place, operand.value & self.masks[number][place])
             elif isinstance(operand, Memory):
@@ -595,13 +595,13 @@ class _Kind:
                 if base is not None:
                     if base.name in ("rip", "eip"):
                         continue
-                    instruction.memory_base = registers[base.name]
+                    instruction.memory_base = iced_numbers[base.name]
                 if index is not None:
-                    instruction.memory_index = registers[index.name]
+                    instruction.memory_index = iced_numbers[index.name]
                     instruction.memory_index_scale = operand.scale
                 instruction.memory_displacement = operand.displacement & ((1 << 64) - 1)
         if operation.mask is not None:
-            instruction.op_mask = registers[operation.mask.name]
+            instruction.op_mask = iced_numbers[operation.mask.name]
         return instruction
 
 
@@ -734,17 +734,17 @@ class CheckedEncoder:
         self, operation: Operation, outline: Outline | None, fresh: dict[_Key, _Question]
     ) -> _Key | Encoding | Refusal:
         """What an operation of no known kind is remembered by, or its answer where that needs no encoder."""
-        canonical = forms.canonical(operation)
-        if canonical is None:
+        meant = forms.canonical(operation)
+        if meant is None:
             return refusals.unknown(operation.mnemonic)
-        if canonical.mnemonic != operation.mnemonic:
+        if meant.mnemonic != operation.mnemonic:
             refusal = refusals.misspelt(operation)
             if refusal is not None:
                 return refusal
-        if canonical.operands and isinstance(canonical.operands[-1], Target):
-            answer = _branch(canonical._replace(address=operation.address), canonical.operands[-1])
-            return _in_its_words(answer, canonical.mnemonic, operation.mnemonic)
-        plan = _without_target(canonical)
+        if meant.operands and isinstance(meant.operands[-1], Target):
+            answer = _branch(meant._replace(address=operation.address), meant.operands[-1])
+            return _in_its_words(answer, meant.mnemonic, operation.mnemonic)
+        plan = _without_target(meant)
         if plan not in self._known and plan not in fresh:
             candidates = forms.select(plan)
             refusal = refusals.refuse(plan, candidates)
@@ -753,7 +753,7 @@ class CheckedEncoder:
                 return plan
             is_for_keystone = _is_for_keystone(plan, candidates[0])
             fresh[plan] = _Question(plan, candidates, is_for_keystone, _written(plan, candidates[0]), None)
-            if outline is not None and _is_exemplary(operation, canonical, candidates):
+            if outline is not None and _is_exemplary(operation, meant, candidates):
                 if len(self._kinds) >= self._KINDS:
                     self._kinds.clear()
                 self._kinds[outline] = _Kind(plan, candidates, is_for_keystone)
@@ -883,16 +883,16 @@ def _without_target(operation: Operation) -> Operation:
     return operation
 
 
-def _is_exemplary(operation: Operation, canonical: Operation, candidates: Sequence[Form]) -> bool:
+def _is_exemplary(operation: Operation, meant: Operation, candidates: Sequence[Form]) -> bool:
     """Whether what was found out about the operation holds for all of its outline.
 
     Not where its operands were put into other words, and not where it matters that two registers are the same.
     """
     return (
-        operation.operands == canonical.operands
-        and operation.prefixes == canonical.prefixes
+        operation.operands == meant.operands
+        and operation.prefixes == meant.prefixes
         and all(len(form.slots) == len(operation.operands) for form in candidates)
-        and not any(slot.memory == "implied" for form in forms.forms_of(canonical.mnemonic) for slot in form.slots)
+        and not any(slot.memory == "implied" for form in forms.forms_of(meant.mnemonic) for slot in form.slots)
         and not any(form.info.requires_unique_reg_nums for form in candidates)
     )
 
@@ -948,10 +948,10 @@ def _read_by_capstone(questions: Sequence[_Question], chosen: Sequence[_Encoded 
         ):
             found.append(_refuse_unencodable(question.operation))
             continue
-        text = disassembler.as_typed(seen.replace("fn", "f", 1) if form.info.fwait else seen)
+        shown = disassembler.as_typed(seen.replace("fn", "f", 1) if form.info.fwait else seen)
         if question.operation.prefixes or form.mnemonic in ("call", "jmp"):
-            text = disassembler.disassemble(one.code)[0].text  # Capstone leaves out some prefixes, and `far`
-        found.append(_Placed(Encoding(one.code, text, effects.features_of(form.code)), one.displacement_offset))
+            shown = disassembler.disassemble(one.code)[0].text  # Capstone leaves out some prefixes, and `far`
+        found.append(_Placed(Encoding(one.code, shown, effects.features_of(form.code)), one.displacement_offset))
     return found
 
 

@@ -21,21 +21,21 @@ def test_operations_of_one_outline_have_the_same_forms_and_are_refused_alike() -
     said: dict[object, tuple[Operation, object]] = {}
     again = 0
     for operation in operations(8000):
-        canonical = forms.canonical(operation)
+        meant = forms.canonical(operation)
         outline = outline_of(operation)
         # What the encoder asks for before it takes an operation as an example for others.
-        if outline is None or canonical is None or canonical.operands != operation.operands:
+        if outline is None or meant is None or meant.operands != operation.operands:
             continue
-        found = forms.select(canonical)
+        found = forms.select(meant)
         unlike = any(form.info.requires_unique_reg_nums for form in found) or any(
-            slot.memory == "implied" for form in forms.forms_of(canonical.mnemonic) for slot in form.slots
+            slot.memory == "implied" for form in forms.forms_of(meant.mnemonic) for slot in form.slots
         )
         if unlike:
             continue
-        refused = refusals.refuse(canonical, found) is not None or refusals.misspelt(operation) is not None
+        refused = refusals.refuse(meant, found) is not None or refusals.misspelt(operation) is not None
         answer = (
-            canonical.mnemonic,
-            canonical.prefixes,
+            meant.mnemonic,
+            meant.prefixes,
             refused,
             () if refused else tuple(form.code for form in found),
         )
