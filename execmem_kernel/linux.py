@@ -57,9 +57,9 @@ _munmap = _prototype("munmap", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 _mprotect = _prototype("mprotect", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _MAP_FAILED = ctypes.c_void_p(-1).value
 
-resize_file = os.ftruncate
+resize_file: Callable[[int, int], None] = os.ftruncate
 """Set a file's size. ftruncate(2)."""
-pwrite = os.pwrite
+pwrite: Callable[[int, bytes | bytearray | memoryview, int], int] = os.pwrite
 """Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
 
 
@@ -416,7 +416,7 @@ class Child:
     def __init__(self) -> None:
         self._pid = ctypes.c_int(0)
         self._pid_at = ctypes.byref(self._pid)
-        self.ended = False
+        self.ended: bool = False
         self._registers = ctypes.create_string_buffer(_USER_REGISTERS.size)
 
     @property

@@ -344,7 +344,7 @@ class Session:
         self.shell = shell
         # IPython's own count stands still where no history is kept (nbval); this one runs there too, so the
         # same notebook gives the same labels everywhere. The cell that loads the extension is number 1.
-        self.cell_number = 1
+        self.cell_number: int = 1
 
     def show(self, report: Report) -> None:
         """Display a report, once, as text and as HTML."""

@@ -58,21 +58,21 @@ class Chunk:
     def __init__(
         self, kind: str, line: Line, statement: Statement, section: Section, order: int, run: int, parent: str
     ) -> None:
-        self.kind = kind
-        self.line = line
-        self.statement = statement
-        self.section = section
-        self.order = order
-        self.run = run
-        self.parent = parent
-        self.address = 0
-        self.size = 0
-        self.count = 1
+        self.kind: str = kind
+        self.line: Line = line
+        self.statement: Statement = statement
+        self.section: Section = section
+        self.order: int = order
+        self.run: int = run
+        self.parent: str = parent
+        self.address: int = 0
+        self.size: int = 0
+        self.count: int = 1
         self.encoding: Encoding | None = None
-        self.data = _NO_DATA
-        self.fixups = _NO_FIXUPS
+        self.data: bytearray = _NO_DATA
+        self.fixups: list[Fixup] = _NO_FIXUPS
         self.amount: Expression | None = None
-        self.fill = b""
+        self.fill: bytes = b""
         self.limit: int | None = None
         self.operation: Operation | None = None
         self.form: Literal["short", "near"] | None = None
@@ -88,14 +88,14 @@ class Section:
     __slots__ = ("address", "alignment", "chunks", "end", "name", "run", "scolded", "segment")
 
     def __init__(self, name: str, segment: str, run: int) -> None:
-        self.name = name
-        self.segment = segment
+        self.name: str = name
+        self.segment: str = segment
         self.chunks: list[Chunk] = []
-        self.alignment = 1
-        self.address = 0
-        self.end = 0
-        self.run = run
-        self.scolded = False
+        self.alignment: int = 1
+        self.address: int = 0
+        self.end: int = 0
+        self.run: int = run
+        self.scolded: bool = False
         """Whether somebody has been told that no instructions can stand here: once is enough."""
 
 
@@ -131,16 +131,18 @@ class Sections:
     """All sections of a source in the order they were named, and where its next statement goes."""
 
     def __init__(self) -> None:
-        self.order = 0
+        self.order: int = 0
         """Counts everything that has a place, in the order of reading."""
-        self.size = 0
+        self.size: int = 0
         self.parent = ""
         """The last plain label: what labels with a dot belong to."""
         self.owners: dict[int, Section] = {}
         """Which section a run belongs to."""
         self._runs = 0
         self._by_name: dict[str, Section] = {}
-        self.text = self.current = self.previous = self.open(".text", "text")
+        self.text: Section = self.open(".text", "text")
+        self.current: Section = self.text
+        self.previous: Section = self.text
         self.open(".data", "data")  # before .data.rel.ro and the like, as linkers have it
         self.stack: list[Section] = []
 

@@ -393,10 +393,10 @@ class Parser:
     )
 
     def __init__(self, tokens: Sequence[Token], dialect: Dialect, position: int = 0, *, att: bool = False) -> None:
-        self.tokens = tokens
+        self.tokens: Sequence[Token] = tokens
         self.dialect: Dialect = dialect
-        self.position = position
-        self.end = tokens[-1].end if tokens else 0
+        self.position: int = position
+        self.end: int = tokens[-1].end if tokens else 0
         self._att = att
         self._depth = 0
         self._terms = 0

@@ -30,7 +30,7 @@ class Findings:
     def __init__(self, *, nasm: bool = False) -> None:
         self._nasm = nasm
         """Whether what is advised is spelt as NASM has it."""
-        self.error_count = 0
+        self.error_count: int = 0
         self.echoes: list[tuple[Line, Complaint]] = []
         """Complaints about names that a wrong line would have defined."""
         self._diagnostics: list[Diagnostic] = []

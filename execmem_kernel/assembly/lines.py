@@ -142,13 +142,13 @@ class Line:
         moved: bool = False,
         origin: Origin | None = None,
     ) -> None:
-        self.number = number
-        self.source = source
-        self.text = source if text is None else text
-        self.expansion = expansion
-        self.moved = moved
+        self.number: int = number
+        self.source: str = source
+        self.text: str = source if text is None else text
+        self.expansion: tuple[tuple[int, str], ...] = expansion
+        self.moved: bool = moved
         """Whether columns of `text` are not columns of `source`."""
-        self.origin = origin
+        self.origin: Origin | None = origin
         """What such columns are columns of."""
 
     def trace(self, start: int, end: int) -> Trace:

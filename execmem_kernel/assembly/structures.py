@@ -20,7 +20,7 @@ class Structures:
         self._sections = sections
         self._names = names
         self._values = values
-        self.open = False
+        self.open: bool = False
         """Whether statements count an offset and make no bytes."""
         self._name = ""
         """Of the structure that `struc` began."""

@@ -95,17 +95,17 @@ class Batch:
     def __init__(self, program: Program, entry: int, limits: Limits, areas: Mapping[str, tuple[int, int]]) -> None:
         loop = _loop(entry)
         text = Segment("rodata", LOOP, loop.code, len(loop.code), "r-x")
-        self.program = dataclasses.replace(program, segments=(*program.segments, text), entry=LOOP)
-        self.limits = dataclasses.replace(limits, wall_s=min(WALL_S, limits.wall_s))
+        self.program: Program = dataclasses.replace(program, segments=(*program.segments, text), entry=LOOP)
+        self.limits: Limits = dataclasses.replace(limits, wall_s=min(WALL_S, limits.wall_s))
         self.areas = areas
-        self.data = bytearray()
+        self.data: bytearray = bytearray()
         self.records: list[bytes] = []
         self.written: list[tuple[tuple[str, int], ...]] = []
         """Of each case, its buffers, which are all read back: name and size."""
-        self.result_size = 0
+        self.result_size: int = 0
         writable = [segment for segment in program.segments if segment.protection == "rw-"]
         rows = [self._copy(segment.address, segment.data.ljust(segment.size, b"\0")) for segment in writable]
-        self.head = _COUNT.pack(len(rows)) + b"".join(rows)
+        self.head: bytes = _COUNT.pack(len(rows)) + b"".join(rows)
 
     def _copy(self, to: int, data: bytes) -> bytes:
         """A row that has the loop copy these bytes to an address."""
@@ -218,22 +218,23 @@ class Plain:
         integers = [index for index, one in enumerate(parameters) if one.register in INTEGER_REGISTERS]
         floats = [index for index, one in enumerate(parameters) if one.register in VECTOR_REGISTERS]
         kinds = [_scalar(parameter.type) for parameter in parameters]
-        self.order = (*integers, *floats)
+        self.order: tuple[int, ...] = (*integers, *floats)
         # A narrow signed number is extended in its register, so its own format only checks it.
         narrow = any(kind.kind == "integer" and kind.signed and kind.size < 8 for kind in kinds)
-        self.check = struct.Struct("=" + "".join(kind.code for kind in kinds)) if narrow else None
+        self.check: struct.Struct | None = struct.Struct("=" + "".join(kind.code for kind in kinds)) if narrow else None
         words = ["q" if kind.kind == "integer" and kind.signed else f"{kind.code}{8 - kind.size}x" for kind in kinds]
-        self.record = struct.Struct(
+        self.record: struct.Struct = struct.Struct(
             "<" + "".join(words[index] for index in integers) + f"{8 * (6 - len(integers))}x"
             + "".join(words[index] for index in floats) + f"{8 * (8 - len(floats))}x16x"
         )  # fmt: skip
+        self.result: struct.Struct
         if prototype.result is None:
             self.result = struct.Struct("<Q16x")
         else:
             kind = _scalar(prototype.result)
             value = f"{kind.code}{8 - kind.size}x"
             self.result = struct.Struct(f"<Q8x{value}" if kind.kind == "float" else f"<Q{value}8x")
-        self.returns = prototype.result is not None
+        self.returns: bool = prototype.result is not None
 
     @classmethod
     def of(cls, prototype: Prototype) -> Plain | None:

@@ -82,9 +82,9 @@ class Scene:
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
         self.program: Program = stop.call.program
-        self.registers = stop.registers
-        self.rip = stop.registers["rip"]
-        self.rsp = stop.registers["rsp"]
+        self.registers: dict[str, int] = stop.registers
+        self.rip: int = stop.registers["rip"]
+        self.rsp: int = stop.registers["rsp"]
 
     def __getitem__(self, name: str) -> int:
         whole, shift, bits = PARTS.get(name, (name, 0, 64))

@@ -408,7 +408,7 @@ class Library:
         self._opened = opened
         self._loader = opened[0]
         self._next = _LOADER_MAPPINGS
-        self.thread_pointer = 0
+        self.thread_pointer: int = 0
 
     @property
     def mappings(self) -> tuple[Mapping_, ...]:

@@ -189,19 +189,21 @@ class Guard:
     def __init__(self) -> None:
         size = BLOCKS + MOST_THREADS * BLOCK_SIZE
         # Private: after a fork each process has its own.
-        self.data = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.data: mmap.mmap = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         # Never unmapped: to the very end of the process a stub or a handler may look into it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.data))
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
-        self.words = (ctypes.c_uint64 * (BLOCKS // 8)).from_buffer(self.data)
-        self.blocks = (ctypes.c_uint64 * (BLOCK_SIZE // 8) * MOST_THREADS).from_buffer(self.data, BLOCKS)
+        self.address: int = ctypes.addressof(ctypes.c_char.from_buffer(self.data))
+        self.words: ctypes.Array[ctypes.c_uint64] = (ctypes.c_uint64 * (BLOCKS // 8)).from_buffer(self.data)
+        self.blocks: ctypes.Array[ctypes.Array[ctypes.c_uint64]] = (
+            ctypes.c_uint64 * (BLOCK_SIZE // 8) * MOST_THREADS
+        ).from_buffer(self.data, BLOCKS)
         # Reentrant: the garbage collector may drop a function, and its range, at any moment.
-        self.lock = threading.RLock()
-        self.local = threading.local()
+        self.lock: threading.RLock = threading.RLock()
+        self.local: threading.local = threading.local()
         self.abandoned: list[mmap.mmap] = []
-        self.free_ranges = list(range(MOST_RANGES - 1, -1, -1))
+        self.free_ranges: list[int] = list(range(MOST_RANGES - 1, -1, -1))
         # A manager of its own: no cleanup() of anybody else's takes a handler or a stub from under a signal or a call.
-        self.manager = CodeMemoryManager()
+        self.manager: CodeMemoryManager = CodeMemoryManager()
         self.parents: list[CodeMemoryManager] = []
         """In a forked child, the managers of what was made before."""
         self.method_name = sys.intern("_fault")
@@ -217,11 +219,11 @@ class Guard:
         }
         head = "".join(f".equ {name}, {value:#x}\n" for name, value in settings.items())
         program = assemble(head + _template("native_guard.s"))
-        self.memory = self.manager.allocate(program.code, name="guard")
+        self.memory: ExecutableMemory = self.manager.allocate(program.code, name="guard")
         base = self.memory.address - program.address
-        self.labels = {name: address + base for name, address in program.labels.items()}
+        self.labels: dict[str, int] = {name: address + base for name, address in program.labels.items()}
         self.add_range(self.labels["find"], self.memory.address + len(program.code))
-        self.raw = _Definition(b"raw", self.labels["raw"], _METH_O, None)
+        self.raw: _Definition = _Definition(b"raw", self.labels["raw"], _METH_O, None)
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(self.withdraw)
 
@@ -400,11 +402,11 @@ class FaultSentence:
     """
 
     def __init__(self, code: NativeCode, arrived: _Arrived, passed: Passed) -> None:
-        self.program = code.program
-        self.guard = code.guard
+        self.program: Program = code.program
+        self.guard: Guard = code.guard
         self.signal_name = signal.Signals(arrived.number).name
-        self.offset = arrived.rip - code.start
-        self.inside = 0 <= self.offset <= len(self.program.code)
+        self.offset: int = arrived.rip - code.start
+        self.inside: bool = 0 <= self.offset <= len(self.program.code)
         self.passed = passed
 
     @functools.cached_property
@@ -479,13 +481,13 @@ class NativeCode(ModuleType):
 
     def __init__(self, prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> None:
         super().__init__(prototype.name)
-        self.prototype = prototype
-        self.memory = memory
-        self.guard = guard()
-        self.start = memory.address
+        self.prototype: Prototype = prototype
+        self.memory: ExecutableMemory = memory
+        self.guard: Guard = guard()
+        self.start: int = memory.address
         self._target = memory.address + program.entry - program.address
         self._gate = gate_of(memory)
-        self.program = program
+        self.program: Program = program
         self._raw = _make_builtin(ctypes.addressof(self.guard.raw), _Catcher(self.guard), None)
         code = stub(self.guard, prototype, self._target, ctypes.addressof(self._gate))
         self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
@@ -799,10 +801,10 @@ class CtypesFunction:
     ) -> None:
         self.prototype = prototype
         self.memory = memory
-        self.engine = f"ctypes, without a guard against faults: {reason}"
+        self.engine: str = f"ctypes, without a guard against faults: {reason}"
         if owned:
             weakref.finalize(self, memory.close).atexit = False
-        self.__name__ = prototype.name
+        self.__name__: str = prototype.name
         self.__doc__ = prototype.text
         self.__signature__: inspect.Signature = prototype.signature
         kinds = [_ctype(parameter.type) for parameter in prototype.parameters]

@@ -342,7 +342,7 @@ class Recorder:
     """Records the steps of one run."""
 
     def __init__(self, program: Program, guest: Guest, in_full: int) -> None:
-        self.log = _Log(in_full)
+        self.log: _Log = _Log(in_full)
         self._program = program
         self._guest = guest
         self._decoded: dict[int, Decoded] = {}

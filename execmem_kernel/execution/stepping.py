@@ -57,9 +57,9 @@ class Walk:
 
     def __init__(self, run: Run) -> None:
         self.trace: Trace | None = None
-        self.own_trap = False
+        self.own_trap: bool = False
         """Whether the program has set the trap flag itself."""
-        self.flags_loaded = False
+        self.flags_loaded: bool = False
         """Whether the program has loaded its flags while it was stepped."""
         self._run = run
         self._guest = run.guest

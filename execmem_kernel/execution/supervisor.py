@@ -111,7 +111,7 @@ class Guest:
     """Who says what happened in it."""
 
     def __init__(self) -> None:
-        self.child = linux.Child()
+        self.child: linux.Child = linux.Child()
         self._descriptors = linux.Descriptors()
         self._memory: int | None = None
         self._barred = 0, 0
@@ -431,14 +431,14 @@ class Run:
         self.plan = plan
         self.guest = guest
         self.library = library
-        self.desk = (syscalls.Desk if library is None else libc.Desk)(call.limits, call.stdin, call.seed)
+        self.desk: syscalls.Desk = (syscalls.Desk if library is None else libc.Desk)(call.limits, call.stdin, call.seed)
         self.log: list[SystemCall] = []
         self.mapped: list[faults.Mapped] = []
         """What mmap gave the program and munmap took back, the latest last."""
         self.trace: Trace | None = None
         self.before: Registers | None = None
         self.raw: dict[str, int] = {}
-        self.extended = b""
+        self.extended: bytes = b""
 
     def outcome(self) -> Outcome:
         """Run it, and put everything there is to say about it into a value."""

@@ -226,11 +226,11 @@ class Desk:
 
     def __init__(self, limits: Limits, stdin: bytes = b"", seed: int | None = None) -> None:
         self.limits = limits
-        self.stdin = stdin
-        self.stdout = bytearray()
-        self.stderr = bytearray()
+        self.stdin: bytes = stdin
+        self.stdout: bytearray = bytearray()
+        self.stderr: bytearray = bytearray()
         self.warnings: list[Warned] = []
-        self.count = 0
+        self.count: int = 0
         self._seed = seed
         self._random: random.Random | None = None
         self._started = time.monotonic_ns()

@@ -24,6 +24,7 @@ import struct
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from typing import Literal
 
 from execmem_kernel import linux
 from execmem_kernel.assembly.program import Program
@@ -92,11 +93,12 @@ _BREAKPOINT = b"\xcc"
 class World(supervisor.Guest):
     """A program's process whose memory is two files of ours: one it may write, and one it may not, which holds code."""
 
-    witness = "guest"
+    witness: Literal["supervisor", "guest"] = "guest"
 
     def __init__(self) -> None:
         super().__init__()
-        self.child = self._reporter = Reporter(self)
+        self._reporter = Reporter(self)
+        self.child: linux.Child = self._reporter
         held = self._descriptors
         try:
             self._file = _high(held, held.open(linux.code_file, "world"))

@@ -254,7 +254,7 @@ class CodeMemoryManager:
     def __init__(self, growth: Growth | None = None, limit: int = 64 * MIB) -> None:
         self.growth: Growth = growth or Doubling()
         self.limit = limit
-        self.inherited = False
+        self.inherited: bool = False
         """Whether this is a forked child's copy of its parent's manager."""
         self._lock = Lock()
         self._forgotten_blocks: deque[Block] = deque()

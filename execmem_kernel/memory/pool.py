@@ -60,7 +60,7 @@ class Pool:
         """First byte for blocks -> slab; in the order they were added."""
         self.slab_at: dict[int, Region] = {}
         """Page number -> slab."""
-        self.free_granules = 0
+        self.free_granules: int = 0
 
     def reaches(self, address: int) -> bool:
         """Whether every byte of every slab is within reach of a branch from and to an address."""

@@ -80,15 +80,15 @@ class Region:
     __slots__ = ("address", "backend", "calls", "guard", "owner", "read_descriptor", "size", "view", "write_descriptor")
 
     def __init__(self, address: int, size: int, guard: int, backend: Backend, calls: SystemCalls) -> None:
-        self.address = address
-        self.size = size
-        self.guard = guard
+        self.address: int = address
+        self.size: int = size
+        self.guard: int = guard
         """Bytes of inaccessible address space on each side."""
         self.backend: Backend = backend
-        self.calls = calls
-        self.owner = os.getpid()
-        self.write_descriptor = -1
-        self.read_descriptor = -1
+        self.calls: SystemCalls = calls
+        self.owner: int = os.getpid()
+        self.write_descriptor: int = -1
+        self.read_descriptor: int = -1
         self.view: Any = None
         """A slab's bytes as the processor sees them; slices are bytes."""
 

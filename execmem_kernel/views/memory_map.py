@@ -33,8 +33,8 @@ class MemoryMap(anywidget.AnyWidget):
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
 
-    regions = traitlets.List(traitlets.Dict()).tag(sync=True)
-    totals = traitlets.Unicode().tag(sync=True)
+    regions: traitlets.List[dict[str, Any]] = traitlets.List(traitlets.Dict()).tag(sync=True)
+    totals: traitlets.Unicode[str, str | bytes] = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, manager: CodeMemoryManager) -> None:
         self._manager = manager

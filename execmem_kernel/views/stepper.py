@@ -368,14 +368,14 @@ class Stepper(anywidget.AnyWidget):
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
 
-    source = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    start = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
-    stack = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
-    frames = traitlets.List(traitlets.Dict()).tag(sync=True)
-    note = traitlets.Unicode().tag(sync=True)
-    loops = traitlets.Unicode().tag(sync=True)
-    ended = traitlets.Bool(True).tag(sync=True)
-    position = traitlets.Int(0).tag(sync=True)
+    source: traitlets.List[str] = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    start: traitlets.List[list[str]] = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    stack: traitlets.List[list[str]] = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    frames: traitlets.List[dict[str, Any]] = traitlets.List(traitlets.Dict()).tag(sync=True)
+    note: traitlets.Unicode[str, str | bytes] = traitlets.Unicode().tag(sync=True)
+    loops: traitlets.Unicode[str, str | bytes] = traitlets.Unicode().tag(sync=True)
+    ended: traitlets.Bool[bool, bool | int] = traitlets.Bool(True).tag(sync=True)
+    position: traitlets.Int[int, int] = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, told: Story) -> None:
         self._story = told
