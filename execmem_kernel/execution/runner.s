@@ -298,8 +298,8 @@ passed:
 # Back to where the signal came, by iretq and not by rt_sigreturn, which the filter lets nobody call.
 go_on:
         mov     rsi, [rbx + 224]        # the x87 and vector state
-        mov     eax, -1
-        mov     edx, -1
+        mov     eax, [rsi + 472]        #   the components that the kernel has stored (xfeatures in struct _fpx_sw_bytes), and
+        mov     edx, [rsi + 476]        #   no others: asked for AMX's tiles, xrstor reads beyond what lies there
         cmp     dword ptr [rsi + 464], 0x46505853       # FP_XSTATE_MAGIC1: written by xsave
         jne     written_by_fxsave
         xrstor  [rsi]
