@@ -1,12 +1,27 @@
-"""What all tests share: the `--bless` option, and what running programs sets up once in a process."""
+"""What all tests share: the `--bless` option, what is set up once in a process, and the count of what is left."""
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
+
+from tests import kernel
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files from what happens now")
+
+
+def set_up_what_stays() -> None:
+    """Start what is set up once in a process and stays: the encoder's process, a manager, machine code of ours."""
+    import execmem_kernel as em
+    from execmem_kernel.execution import launcher, recorder
+
+    em.run("ret")
+    recorder.machine()
+    launcher.launcher(at_once=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,6 +30,19 @@ def programs_start_as_they_do_later() -> None:
     from execmem_kernel.execution import launcher
 
     launcher.launcher(at_once=True)
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fails a test that leaves a descriptor, an executable mapping or a process behind."""
+    set_up_what_stays()
+    gc.collect()  # else what an earlier test let go might be freed during this one
+    before = kernel.holdings()
+    yield
+    if kernel.holdings() != before:
+        gc.collect()  # an interrupted run may hang on its own traceback until then
+    assert kernel.holdings() == before
+    assert before["writable and executable"] == []
 
 
 @pytest.fixture

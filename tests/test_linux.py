@@ -11,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execmem_kernel import linux
+from tests import kernel
 
 READ_WRITE_EXECUTE = linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC
 ANONYMOUS = linux.MAP_PRIVATE | linux.MAP_ANONYMOUS
-
-
-def protection_at(address: int) -> str | None:
-    return next((line.protection for line in linux.mappings() if line.start <= address < line.end), None)
 
 
 def test_nothing_is_ever_mapped_or_made_writable_and_executable() -> None:
@@ -26,9 +23,9 @@ def test_nothing_is_ever_mapped_or_made_writable_and_executable() -> None:
     address = linux.map_pages(0, 4096, linux.PROT_READ, ANONYMOUS)
     with pytest.raises(AssertionError, match="never writable and executable"):
         linux.protect_pages(address, 4096, READ_WRITE_EXECUTE)
-    assert protection_at(address) == "r--p"
+    assert kernel.protection_at(address) == "r--p"
     linux.unmap_pages(address, 4096)
-    assert protection_at(address) is None
+    assert kernel.protection_at(address) is None
 
 
 def test_a_taken_range_is_not_replaced() -> None:

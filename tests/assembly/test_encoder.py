@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from execmem_kernel.assembly import keystone_child
 from execmem_kernel.assembly.encoder import CheckedEncoder, default_encoder
 from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operation, Refusal, Register, Target
 from execmem_kernel.errors import EncoderLostError
+from tests import kernel, running
 from tests.assembly.encoder_fuzzer import cases, compare, gnu_assemble, wild_cases
 
 ROOT = Path(__file__).parents[2]
@@ -46,14 +46,6 @@ def code_of(answer: Encoding | Refusal) -> bytes:
 
 def one(operation: Operation) -> Encoding | Refusal:
     return default_encoder().encode([operation])[0]
-
-
-def children() -> set[int]:
-    """The processes that this one started and that still exist."""
-    found = set()
-    for task in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return found
 
 
 def test_the_instruction_set_is_encoded_as_gnu_as_does() -> None:
@@ -279,9 +271,9 @@ def test_the_same_operations_give_the_same_bytes_cold_and_warm(encoder: CheckedE
 
 
 def test_keystone_runs_in_a_child_with_nothing_of_ours(encoder: CheckedEncoder) -> None:
-    before = children()
+    before = kernel.children()
     encoder.encode(SAMPLE)
-    (child,) = children() - before
+    (child,) = kernel.children() - before
     assert sorted(os.listdir(f"/proc/{child}/fd")) == ["0", "1", "2"]
     assert Path(f"/proc/{child}/environ").read_bytes() == b""
     assert os.getsid(child) != os.getsid(0)
@@ -289,17 +281,17 @@ def test_keystone_runs_in_a_child_with_nothing_of_ours(encoder: CheckedEncoder) 
     assert "Max open files            3" in limits
     assert "Max address space         unlimited" not in limits
     encoder.close()
-    assert child not in children()
+    assert child not in kernel.children()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
 def test_a_child_that_dies_or_hangs_is_replaced(encoder: CheckedEncoder, number: signal.Signals) -> None:
-    before = children()
+    before = kernel.children()
     encoder.encode(SAMPLE[:1])
-    (child,) = children() - before
+    (child,) = kernel.children() - before
     os.kill(child, number)
     assert codes(encoder.encode(SAMPLE)) == EXPECTED
-    assert child not in children()
+    assert child not in kernel.children()
 
 
 def test_a_child_that_never_lives_is_one_clear_error(encoder: CheckedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,24 +343,21 @@ def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: Check
 
 def test_the_child_ends_with_its_parent_however_that_ends() -> None:
     script = (
-        "import sys, time\n"
+        "import signal\n"
         "from execmem_kernel.assembly.encoder import default_encoder\n"
         "from execmem_kernel.assembly.operands import Operation\n"
         "encoder = default_encoder()\n"
         "encoder.encode([Operation('cpuid')])\n"
         "print(encoder._keystone._process.pid, flush=True)\n"
-        "time.sleep(60)\n"
+        "signal.pause()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    handle = os.pidfd_open(child)
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    ended, _, _ = select.select([handle], [], [], 10)
-    os.close(handle)
-    assert ended, "the child outlived its parent"
+    assert running.ends(child), "the child outlived its parent"
 
 
 def test_a_forked_process_gets_a_child_of_its_own() -> None:

@@ -7,9 +7,6 @@ import math
 import os
 import re
 import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +15,14 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.views.cell import outcome_report
+from tests import running
 
 GETPID = "mov eax, 39\nsyscall\nret"
 
 
-def in_a_process(script: str, *arguments: str, **options: Any) -> str:
+def in_a_process(script: str, *flags: str, **options: Any) -> str:
     """What a script prints in an interpreter of its own, which must end well and say nothing else."""
-    command = [sys.executable, *arguments, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    done = running.script(script, flags=flags, **options)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -7,11 +7,7 @@ import errno
 import os
 import signal
 import struct
-import subprocess
-import sys
-import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +17,11 @@ import pytest
 import execmem_kernel as em
 from execmem_kernel import linux
 from execmem_kernel.execution import image, launcher
-from tests.execution.conftest import left_behind
+from tests import kernel, running
 
 SHORT = em.Limits(wall_s=0.15)
+STACK = 0x6FF0_0000
+"""Where a program's stack begins, and nothing of any other process."""
 
 ATTACKS = {
     "null read": "mov rax, [0]",
@@ -101,18 +99,18 @@ def test_an_attack_ends_and_leaves_nothing(name: str, nothing_left: None) -> Non
 
 @contextlib.contextmanager
 def _running(source: str) -> Iterator[int]:
-    """A program under way in another thread; gives its process id once it is past the runner."""
+    """An endless program in another thread; gives its process id once it is past the runner."""
     stop = threading.Event()
-    thread = threading.Thread(target=lambda: (em.run(source, timeout_s=1.0), stop.set()))
-    known = set(left_behind()["children"])  # type: ignore[call-overload]
+    thread = threading.Thread(target=lambda: (em.run(source, limits=running.ENDLESS), stop.set()))
+    known = kernel.children()
     thread.start()
     found = None
     while found is None and not stop.is_set():
-        for child in set(left_behind()["children"]) - known:  # type: ignore[call-overload]
+        for child in kernel.children() - known:
             with contextlib.suppress(OSError):
-                if "[stack]" not in (maps := Path(f"/proc/{child}/maps").read_text()) and "6ff00000" in maps:
-                    found = int(child)
-        time.sleep(0.001)
+                mapped = any(each.start == STACK for each in kernel.mappings(child))
+                if mapped and kernel.processor_ticks(child) >= 3:  # the runner takes a fraction of one
+                    found = child
     assert found is not None
     try:
         yield found
@@ -123,18 +121,16 @@ def _running(source: str) -> Iterator[int]:
 
 
 def test_no_page_is_ever_writable_and_executable_here_or_there() -> None:
-    source = "section .data\nx: dq 1\nsection .text\nl: jmp l"
-    with _running(source) as pid:
-        for process in (pid, os.getpid()):
-            for line in Path(f"/proc/{process}/maps").read_text().splitlines():
-                protection = line.split()[1]
-                assert not ("w" in protection and "x" in protection), line
+    with _running("section .data\nx: dq 1\nsection .text\nl: jmp l") as pid:
+        assert kernel.mappings(pid)
+        assert kernel.writable_and_executable(pid) == []
+        assert kernel.writable_and_executable() == []
 
 
 def test_a_program_has_nothing_of_the_notebooks() -> None:
     with _running("l: jmp l") as pid:
-        maps = [line.split(maxsplit=5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
-        names = [parts[5].strip() if len(parts) > 5 else "" for parts in maps]
+        names = [each.path for each in kernel.mappings(pid)]
+        assert names
         assert not any(name.endswith(".so") or "python" in name for name in names)
         assert not any("[heap]" in name or "[vdso]" in name or "[stack]" in name for name in names)
         assert Path(f"/proc/{pid}/environ").read_bytes() == b""
@@ -148,11 +144,10 @@ def test_a_program_has_nothing_of_the_notebooks() -> None:
 def test_the_stop_button_ends_an_endless_loop_at_once(nothing_left: None) -> None:
     for delay in (0.0, 0.0005, 0.001, 0.003, 0.05):
         timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-        started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012
             timer.start()
-            em.run("l: jmp l", timeout_s=30)
-        assert time.monotonic() - started < 10
+            em.run("l: jmp l", limits=running.ENDLESS)
+            timer.join()  # not reached, unless the run came to another end
         timer.join()
         assert em.run("mov eax, 42\nret").registers["rax"] == 42
 
@@ -195,27 +190,18 @@ def test_programs_run_from_several_threads_at_once(nothing_left: None) -> None:
 
 
 def test_a_program_dies_with_the_notebook() -> None:
-    script = """
-        import os, sys, threading, time
+    done = running.script("""
+        import os, threading
         import execmem_kernel as em
-        threading.Thread(target=em.run, args=("l: jmp l",), kwargs={"timeout_s": 60}, daemon=True).start()
+        from tests import kernel, running
+        threading.Thread(target=em.run, args=("l: jmp l",), kwargs={"limits": running.ENDLESS}, daemon=True).start()
         while True:
-            time.sleep(0.01)
-            tasks = os.listdir("/proc/self/task")
-            children = [c for t in tasks for c in open(f"/proc/self/task/{t}/children").read().split()]
-            guests = [c for c in children if "6ff00000" in open(f"/proc/{c}/maps").read()]
-            if guests:
-                print(guests[0], flush=True)
-                os.kill(os.getpid(), 9)
-    """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
-    guest = int(done.stdout)
-    for _ in range(500):
-        if not Path(f"/proc/{guest}/maps").exists() or not Path(f"/proc/{guest}/maps").read_bytes():
-            break
-        time.sleep(0.01)
-    else:
-        pytest.fail("the program outlived the notebook")
+            for child in kernel.children():
+                if any(each.start == 0x6FF0_0000 for each in kernel.mappings(child)):
+                    print(child, flush=True)
+                    os.kill(os.getpid(), 9)
+    """)
+    assert running.ends(int(done.stdout)), "the program outlived the notebook"
 
 
 def test_a_host_that_executes_no_memory_files_gets_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,8 +228,9 @@ def test_a_signal_from_outside_does_not_reach_the_program() -> None:
     with _running("l: jmp l") as pid:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             os.kill(pid, number)
-        time.sleep(0.05)
-        assert "State:\tR" in Path(f"/proc/{pid}/status").read_text()
+        computed = kernel.processor_ticks(pid)
+        while kernel.processor_ticks(pid) < computed + 3:  # a process that ends computes nothing any more
+            assert kernel.state(pid) in ("R", "t")
 
 
 def test_the_launcher_starts_what_posix_spawn_would(nothing_left: None) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import execmem_kernel as em
 from execmem_kernel.execution import batch
 from execmem_kernel.execution.function import function
 from execmem_kernel.execution.supervisor import Guest, PtraceRefusedError
+from tests import kernel
 
 ADD = "lea rax, [rdi + rsi]\nret"
 SUM = """
@@ -31,11 +30,6 @@ next:   test    rsi, rsi
 done:   ret
 """
 DOUBLE_ALL = "next: shl dword ptr [rdi], 1\nadd rdi, 4\ndec rsi\njnz next\nret"
-
-
-def children() -> list[str]:
-    """The processes this one has started and not waited for."""
-    return [line for task in Path("/proc/self/task").iterdir() for line in (task / "children").read_text().split()]
 
 
 def test_a_function_converts_runs_and_returns() -> None:
@@ -312,9 +306,9 @@ def test_more_cases_than_one_process_takes(monkeypatch: pytest.MonkeyPatch) -> N
 def test_map_leaves_no_process_no_descriptor_and_no_memory_behind() -> None:
     divide = function("mov rax, rdi\nxor edx, edx\ndiv rsi\nret", "uint64_t divide(uint64_t a, uint64_t b)")
     divide.map([(100, n % 3) for n in range(6)])
-    before = (sorted(os.listdir("/proc/self/fd")), em.manager().statistics().live, children())
+    before = kernel.holdings(), em.manager().statistics().live
     divide.map([(100, n % 3) for n in range(6)])
-    assert (sorted(os.listdir("/proc/self/fd")), em.manager().statistics().live, children()) == before
+    assert (kernel.holdings(), em.manager().statistics().live) == before
 
 
 @settings(max_examples=10, deadline=None)

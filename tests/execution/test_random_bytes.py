@@ -17,23 +17,23 @@ from collections import Counter
 
 import pytest
 
-import execmem_kernel as em
 from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
-from execmem_kernel.execution import launcher, recorder
-from execmem_kernel.execution.engine import Limits, Outcome, Returned, TimedOut
-from tests.execution.conftest import left_behind
+from execmem_kernel.execution import recorder
+from execmem_kernel.execution.engine import Outcome, Returned, TimedOut
+from tests import kernel
+from tests.conftest import set_up_what_stays
+from tests.running import run
 
-LIMITS = Limits(wall_s=20.0, cpu_s=0.1)
-"""Time on the processor ends a loop: what else the machine does must not make a difference."""
 TELLS_TIME_OR_PLACE = re.compile(
-    rb"\x0f\x31|\x0f\x01[\xd0\xf9]|\x0f\xc7|\x0f\xa2|\x0f\x01[\x08-\x0f]|\x0f\x00", re.DOTALL
+    rb"\x0f\x31|\x0f\x01[\xd0\xf9]|\x0f\xc7|\x0f\xa2|\x0f\x01[\x08-\x0f]|\x0f\x00|\x0f\x34", re.DOTALL
 )
-"""rdtsc, xgetbv, rdtscp, rdrand, rdseed, rdpid, cpuid, sidt, sldt, str: they tell time, chance, or the processor."""
+"""rdtsc, xgetbv, rdtscp, rdrand, rdseed, rdpid, cpuid, sidt, sldt, str, sysenter: they tell time, chance, or the
+processor; the last leads to where the kernel's own page would lie."""
 OPCODES = (
     b"\x0f\x05", b"\xcd\x80", b"\xeb\xfe", b"\xe8\x00\x00\x00\x00", b"\xc3", b"\xcc", b"\xf4", b"\x9d",
     b"\xc9", b"\xcf", b"\x48\x89\xe5", b"\x48\x31\xe4", b"\x0f\x0b", b"\xf3\xaa", b"\x66\x0f\xef\xc0",
     b"\xc5\xf8\x77", b"\x0f\xae\x17", b"\xdb\xe3", b"\x68\x00\x10\x00\x20", b"\x50", b"\x58", b"\xff\xe0",
-    b"\xff\xd0", b"\xf7\xf1", b"\x9c", b"\xfd", b"\x0f\x34",
+    b"\xff\xd0", b"\xf7\xf1", b"\x9c", b"\xfd",
 )  # fmt: skip
 """Instructions that chance alone would rarely hit on: system calls, loops, jumps, stack and flags."""
 
@@ -46,14 +46,15 @@ def random_code(chance: random.Random) -> bytes:
     return b"".join(pieces)
 
 
-def run(code: bytes, chance: random.Random, traced: bool = False) -> Outcome:
-    """Run them, with registers that point to a buffer as often as not."""
+def end_of(code: bytes, chance: random.Random, traced: bool = False) -> Outcome:
+    """Where they end, with registers that point to a buffer as often as not."""
     registers: dict[str, int | str] = {
         name: "memory" if chance.random() < 0.5 else chance.choice((0, 1, 60, chance.getrandbits(64)))
         for name in ("rax", "rcx", "rdx", "rsi", "rdi", "rbx", "r8")
     }
     program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
-    return em.run(program, registers, {"memory": bytes(range(256)) * 16}, limits=LIMITS, seed=1, trace=traced)
+    buffers = {"memory": bytes(range(256)) * 16}
+    return run(program, registers=registers, buffers=buffers, seed=1, trace=traced)
 
 
 def told(outcome: Outcome, traced: bool = False) -> tuple[object, ...]:
@@ -75,9 +76,9 @@ def trial(seed: int, number: int, traced: bool = False) -> tuple[Outcome, Outcom
     while TELLS_TIME_OR_PLACE.search(code):
         code = random_code(chance)
     state = chance.getstate()
-    first = run(code, chance)
+    first = end_of(code, chance)
     chance.setstate(state)
-    return first, run(code, chance, traced), code
+    return first, end_of(code, chance, traced), code
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -107,10 +108,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--traced", action="store_true")
     options = parser.parse_args()
-    em.run("ret")
-    recorder.machine()
-    launcher.launcher(at_once=True)  # what is set up once in a process is no trace of a program
-    before, started = left_behind(), time.monotonic()
+    set_up_what_stays()
+    before, started = kernel.holdings(), time.monotonic()
     kinds: Counter[str] = Counter()
     for number in range(options.count):
         first, second, code = trial(options.seed, number, options.traced)
@@ -120,8 +119,8 @@ def main() -> int:
                 f"string {number} of seed {options.seed} ended differently: {code.hex()}\n{told(first)}\n{told(second)}"
             )
             return 1
-        if number % 200 == 199 and left_behind() != before:
-            print(f"something was left by string {number - 199} to {number}: {before} {left_behind()}")
+        if number % 200 == 199 and kernel.holdings() != before:
+            print(f"something was left by string {number - 199} to {number}: {before} {kernel.holdings()}")
             return 1
     print(f"{options.count} strings, twice, the same: {dict(kinds)}; {time.monotonic() - started:.0f} s")
     return 0

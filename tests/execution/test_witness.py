@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +10,17 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.execution import image
-from execmem_kernel.execution.engine import Call
 from execmem_kernel.execution.witness import GuestWitness
+from tests import running
 from tests.execution.test_containment import ATTACKS
+from tests.running import run
 
 ROWS = json.loads((Path(__file__).parent.parent / "data" / "fault_rows.json").read_text())
-SHORT = em.Limits(wall_s=0.15)
 
 
-def run(asm: str, **options: Any) -> em.Outcome:
-    options.setdefault("limits", SHORT)
-    buffers = {name: em.Buffer(value) for name, value in ({"data": 4096} | options.pop("buffers", {})).items()}
-    registers = {"rdi": "data"} | options.pop("registers", {})
-    return GuestWitness().run(Call(em.assemble(asm), registers=registers, buffers=buffers, **options))
-
-
-def watched(asm: str, **options: Any) -> em.Outcome:
-    options.setdefault("limits", SHORT)
-    buffers = {"data": 4096} | options.pop("buffers", {})
-    return em.run(asm, registers={"rdi": "data"} | options.pop("registers", {}), buffers=buffers, **options)
+def reported(asm: str, **options: Any) -> em.Outcome:
+    """Run a snippet in a process that reports for itself."""
+    return run(asm, engine=GuestWitness(), **options)
 
 
 def through_the_gate(name: str, *arguments: int) -> str:
@@ -43,7 +31,7 @@ def through_the_gate(name: str, *arguments: int) -> str:
 
 
 def test_it_adds_and_says_who_says_so(nothing_left: None) -> None:
-    outcome = run("lea rax, [rdi+rsi]\nret", registers={"rdi": 40, "rsi": 2})
+    outcome = reported("lea rax, [rdi+rsi]\nret", registers={"rdi": 40, "rsi": 2})
     assert isinstance(outcome, em.Returned)
     assert outcome.registers["rax"] == 42
     assert outcome.witness == "guest"
@@ -57,8 +45,8 @@ def test_it_ends_as_under_supervision() -> None:
         "mov ax, cs\nmov bx, ss\nret"
     )
     registers = {"rdi": "b", "rsi": 5, "xmm0": 0x3F800000, "xmm1": 0x40000000, "rflags": 0x203, "ymm3": 1 << 200}
-    seen = watched(source, registers=registers, buffers={"b": b"x" * 100})
-    told = run(source, registers=registers, buffers={"b": b"x" * 100})
+    seen = run(source, registers=registers, buffers={"b": b"x" * 100})
+    told = reported(source, registers=registers, buffers={"b": b"x" * 100})
     assert dict(told.registers) == dict(seen.registers)
     assert [told.registers[name] for name in ("xmm0", "ymm3")] == [0x40400000, 1 << 200]
     assert told.buffers == seen.buffers
@@ -67,7 +55,7 @@ def test_it_ends_as_under_supervision() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['row']}-{row.get('cause') or row['warning']}")
 def test_a_fault_has_the_same_sentence(row: dict[str, Any]) -> None:
-    seen, told = watched(row["asm"]), run(row["asm"])
+    seen, told = run(row["asm"]), reported(row["asm"])
     assert type(told) is type(seen)
     assert told.headline == seen.headline
     assert told.cause == seen.cause
@@ -77,7 +65,7 @@ def test_a_fault_has_the_same_sentence(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_ends_as_under_supervision(name: str, nothing_left: None) -> None:
     limits = em.Limits(wall_s=1, system_calls=500)
-    told = run(ATTACKS[name], registers={"rdi": 0}, limits=limits)
+    told = reported(ATTACKS[name], registers={"rdi": 0}, limits=limits)
     assert told.witness == "guest"
     seen = em.run(ATTACKS[name], buffers={"data": 4096}, limits=limits)
     assert type(told) is type(seen)
@@ -132,7 +120,7 @@ def test_system_calls_are_answered_as_under_supervision(nothing_left: None) -> N
         syscall
         mov eax, [rdi]          # which is gone now
     """
-    seen, told = (one(source, stdin=b"hello", seed=3) for one in (watched, run))
+    seen, told = (one(source, stdin=b"hello", seed=3) for one in (run, reported))
     assert told.stderr == b"hello"
     assert told.registers["rbx"] == 88
     assert told.system_calls == seen.system_calls
@@ -142,7 +130,7 @@ def test_system_calls_are_answered_as_under_supervision(nothing_left: None) -> N
 
 def test_what_would_be_written_where_nothing_may_be_written_is_refused() -> None:
     source = "mov eax, 318\nlea rdi, [rip+x]\nmov esi, 8\nxor edx, edx\nsyscall\nx: ret"
-    seen, told = watched(source), run(source)
+    seen, told = run(source), reported(source)
     assert told.registers["rax"] == seen.registers["rax"] == 2**64 - 14
     assert told.warnings == seen.warnings
 
@@ -159,7 +147,7 @@ def test_what_would_be_written_where_nothing_may_be_written_is_refused() -> None
     ],
 )
 def test_steps_are_recorded_as_under_supervision(source: str) -> None:
-    seen, told = watched(source, trace=True), run(source, trace=True)
+    seen, told = run(source, trace=True), reported(source, trace=True)
     assert told.trace == seen.trace
     assert told.headline == seen.headline
     assert dict(told.registers) == dict(seen.registers)
@@ -191,7 +179,7 @@ C_PROGRAMS = {
 
 def test_what_c_functions_call_back_is_recorded_as_under_supervision() -> None:
     source = C_PROGRAMS["qsort calls back"]
-    seen, told = (one(source, trace=True, limits=em.Limits()) for one in (watched, run))
+    seen, told = (one(source, trace=True, limits=em.Limits()) for one in (run, reported))
     assert [step.line for step in told.trace] == [step.line for step in seen.trace]
     assert told.trace.counts == seen.trace.counts
     assert told.warnings == seen.warnings == ()
@@ -200,7 +188,7 @@ def test_what_c_functions_call_back_is_recorded_as_under_supervision() -> None:
 @pytest.mark.parametrize("traced", [False, True], ids=["free", "stepped"])
 @pytest.mark.parametrize("name", C_PROGRAMS)
 def test_the_c_library_works_as_under_supervision(name: str, traced: bool, nothing_left: None) -> None:
-    seen, told = (one(C_PROGRAMS[name], trace=traced, limits=em.Limits()) for one in (watched, run))
+    seen, told = (one(C_PROGRAMS[name], trace=traced, limits=em.Limits()) for one in (run, reported))
     assert type(told) is type(seen)
     assert told.headline == seen.headline
     assert told.registers["rax"] == seen.registers["rax"]
@@ -224,7 +212,7 @@ ASKS = "l: mov eax, 9\nxor edi, edi\nmov esi, 0x100000\nmov edx, 3\nmov r10d, 0x
     ],
 )
 def test_every_limit_has_its_own_outcome(source: str, limits: em.Limits, limit: str, nothing_left: None) -> None:
-    told = run(source, limits=limits)
+    told = reported(source, limits=limits)
     assert isinstance(told, em.TimedOut)
     assert told.limit == limit
 
@@ -236,7 +224,7 @@ def test_memory_that_is_given_back_is_given_back() -> None:
         "xor r9d, r9d\nsyscall\nmov rbx, rax\nmov ecx, 0x1000\nf: mov byte ptr [rax], 1\nadd rax, 0x1000\ndec ecx\n"
         "jnz f\nmov rdi, rbx\nmov esi, 0x1000000\nmov eax, 11\nsyscall\ndec r12d\njnz l\nret"
     )
-    told = run(source, limits=em.Limits(wall_s=10))
+    told = reported(source, limits=em.Limits(wall_s=10))
     assert isinstance(told, em.Returned)
 
 
@@ -260,14 +248,14 @@ def test_memory_that_is_given_back_is_given_back() -> None:
     ],
 )
 def test_no_other_system_call_passes_the_gate(source: str, nothing_left: None) -> None:
-    told = run(source)
+    told = reported(source)
     assert isinstance(told, em.Faulted)
     assert told.signal == "SIGSYS"
 
 
 def test_what_passes_the_gate_makes_no_code_writable() -> None:
     source = through_the_gate("10", 0x10000000, 4096, 3) + "mov r12, rax\nlea rax, [rip]\nmov byte ptr [rax], 0xc3"
-    told = run(source)
+    told = reported(source)
     assert told.registers["r12"] == 2**64 - 13  # EACCES
     assert told.cause is not None
     assert told.cause.name == "write-to-code"
@@ -293,16 +281,14 @@ def test_what_passes_the_gate_makes_no_code_writable() -> None:
 )
 @pytest.mark.parametrize("traced", [False, True], ids=["free", "stepped"])
 def test_a_program_that_attacks_what_reports_for_it_ends(source: str, traced: bool, nothing_left: None) -> None:
-    started = time.monotonic()
-    told = run(source, limits=em.Limits(wall_s=0.1, trace_steps=100), trace=traced)
+    told = reported(source, limits=em.Limits(wall_s=0.1, trace_steps=100), trace=traced)
     assert not isinstance(told, em.Returned)
     assert told.report()
-    assert time.monotonic() - started < 6
 
 
 def test_a_host_without_ptrace_is_noticed() -> None:
     """A process whose every ptrace is refused, as a strict container's is, runs programs all the same."""
-    script = """
+    text = """
         import ctypes, struct
         import execmem_kernel as em
         program = em.assemble("lea rax, [rdi + rdi]\\nret")
@@ -319,9 +305,8 @@ def test_a_host_without_ptrace_is_noticed() -> None:
         add = em.function("lea rax, [rdi+rsi]\\nret", "int64_t add(int64_t a, int64_t b)")
         print(add(2, 3), list(add.map([(1, 2), (3, 4)])))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = running.script(text)
+    assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "42 guest 2",
         "b'hi\\n'",

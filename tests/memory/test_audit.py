@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from execmem_kernel import CodeMemoryManager, LeakError, assert_no_leaks, linux
 from execmem_kernel.memory.audit import _without, is_ownerless_code
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 pytest_plugins = ["pytester"]
 

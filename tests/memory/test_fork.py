@@ -12,8 +12,8 @@ import pytest
 import execmem_kernel as em
 from execmem_kernel import CodeMemoryManager, InheritedMemoryError
 from execmem_kernel.memory.region import Region, SystemCalls
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42, RETURN_43
+from tests import kernel
+from tests.kernel import RETURN_42, RETURN_43
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

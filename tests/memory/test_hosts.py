@@ -11,14 +11,14 @@ import textwrap
 import pytest
 
 from execmem_kernel import Capabilities, CodeMemoryManager, linux
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 COMMON = """
 import ctypes, errno, mmap, os, resource, struct, sys
 import execmem_kernel as em
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 def lives(manager):
     "Allocate both ways, run, read the map, free; the backends that were used."

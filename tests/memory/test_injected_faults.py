@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from execmem_kernel import CodeMemoryError, CodeMemoryManager, Fixed, UnreachableError, linux
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 CALLS = (
     "code_file", "resize_file", "pwrite", "reopen_read_only", "map_pages", "protect_pages", "freeze_file",
@@ -80,7 +80,7 @@ def sums_hold(manager: CodeMemoryManager) -> bool:
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EACCES, errno.EMFILE])
 def test_no_failing_system_call_leaves_anything_behind(number: int, for_good: bool) -> None:
-    before = kernel.lines_of_ours(), kernel.executable_mappings(), kernel.open_files()
+    before = kernel.mappings_of_ours(), kernel.executable_mappings(), kernel.open_files()
     fails_at, steps = 1, 1
     while fails_at <= steps:
         manager = CodeMemoryManager(growth=Fixed(16 * 1024))
@@ -97,7 +97,7 @@ def test_no_failing_system_call_leaves_anything_behind(number: int, for_good: bo
         assert (numbers.reserved, numbers.stuck) == (0, 0)
         if fails_at <= steps and not for_good:
             assert sum(count for (_, name), count in numbers.failures.items() if name != "EEXIST") == 1
-        assert (kernel.lines_of_ours(), kernel.executable_mappings(), kernel.open_files()) == before, fails_at
+        assert (kernel.mappings_of_ours(), kernel.executable_mappings(), kernel.open_files()) == before, fails_at
         fails_at += 1
     assert fails_at > 30
 

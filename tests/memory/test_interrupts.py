@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from execmem_kernel import CodeMemoryManager, ExecutableMemory, Fixed
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 from tests.memory.test_fork import in_child
 
 ROUNDS = 200

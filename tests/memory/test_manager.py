@@ -12,8 +12,8 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel import CodeMemoryManager, linux
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 
 def sums(manager: CodeMemoryManager) -> tuple[int, int]:
@@ -305,7 +305,7 @@ def test_any_text_may_be_a_name(manager: CodeMemoryManager, name: str) -> None:
 
 def test_the_kernels_list_shows_the_name(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add", pages=True) as memory:
-        path = next(path for start, _, _, path in kernel.lines() if start == memory.address)
+        path = next(path for start, _, _, path in kernel.mappings() if start == memory.address)
         assert path == "/memfd:execmem:add (deleted)"
 
 

@@ -17,8 +17,8 @@ from execmem_kernel.linux import KernelMapping
 from execmem_kernel.memory.placement import gaps
 from execmem_kernel.memory.pool import GRANULE, REACH, Pool, within_reach
 from execmem_kernel.memory.region import Region, SystemCalls
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42
+from tests import kernel
+from tests.kernel import RETURN_42
 
 
 class Slab:
@@ -89,9 +89,9 @@ def test_the_free_runs_are_what_is_not_taken(steps: list[tuple[bool, int]], orde
 
 
 def test_a_thousand_functions_cost_the_kernel_few_mappings(manager: CodeMemoryManager) -> None:
-    before = len(kernel.lines())
+    before = len(kernel.mappings())
     held = [manager.allocate(RETURN_42) for _ in range(1000)]
-    assert len(kernel.lines()) - before <= 4
+    assert len(kernel.mappings()) - before <= 4
     assert [kernel.call(memory.address) for memory in held[::100]] == [42] * 10
     for memory in held:
         memory.close()
@@ -162,7 +162,7 @@ def test_two_hundred_thousand_pairs_leave_what_they_found(manager: CodeMemoryMan
     chance = random.Random(7)
     held = []
     with manager.allocate(64):
-        before = len(kernel.lines())
+        before = len(kernel.mappings())
         first = manager.statistics().reserved
         for _ in range(200_000):
             if len(held) > 40 or (held and chance.random() < 0.5):
@@ -177,7 +177,7 @@ def test_two_hundred_thousand_pairs_leave_what_they_found(manager: CodeMemoryMan
             manager.allocate(64).close()
         statistics = manager.statistics()
         assert statistics.free + 64 == statistics.reserved - statistics.padding - statistics.metadata
-        assert len(kernel.lines()) - before <= 3
+        assert len(kernel.mappings()) - before <= 3
         assert statistics.reserved <= first + 3 * 1024 * 1024
     manager.cleanup()
     assert manager.statistics().reserved == 0
@@ -194,7 +194,7 @@ def reaches(start: int, end: int, target: int) -> bool:
 
 @pytest.mark.parametrize("pages", [False, True], ids=["pool", "own pages"])
 def test_near_places_code_within_reach_of_a_branch(manager: CodeMemoryManager, pages: bool) -> None:
-    library = next(start for start, _, protection, path in kernel.lines() if "libc" in path and "x" in protection)
+    library = next(start for start, _, protection, path in kernel.mappings() if "libc" in path and "x" in protection)
     with manager.allocate(RETURN_42, near=library, pages=pages) as memory:
         assert reaches(memory.address, memory.address + memory.size, library)
         assert kernel.call(memory.address) == 42
@@ -248,9 +248,9 @@ def test_gaps_are_free_and_in_the_window(spans: list[tuple[int, int]], size: int
 
 
 def test_a_region_that_is_dropped_is_unmapped() -> None:
-    before = kernel.executable_mappings(), kernel.open_files()
+    before = kernel.holdings()
     region = Region.map(4096, "dropped", (0,), 4096, "memfd", SystemCalls(), [])
     assert region is not None
     assert kernel.protection_at(region.address) == "r-xs"
     del region
-    assert (kernel.executable_mappings(), kernel.open_files()) == before
+    assert kernel.holdings() == before

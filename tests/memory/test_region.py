@@ -27,8 +27,8 @@ from execmem_kernel import (
     allocate_executable_memory,
 )
 from execmem_kernel import manager as session_manager
-from tests.memory import kernel
-from tests.memory.kernel import RETURN_42, RETURN_43
+from tests import kernel
+from tests.kernel import RETURN_42, RETURN_43
 
 BOTH = pytest.mark.parametrize("pages", [False, True], ids=["pool", "own pages"])
 

@@ -6,7 +6,7 @@ import random
 import threading
 
 from execmem_kernel import ClosedMemoryError, CodeMemoryManager, ExecutableMemory, MemoryInUseError
-from tests.memory import kernel
+from tests import kernel
 
 
 def returns(number: int) -> bytes:
