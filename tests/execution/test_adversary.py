@@ -15,7 +15,7 @@ import numpy
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.views.cell import outcome_report
+from execmem_kernel.views.outcome import outcome_report
 from tests import running
 
 GETPID = "mov eax, 39\nsyscall\nret"
