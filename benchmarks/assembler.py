@@ -21,9 +21,10 @@ from pathlib import Path
 
 import keystone
 
-from execmem_kernel.assembly import assembler, plain, source
+from execmem_kernel.assembly import assembler
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.encoder import default_encoder
+from execmem_kernel.assembly.encoding.encoder import default_encoder
+from execmem_kernel.assembly.syntax import fast_path, line_parser
 from execmem_kernel.errors import AssemblyError
 
 CELL = """\
@@ -84,8 +85,8 @@ def long_program(lines: int, salt: int) -> str:
 def forget() -> None:
     """Forget every line and every encoding, as if none had been met before; not which kinds of instruction there are."""
     assembler._assemble.cache_clear()
-    plain.read_line.cache_clear()
-    source.read_line.cache_clear()
+    fast_path.read_line.cache_clear()
+    line_parser.read_line.cache_clear()
     encoder = default_encoder()
     encoder._known.clear()  # type: ignore[attr-defined]
     encoder._answered.clear()  # type: ignore[attr-defined]

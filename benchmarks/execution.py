@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import execmem_kernel as em
-from execmem_kernel.execution.engine import Call
-from execmem_kernel.execution.supervisor import Supervisor
+from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.engines.ptrace_engine import PtraceEngine
 
 ROUNDS = 300
 STEPS, STEP_ROUNDS = 6_000, 30
@@ -96,7 +96,7 @@ def main() -> None:
     program = em.assemble(SOURCE)
     values = {"rdi": 40, "rsi": 2}
     assert em.run(program, registers=values).registers["rax"] == 42
-    supervisor, call = Supervisor(), Call(program, registers=values)
+    supervisor, call = PtraceEngine(), Call(program, registers=values)
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder, "empty")
         empty_executable(empty)

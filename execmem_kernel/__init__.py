@@ -4,15 +4,20 @@
 import execmem_kernel as em     the same, as a library
 """
 
-# General layout:
+# General layout, from what everything stands on to what a user types (the levels are in tests/test_architecture.py):
 #
-# errors.py      every error, on one page; imports nothing
-# linux.py       every system call, typed; imports errors
-# assembly/      text <-> bytes; knows nothing of memory or processes
-# memory/        owning executable pages; stands on linux
-# execution/     running a Program and saying what happened; stands on the three above
+# wording.py     sizes, counts and numbers as a sentence says them
+# linux/         every system call of ours, typed and errno-checked
+# program/       what an assembled program and a diagnostic are: plain values
+# x86/           what the processor is: registers, operands, instruction forms, effects, disassembly
+# errors.py      every error, on one page
+# assembly/      text -> checked bytes: syntax, preprocessor, semantics, encoding, diagnostics
+# explain/       an instruction in one sentence
+# memory/        owning executable pages
+# execution/     running a Program in a process of its own and saying what happened
 # views/         values -> text, HTML, pictures; measures nothing
-# magics.py      %%asm and friends; the only room that knows IPython
+# magics/        %%asm and %execmem; the only package that knows IPython
+# moved.py       where pickles of version 0.1 find their classes
 #
 # Names are imported on first use, so that loading the extension stays fast.
 
@@ -23,6 +28,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from execmem_kernel import moved
 from execmem_kernel.errors import (
     AddressError,
     ArithmeticFault,
@@ -60,51 +66,42 @@ from execmem_kernel.errors import (
     UnsealedMemoryError,
     WorkerLostError,
 )
+from execmem_kernel.memory import hooks
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     # What `__getattr__` finds on first use, said to type checkers and editors; the tests hold it equal to `_HOMES`.
     from execmem_kernel.assembly.assembler import assemble
-    from execmem_kernel.assembly.diagnostics import Diagnostic, Span
-    from execmem_kernel.assembly.disassembler import Instruction, disassemble
-    from execmem_kernel.assembly.program import ListingRow, Program, Segment
-    from execmem_kernel.execution.bench import Timing, bench
-    from execmem_kernel.execution.engine import (
-        Buffer,
-        Call,
-        Cause,
-        Exited,
-        Faulted,
-        LifeEvent,
-        Limits,
-        Outcome,
-        Registers,
-        Returned,
-        SystemCall,
-        TimedOut,
-        Warned,
-    )
-    from execmem_kernel.execution.function import Function, function
-    from execmem_kernel.execution.running import run
-    from execmem_kernel.execution.tracing import Step, Trace
-    from execmem_kernel.memory.audit import Finding, LeakReport, assert_no_leaks
+    from execmem_kernel.execution.api.bench import Timing, bench
+    from execmem_kernel.execution.api.function import Function, function
+    from execmem_kernel.execution.api.running import run
+    from execmem_kernel.execution.contract.call import Buffer, Call, Limits
+    from execmem_kernel.execution.contract.details import Cause, LifeEvent, SystemCall, Warned
+    from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
+    from execmem_kernel.execution.contract.registers import Registers
+    from execmem_kernel.execution.contract.trace import Step, Trace
     from execmem_kernel.memory.capabilities import Capabilities
     from execmem_kernel.memory.growth import Bounded, Doubling, Fixed
-    from execmem_kernel.memory.manager import (
+    from execmem_kernel.memory.handle import ExecutableMemory
+    from execmem_kernel.memory.manager import CodeMemoryManager
+    from execmem_kernel.memory.session import allocate_executable_memory, manager
+    from execmem_kernel.memory.testing import assert_no_leaks
+    from execmem_kernel.memory.values import (
         CleanupReport,
-        CodeMemoryManager,
         Event,
+        Finding,
+        LeakReport,
         RegionState,
         Snapshot,
         Statistics,
-        allocate_executable_memory,
-        manager,
     )
-    from execmem_kernel.memory.region import ExecutableMemory
+    from execmem_kernel.program.diagnostic import Diagnostic, Span
+    from execmem_kernel.program.program import ListingRow, Program, Segment
     from execmem_kernel.views.charts import leak_chart
     from execmem_kernel.views.memory_map import memory_map
     from execmem_kernel.views.stepper import stepper
+    from execmem_kernel.x86.disassembler import Instruction, disassemble
 
 __version__ = "0.1.0"
 
@@ -116,30 +113,32 @@ def _read_only(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 # Our values hold read-only mappings, which neither pickle nor deepcopy knows: a worker sends outcomes to its parent.
 copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
+moved.find_old_modules()
+
 _HOMES = {
     "execmem_kernel.assembly.assembler": ("assemble",),
-    "execmem_kernel.assembly.diagnostics": ("Diagnostic", "Span"),
-    "execmem_kernel.assembly.disassembler": ("Instruction", "disassemble"),
-    "execmem_kernel.assembly.program": ("ListingRow", "Program", "Segment"),
-    "execmem_kernel.execution.bench": ("Timing", "bench"),
-    "execmem_kernel.execution.engine": (
-        "Buffer", "Call", "Cause", "Exited", "Faulted", "LifeEvent", "Limits", "Outcome", "Registers", "Returned",
-        "SystemCall", "TimedOut", "Warned",
-    ),
-    "execmem_kernel.execution.function": ("Function", "function"),
-    "execmem_kernel.execution.running": ("run",),
-    "execmem_kernel.execution.tracing": ("Step", "Trace"),
-    "execmem_kernel.memory.audit": ("Finding", "LeakReport", "assert_no_leaks"),
+    "execmem_kernel.execution.api.bench": ("Timing", "bench"),
+    "execmem_kernel.execution.api.function": ("Function", "function"),
+    "execmem_kernel.execution.api.running": ("run",),
+    "execmem_kernel.execution.contract.call": ("Buffer", "Call", "Limits"),
+    "execmem_kernel.execution.contract.details": ("Cause", "LifeEvent", "SystemCall", "Warned"),
+    "execmem_kernel.execution.contract.outcome": ("Exited", "Faulted", "Outcome", "Returned", "TimedOut"),
+    "execmem_kernel.execution.contract.registers": ("Registers",),
+    "execmem_kernel.execution.contract.trace": ("Step", "Trace"),
     "execmem_kernel.memory.capabilities": ("Capabilities",),
     "execmem_kernel.memory.growth": ("Bounded", "Doubling", "Fixed"),
-    "execmem_kernel.memory.manager": (
-        "CleanupReport", "CodeMemoryManager", "Event", "RegionState", "Snapshot", "Statistics",
-        "allocate_executable_memory", "manager",
-    ),
-    "execmem_kernel.memory.region": ("ExecutableMemory",),
+    "execmem_kernel.memory.handle": ("ExecutableMemory",),
+    "execmem_kernel.memory.manager": ("CodeMemoryManager",),
+    "execmem_kernel.memory.session": ("allocate_executable_memory", "manager"),
+    "execmem_kernel.memory.testing": ("assert_no_leaks",),
+    "execmem_kernel.memory.values":
+        ("CleanupReport", "Event", "Finding", "LeakReport", "RegionState", "Snapshot", "Statistics",),
+    "execmem_kernel.program.diagnostic": ("Diagnostic", "Span"),
+    "execmem_kernel.program.program": ("ListingRow", "Program", "Segment"),
     "execmem_kernel.views.charts": ("leak_chart",),
     "execmem_kernel.views.memory_map": ("memory_map",),
     "execmem_kernel.views.stepper": ("stepper",),
+    "execmem_kernel.x86.disassembler": ("Instruction", "disassemble"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -174,25 +173,28 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _attach_functions() -> None:
-    """Bring in the room that can call code; memory, which stands below it, asks for that on first use."""
-    import_module("execmem_kernel.execution.native")
+def _native_function(memory: Any, prototype: str) -> Any:
+    return import_module("execmem_kernel.execution.native.function").function_of_memory(memory, prototype)
 
 
-def _attach_running() -> None:
-    """Bring in the room that runs programs; memory, which stands below it, asks for that to say what a host allows."""
-    import_module("execmem_kernel.execution.supervisor")
+def _watching() -> Any:
+    return import_module("execmem_kernel.execution.engines.ptrace_engine")._watching()
+
+
+# memory stands below the packages that call code and run programs; they are imported when it first needs one.
+hooks.function_factory = _native_function
+hooks.watching = _watching
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register `%%asm` and `%execmem`; IPython calls this for `%load_ext execmem_kernel`."""
-    from execmem_kernel import magics
+    from execmem_kernel.magics import extension
 
-    magics.load(shell)
+    extension.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take out what loading put in; IPython calls this for `%unload_ext execmem_kernel`."""
-    from execmem_kernel import magics
+    from execmem_kernel.magics import extension
 
-    magics.unload(shell)
+    extension.unload(shell)

@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from execmem_kernel.assembly.diagnostics import Diagnostic
+    from execmem_kernel.program.diagnostic import Diagnostic
 
 
 class ExecmemError(Exception):

@@ -17,17 +17,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def set_up_what_stays() -> None:
     """Start what is set up once in a process and stays: the encoder's process, a manager, machine code of ours."""
     import execmem_kernel as em
-    from execmem_kernel.execution import launcher, recorder
+    from execmem_kernel.execution.process import launcher
+    from execmem_kernel.execution.trace import stepping_loop
 
     em.run("ret")
-    recorder.machine()
+    stepping_loop.machine()
     launcher.launcher(at_once=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def programs_start_as_they_do_later() -> None:
     """The machine code that starts processes is there before any test counts mappings."""
-    from execmem_kernel.execution import launcher
+    from execmem_kernel.execution.process import launcher
 
     launcher.launcher(at_once=True)
 

@@ -10,7 +10,8 @@ import textwrap
 from typing import Any
 
 import execmem_kernel as em
-from execmem_kernel.execution.engine import Call, Engine
+from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.engine import Engine
 
 LIMITS = em.Limits(wall_s=60, cpu_s=0.15)
 """Time on the processor ends a loop: what else the machine does must not make a difference."""

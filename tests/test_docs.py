@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.directives import DIRECTIVES
+from execmem_kernel.assembly.syntax.directives import DIRECTIVES
 from execmem_kernel.errors import AssemblyError
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from execmem_kernel import errors
-from execmem_kernel.assembly.diagnostics import Diagnostic, Span
+from execmem_kernel.program.diagnostic import Diagnostic, Span
 
 CLASSES = [value for value in vars(errors).values() if inspect.isclass(value) and value.__module__ == errors.__name__]
 

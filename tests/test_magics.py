@@ -16,8 +16,9 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from execmem_kernel import errors, magics
-from execmem_kernel.assembly.diagnostics import documented_codes
+from execmem_kernel import errors
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
+from execmem_kernel.magics import commands, extension, options, session
 
 ADD = "lea rax, [rdi + rsi]\nret"
 NULL_READ = "xor eax, eax\nmov rax, [rax]\nret"
@@ -70,7 +71,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interactiv
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=config)
     yield shell
-    magics.unload(shell)
+    extension.unload(shell)
     InteractiveShell.clear_instance()
     atexit.unregister(shell.atexit_operations)  # it collects garbage, once for every shell there ever was
 
@@ -150,7 +151,7 @@ def test_what_the_program_reads_comes_from_the_option(notebook: Notebook) -> Non
     [(r"a\n\t\0\\", b"a\n\t\0\\"), (r"\xff\x00", b"\xff\x00"), ("grün", "grün".encode()), (r"\q", b"q"), ("", b"")],
 )
 def test_escapes_in_stdin_stand_for_bytes(typed: str, data: bytes) -> None:
-    assert magics._escapes(typed) == data
+    assert session._escapes(typed) == data
 
 
 def test_att_syntax_is_a_choice(notebook: Notebook) -> None:
@@ -347,15 +348,15 @@ def test_a_variable_that_no_register_can_hold_is_named(notebook: Notebook, value
 def test_help_is_printed_and_nothing_runs(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
     for cell in ("%%asm --help", "%%asm --help\nmov rax, [0]", "%asm --help"):
         assert notebook.cell(cell) == ""
-        assert capsys.readouterr().out == magics.help_text()
+        assert capsys.readouterr().out == options.help_text()
 
 
 def test_the_question_mark_shows_the_same_help(notebook: Notebook) -> None:
     for name in ("asm", "execmem"):
         found = notebook.shell._ofind(f"%{name}")
         assert found.found
-    assert notebook.shell.find_cell_magic("asm").__doc__ == magics.help_text()  # type: ignore[no-untyped-call]
-    assert notebook.shell.find_line_magic("execmem").__doc__ == magics.execmem_help()  # type: ignore[no-untyped-call]
+    assert notebook.shell.find_cell_magic("asm").__doc__ == options.help_text()  # type: ignore[no-untyped-call]
+    assert notebook.shell.find_line_magic("execmem").__doc__ == commands.execmem_help()  # type: ignore[no-untyped-call]
 
 
 def test_bench_times_a_cell_and_keeps_the_timing_under_a_name(notebook: Notebook) -> None:
@@ -422,9 +423,9 @@ def test_iterations_are_for_bench_only(notebook: Notebook) -> None:
     assert "at least 1" in notebook.fails("%%asm --bench --iterations 0\nret", errors.MagicError)
 
 
-@pytest.mark.parametrize("line", [line for line, _ in magics.EXAMPLES])
+@pytest.mark.parametrize("line", [line for line, _ in options.EXAMPLES])
 def test_every_example_in_the_help_is_understood(line: str) -> None:
-    magics.options(line)
+    options.options(line)
 
 
 # ---- %execmem ------------------------------------------------------------------------------------------------------
@@ -531,7 +532,7 @@ def test_execmem_refuses_what_it_does_not_know(notebook: Notebook, line: str, me
 def test_execmem_help_lists_every_subcommand(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
     notebook.cell("%execmem help")
     out = capsys.readouterr().out
-    assert all(f"%execmem {name}" in out for name in magics.COMMANDS)
+    assert all(f"%execmem {name}" in out for name in commands.COMMANDS)
 
 
 # ---- Loading and unloading -----------------------------------------------------------------------------------------
@@ -555,14 +556,14 @@ def traces(shell: InteractiveShell) -> dict[str, object]:
 
 def test_unloading_takes_out_all_that_loading_put_in(bare: InteractiveShell) -> None:
     before = traces(bare)
-    magics.load(bare)
+    extension.load(bare)
     assert traces(bare) != before
     bare.run_cell("%%asm\nmov eax, 42\nret").raise_error()
     for name in ("_i", "_ii", "_iii"):
         bare.user_ns.pop(name, None)
-    magics.unload(bare)
+    extension.unload(bare)
     assert traces(bare) == before
-    magics.unload(bare)
+    extension.unload(bare)
 
 
 def test_loading_prints_nothing_and_loading_again_changes_nothing(
@@ -571,7 +572,7 @@ def test_loading_prints_nothing_and_loading_again_changes_nothing(
     bare.run_cell("%load_ext execmem_kernel").raise_error()
     assert capsys.readouterr().out == ""
     loaded = traces(bare)
-    magics.load(bare)
+    extension.load(bare)
     assert traces(bare) == loaded
     bare.run_cell("%reload_ext execmem_kernel").raise_error()
     assert "rax = 0x2a = 42" in run_text(bare, "%%asm\nmov eax, 42\nret")

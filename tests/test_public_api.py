@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -23,14 +24,14 @@ def test_every_public_name_exists() -> None:
 
 
 def said_in_the_source() -> tuple[dict[str, str], dict[str, str], set[str]]:
-    """What __init__.py imports for type checkers and what for everybody, name -> module; and what it defines itself."""
+    """What __init__.py imports for type checkers and which errors, name -> module; and what it defines itself."""
     tree = ast.parse(inspect.getsource(em))
     typed, imported, defined = {}, {}, set()
     for statement in tree.body:
         match statement:
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
                 typed |= homes_in(body)
-            case ast.ImportFrom():
+            case ast.ImportFrom(module="execmem_kernel.errors"):
                 imported |= homes_in([statement])
             case ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
                 defined.add(name)
@@ -98,3 +99,26 @@ def test_a_worker_process_sends_its_outcome_home() -> None:
         outcome = workers.submit(em.run, "xor eax, eax\nmov rax, [rax]\nret").result()
     assert isinstance(outcome, em.Faulted)
     assert outcome.report() == em.run("xor eax, eax\nmov rax, [rax]\nret").report()
+
+
+OLD_VALUES = Path(__file__).parent / "data" / "values-0.1.0.pickle"
+"""Made by version 0.1.0: `pickle.dumps` of a dictionary of one value of each public class, protocol 4."""
+
+
+def test_pickles_of_version_0_1_still_open() -> None:
+    """A value of each public class, as that version wrote it; see OLD_VALUES."""
+    values = pickle.loads(OLD_VALUES.read_bytes())
+    program, returned = values["program"], values["returned"]
+    assert values["data"].read("x", 4) == (42).to_bytes(4, "little")
+    assert [row.text for row in program.listing if row.kind == "instruction"] == [
+        row.text for row in em.assemble(program.source).listing if row.kind == "instruction"
+    ]
+    assert returned.registers["rax"] == 6
+    assert [step.line for step in returned.trace] == [1, 2, 3] * 3 + [4, 5]
+    for name in ("faulted", "timed_out", "exited", "buffers", "hello", "data"):
+        assert values[name].report(), name
+    assert values["faulted"].headline == em.run("xor eax, eax\nmov rax, [rax]\nret").headline
+    assert [region.name for region in values["snapshot"].regions] == ["kept"]
+    assert [finding.name for finding in values["audit"].findings] == ["kept"]
+    assert values["error"].diagnostics[0].code == "ASM100"
+    assert pickle.loads(pickle.dumps(values["returned"])) == returned

@@ -12,24 +12,30 @@ import contextlib
 from dataclasses import replace
 from functools import lru_cache
 
-from execmem_kernel.assembly import habits
-from execmem_kernel.assembly.checks import check_constants, check_flow, check_globals, check_unused
-from execmem_kernel.assembly.chunks import SIZE_LIMIT, Chunk, Sections, fitted
-from execmem_kernel.assembly.dialects import dialect_of, is_compiled
-from execmem_kernel.assembly.encoder import default_encoder
-from execmem_kernel.assembly.expressions import Complaint
-from execmem_kernel.assembly.findings import Findings, TooManyErrors
-from execmem_kernel.assembly.layout import Jump, Layout
-from execmem_kernel.assembly.lines import continued, lines_of
+from execmem_kernel.assembly.diagnostics import hints
+from execmem_kernel.assembly.diagnostics.source_error import SourceError
+from execmem_kernel.assembly.encoding.encoder import Encoder, default_encoder
 from execmem_kernel.assembly.listing import finished
-from execmem_kernel.assembly.names import Names
-from execmem_kernel.assembly.operands import Encoder, Encoding, Operation, Refusal, Target
-from execmem_kernel.assembly.program import CODE_ADDRESS, Program
-from execmem_kernel.assembly.reader import Reader
-from execmem_kernel.assembly.source import Constant, Syntax, build
+from execmem_kernel.assembly.semantics import word_hints
+from execmem_kernel.assembly.semantics.collector import DiagnosticCollector, TooManyErrors
+from execmem_kernel.assembly.semantics.layout import Jump, Layout
+from execmem_kernel.assembly.semantics.lint import check_constants, check_flow, check_globals, check_unused
+from execmem_kernel.assembly.semantics.numbers import fitted
+from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Fragment, Sections
+from execmem_kernel.assembly.semantics.statement_reader import StatementReader
+from execmem_kernel.assembly.semantics.symbols import SymbolTable
+from execmem_kernel.assembly.syntax.dialects import dialect_of, is_compiled
+from execmem_kernel.assembly.syntax.lines import continued, lines_of
+from execmem_kernel.assembly.syntax.lowering import build
+from execmem_kernel.assembly.syntax.statements import Constant
+from execmem_kernel.assembly.syntax.words import Syntax
 from execmem_kernel.errors import AssemblyError
+from execmem_kernel.program.program import CODE_ADDRESS, Program
+from execmem_kernel.x86.operands import Encoding, Operation, Refusal, Target
 
 SOURCE_LIMIT = 4 << 20
+
+
 _PASS_LIMIT = 40
 
 
@@ -71,10 +77,10 @@ class Assembly:
         self._dialect = dialect_of("\n".join(line.text for line in self._lines))
         if self._dialect == "nasm":
             self._lines = continued(self._lines)
-        self._findings = Findings(nasm=self._dialect == "nasm")
+        self._findings = DiagnosticCollector(nasm=self._dialect == "nasm")
         self._sections = Sections()
         self._compiled = is_compiled(source)
-        self._names = Names(self._sections, self._findings, self._dialect, address, compiled=self._compiled)
+        self._names = SymbolTable(self._sections, self._findings, self._dialect, address, compiled=self._compiled)
         self._layout = Layout(self._sections, self._names, self._findings, address)
 
     def program(self) -> Program:
@@ -82,9 +88,9 @@ class Assembly:
         findings = self._findings
         try:
             if len(self._source) > SOURCE_LIMIT:
-                findings.complain(self._lines[0], Complaint("ASM064", "The source is larger than 4 MiB.", 0, 1))
+                findings.complain(self._lines[0], SourceError("ASM064", "The source is larger than 4 MiB.", 0, 1))
                 raise TooManyErrors
-            Reader(self._lines, self._syntax, self._dialect, self._sections, self._names, findings).read()
+            StatementReader(self._lines, self._syntax, self._dialect, self._sections, self._names, findings).read()
             self._encode()
             self._check()
         except TooManyErrors:
@@ -111,7 +117,7 @@ class Assembly:
 
     def _nested_too_deep(self) -> None:
         line = self._names.here.line if self._names.here is not None else self._lines[0]
-        complaint = Complaint("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
+        complaint = SourceError("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
         with contextlib.suppress(TooManyErrors):
             self._findings.complain(line, complaint)
 
@@ -133,7 +139,7 @@ class Assembly:
             else:
                 chunk.size = 7
         self._layout.lay_out()
-        built: list[Chunk] = []
+        built: list[Fragment] = []
         for chunk in code:
             if chunk.operation is None and self._build(chunk) and chunk.form is None:
                 built.append(chunk)
@@ -158,14 +164,14 @@ class Assembly:
             if chunk.refusal is not None:
                 self._refuse(chunk, chunk.refusal)
 
-    def _build(self, chunk: Chunk) -> bool:
+    def _build(self, chunk: Fragment) -> bool:
         self._names.here = chunk
         try:
             operation = build(chunk.statement, self._names.worth, chunk.address, self._dialect)
-        except Complaint as complaint:
+        except SourceError as complaint:
             if complaint.start == complaint.end:
                 statement = chunk.statement
-                complaint = Complaint(
+                complaint = SourceError(
                     complaint.code, complaint.message, statement.start, statement.last, complaint.hint
                 )
             self._findings.complain(chunk.line, complaint)
@@ -179,7 +185,7 @@ class Assembly:
         chunk.operation = operation
         return True
 
-    def _encode_where_it_lies(self, chunks: list[Chunk]) -> bool:
+    def _encode_where_it_lies(self, chunks: list[Fragment]) -> bool:
         """Encode all that depends on addresses; whether any size came out larger than it was taken for."""
         ready = [chunk for chunk in chunks if chunk.operation is not None and self._build(chunk)]
         answers = self._encoder.encode([chunk.operation for chunk in ready if chunk.operation is not None])
@@ -195,7 +201,7 @@ class Assembly:
                 grown = True
         return grown
 
-    def _refuse(self, chunk: Chunk, refusal: Refusal) -> None:
+    def _refuse(self, chunk: Fragment, refusal: Refusal) -> None:
         """A refusal of the encoder, with the columns of the operand it blames."""
         statement = chunk.statement
         start, end = statement.start, statement.end
@@ -209,14 +215,14 @@ class Assembly:
             refusal = replace(
                 refusal,
                 message=refusal.message.replace(f"`{statement.name}`", f"`{word}`"),
-                hint=habits.unknown_word(word, statement.tokens) or refusal.hint,
+                hint=word_hints.unknown_word(word, statement.tokens) or refusal.hint,
             )
         if statement.att:
-            from execmem_kernel.assembly import att
+            from execmem_kernel.assembly.diagnostics import att_wording
 
             pieces = sorted(operands, key=lambda piece: piece.start)
             texts = [chunk.line.text[piece.start : piece.end] for piece in pieces]
-            refusal = att.retold(refusal, texts, chunk.line.text[start:end])
+            refusal = att_wording.in_att_syntax(refusal, texts, chunk.line.text[start:end])
         if refusal.operand is not None:
             if 0 <= refusal.operand < len(operands):
                 start, end = operands[refusal.operand].start, operands[refusal.operand].end
@@ -224,7 +230,7 @@ class Assembly:
                 end = max(piece.end for piece in operands)
         hint = refusal.hint
         if refusal.code == "ASM104":
-            hint = habits.miscounted_in(chunk.line.text, start, end) or hint
+            hint = hints.wrong_operand_count_in_line(chunk.line.text, start, end) or hint
         self._findings.report("error", chunk.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
 
     def _check(self) -> None:
@@ -246,7 +252,7 @@ class Assembly:
                     try:
                         value = self._names.worth(tree)
                         if value.weight not in (0, 1):
-                            raise Complaint(
+                            raise SourceError(
                                 "ASM034",
                                 "Two addresses cannot be added.",
                                 start,
@@ -254,16 +260,16 @@ class Assembly:
                                 "the difference of two labels is a number",
                             )
                         chunk.data[offset : offset + size] = fitted(value.number, size, start, end)
-                    except Complaint as complaint:
+                    except SourceError as complaint:
                         if complaint.start == complaint.end:
-                            complaint = Complaint(complaint.code, complaint.message, start, end, complaint.hint)
+                            complaint = SourceError(complaint.code, complaint.message, start, end, complaint.hint)
                         self._findings.complain(chunk.line, complaint)
                     finally:
                         self._names.offset = 0
         if total > SIZE_LIMIT:
             line = self._lines[0]
             self._findings.complain(
-                line, Complaint("ASM062", "The program would be larger than 1 MiB.", 0, line.text_end)
+                line, SourceError("ASM062", "The program would be larger than 1 MiB.", 0, line.text_end)
             )
         check_globals(self._names, self._findings)
         check_constants(self._names, self._findings)

@@ -1,4 +1,4 @@
-"""From chunks to the finished `Program`: its segments' bytes, and a listing in which the bytes are read back."""
+"""From fragments to the finished `Program`: its segments' bytes, and a listing of what they read as."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-from execmem_kernel.assembly.chunks import SEGMENT_ORDER, Chunk, Sections, repeated
-from execmem_kernel.assembly.diagnostics import Diagnostic, Span
-from execmem_kernel.assembly.disassembler import LabelsByAddress, disassemble
-from execmem_kernel.assembly.names import Names
-from execmem_kernel.assembly.operands import Encoding, Memory, Target
-from execmem_kernel.assembly.program import ListingRow, Program, Segment
-from execmem_kernel.assembly.source import Syntax
+from execmem_kernel.assembly.semantics.sections import SEGMENT_ORDER, Fragment, Sections, repeated
+from execmem_kernel.assembly.semantics.symbols import SymbolTable
+from execmem_kernel.assembly.syntax.words import Syntax
+from execmem_kernel.program.diagnostic import Diagnostic, Span
+from execmem_kernel.program.program import ListingRow, Program, Segment
+from execmem_kernel.x86.disassembler import LabelsByAddress, disassemble
+from execmem_kernel.x86.operands import Encoding, Memory, Target
 
 _PROTECTION: dict[str, Literal["r-x", "r--", "rw-"]] = {"text": "r-x", "rodata": "r--", "data": "rw-", "bss": "rw-"}
+
+
 _NOPS = (
     b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00",
     b"\x66\x0f\x1f\x44\x00\x00",
@@ -30,7 +32,7 @@ def finished(
     syntax: Syntax,
     address: int,
     sections: Sections,
-    names: Names,
+    names: SymbolTable,
     warnings: Sequence[Diagnostic],
     *,
     compiled: bool,
@@ -100,7 +102,7 @@ def _padding(segment: str, size: int) -> bytes:
     return nops(size) if segment == "text" else bytes(size)
 
 
-def _bytes_of(chunk: Chunk, segment: str) -> tuple[bytes, Literal["data", "padding"]]:
+def _bytes_of(chunk: Fragment, segment: str) -> tuple[bytes, Literal["data", "padding"]]:
     """The bytes of a chunk that is no instruction, and what they are."""
     if chunk.kind == "data":
         return bytes(chunk.data), "data"
@@ -135,7 +137,7 @@ def _branch_read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _row(
-    chunk: Chunk, kind: Literal["instruction", "data", "padding"], segment: str, start: int, code: bytes, text: str
+    chunk: Fragment, kind: Literal["instruction", "data", "padding"], segment: str, start: int, code: bytes, text: str
 ) -> ListingRow:
     line, address = chunk.line, chunk.address
     source = line.source
@@ -149,7 +151,7 @@ def _row(
     )
 
 
-def _text_of(chunk: Chunk, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:
+def _text_of(chunk: Fragment, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:
     """The text of an instruction, with the label that it names where it depends on where it lies; its CPU features."""
     if chunk.statement.ready is not None:
         return encoding.text, encoding.features
@@ -168,7 +170,7 @@ def _text_of(chunk: Chunk, encoding: Encoding, names: LabelsByAddress) -> tuple[
     return encoding.text, encoding.features
 
 
-def _data_text(chunk: Chunk, piece: bytes) -> str:
+def _data_text(chunk: Fragment, piece: bytes) -> str:
     """A readable form of bytes that are no instruction."""
     if chunk.kind == "align":
         return f".balign {chunk.count}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from execmem_kernel import linux
-from execmem_kernel.memory.region import Backend, Region, SystemCalls, format_size
-
-Witness = Literal["supervisor", "guest"]
+from execmem_kernel.linux import limits as linux_limits
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory import hooks
+from execmem_kernel.memory.hooks import Witness
+from execmem_kernel.memory.mapping import Backend, Region, SystemCalls
+from execmem_kernel.wording import format_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +66,12 @@ _WITNESSES: Mapping[Witness | None, str] = {
     None: "no program can be run in a process of its own",
 }
 
-_try_watching: Callable[[], tuple[Witness | None, str]] | None = None
-
-
-def register_watching(attempt: Callable[[], tuple[Witness | None, str]]) -> None:
-    """Say who tries whether programs can be watched; the room that runs them does. It answers with the two fields."""
-    global _try_watching
-    _try_watching = attempt
-
 
 def _watching() -> tuple[Witness | None, str]:
-    if _try_watching is None:
-        import execmem_kernel
-
-        try:
-            execmem_kernel._attach_running()
-        except ImportError as error:  # a host that lets no library be loaded
-            return None, f"cannot be tried: {error}"
-    assert _try_watching is not None, "the room that runs programs registers itself when it is imported"
-    return _try_watching()
+    try:
+        return hooks.watching()
+    except ImportError as error:  # a host that lets no library be loaded
+        return None, f"cannot be tried: {error}"
 
 
 def probe() -> Capabilities:
@@ -102,11 +90,11 @@ def probe() -> Capabilities:
         memory_files=tried["memfd"],
         anonymous=tried["anonymous"],
         noexec_policy=_setting("vm/memfd_noexec"),
-        address_space=linux.address_space_limit(),
-        file_size=linux.file_size_limit(),
-        open_files=linux.open_files_limit(),
+        address_space=linux_limits.address_space_limit(),
+        file_size=linux_limits.file_size_limit(),
+        open_files=linux_limits.open_files_limit(),
         max_mappings=_setting("vm/max_map_count"),
-        mappings=len(linux.mappings()),
+        mappings=len(linux_memory.mappings()),
         ptrace=ptrace,
         witness=witness,
     )
@@ -117,7 +105,7 @@ WORKS = "works"
 
 def _try(backend: Backend) -> str:
     try:
-        region = Region.map(linux.PAGE_SIZE, "probe", (0,), linux.PAGE_SIZE, backend, SystemCalls(), [])
+        region = Region.map(linux_memory.PAGE_SIZE, "probe", (0,), linux_memory.PAGE_SIZE, backend, SystemCalls(), [])
         assert region is not None, "the kernel may choose the place"
         try:
             region.write(0, b"\xc3")

@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from sys import _getframe
 from time import perf_counter_ns
 from tracemalloc import is_tracing
 from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING
 
-from execmem_kernel import linux
 from execmem_kernel.errors import (
     CodeMemoryError,
     DoubleReleaseError,
@@ -35,209 +32,73 @@ from execmem_kernel.errors import (
     StaleAddressError,
     UnreachableError,
 )
-from execmem_kernel.memory import capabilities, places
+from execmem_kernel.linux import limits as linux_limits
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory import callsites, capabilities
+from execmem_kernel.memory.block import Block, closed_error, in_use_error, inherited_error, sealed_error
 from execmem_kernel.memory.capabilities import Capabilities
 from execmem_kernel.memory.growth import MIB, Doubling, Growth
+from execmem_kernel.memory.handle import ExecutableMemory, Pin
+from execmem_kernel.memory.intervals import gaps
 from execmem_kernel.memory.locks import Lock
-from execmem_kernel.memory.placement import gaps
+from execmem_kernel.memory.mapping import INT3, Backend, Region, SystemCalls
 from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, REACH, Pool
-from execmem_kernel.memory.region import (
-    INT3,
-    Backend,
-    Block,
-    ExecutableMemory,
-    Pin,
-    Region,
-    SystemCalls,
-    closed_error,
-    format_size,
-    in_use_error,
-    inherited_error,
-    sealed_error,
-)
+from execmem_kernel.memory.registry import managers
+from execmem_kernel.memory.values import CleanupReport, Event, RegionState, Snapshot, Statistics
+from execmem_kernel.wording import format_size, plural
 
 if TYPE_CHECKING:
-    from execmem_kernel.memory.audit import LeakReport
+    from execmem_kernel.memory.values import LeakReport
+
 
 PAGES_START, PAGES_END = 0x1000_0000, 0x4000_0000
 """Where regions with pages of their own are placed: a fixed sequence below 2 GiB, so that runs repeat exactly."""
+
+
 SLABS_START, SLABS_END = 0x4000_0000, 0x7000_0000
 """Where slabs are placed: below 2 GiB too, so that every function reaches every other by a 32-bit branch."""
+
 
 POOLED_SIZE = 16 * 1024
 """Blocks up to this size come from the pool unless they ask for pages of their own."""
 
+
 _RESOURCES = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+
+
 _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
+
+
 _REMEMBERED = 256
+
+
 _RING = 1024
+
+
 _WHOLE = "allocated, written, sealed"
 """One entry of the ring for three events that came together."""
+
+
 _PARTS = {_WHOLE: ("allocated", "written", "sealed")}
+
+
 _TRIES = 16
+
+
 _ELSEWHERE_BITS = 40
 """Blocks that are not mapped here have numbers below zero for addresses, so far apart that none reaches another."""
+
+
 _GROUPS = 256
+
+
 _ANONYMOUS: Backend = "anonymous"
+
+
 _USER_END = 0x7FFF_FFFF_F000
 """End of the address space of a process with four-level page tables. Source: Documentation/arch/x86/x86_64/mm.rst."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened to executable memory, and what was owned after it."""
-
-    sequence: int
-    kind: str
-    """ "allocated", "written", "sealed", "called", "moved", "handed over", "adopted", "released"; or "unmanaged",
-    mapped past all owners, or "damaged", withdrawn because something had written to it while it was free."""
-    name: str | None
-    size: int
-    cell: str
-    line: int | None
-    owned: int
-    """Bytes with an owner, after the event."""
-    unowned: int
-    """Bytes that nobody owns, after the event: unmanaged, or handed over and not yet given back."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegionState:
-    """One live block, as a value."""
-
-    name: str | None
-    cell: str
-    line: int | None
-    size: int
-    state: str
-    """"allocated", "written", "sealed", "running", "closing"."""
-    protection: str
-    """"r-x" or "rw-"."""
-    place: str
-    """"pool" or "own pages"."""
-    owner: str
-    """"scope", "handle" or "manual"."""
-    sequence: int = field(compare=False)
-    address: int = field(repr=False, compare=False)
-    capacity: int = field(repr=False, compare=False)
-    age_s: float = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """All numbers of a manager at one instant. `payload + rounding + padding + metadata + free == reserved`."""
-
-    live: int
-    """Blocks that exist now."""
-    peak: int
-    """Most blocks that ever existed at once."""
-    total: int
-    """Blocks allocated so far."""
-    payload: int
-    """Bytes asked for by live blocks."""
-    peak_payload: int
-    rounding: int
-    """Bytes lost because blocks are whole granules or whole pages."""
-    padding: int
-    """Address space of guard pages; it costs no memory."""
-    metadata: int
-    """Heads of slabs."""
-    free: int
-    """Bytes in slabs that are in no block, quarantined ones included."""
-    quarantined: int
-    """Bytes released a moment ago, filled with int3 and not yet handed out again."""
-    reserved: int
-    """Address space taken from the kernel."""
-    slabs: int
-    own_regions: int
-    """Blocks with pages of their own."""
-    age_s: float = field(repr=False, compare=False)
-    """Mean age of the live blocks in seconds; each one's own is in the snapshot."""
-    largest_free: int
-    """Bytes of the largest run that could be handed out now."""
-    calls: int
-    """Times that a block was pinned to be called."""
-    damaged: int
-    """Blocks withdrawn because their int3 fill had been overwritten while they were free."""
-    stuck: int
-    """Regions that munmap has refused to take so far; `cleanup()` tries again."""
-    events: int
-    """Sequence number of the last event."""
-    unmanaged: int
-    """Bytes that `allocate_unmanaged` has mapped and nobody owns."""
-    sizes: Mapping[int, int]
-    """Histogram of all allocations: power of two -> how many blocks were that large or smaller (and over the half)."""
-    by_cell: Mapping[str, tuple[int, int]]
-    """Cell -> (live blocks, live bytes)."""
-    by_name: Mapping[str, tuple[int, int]]
-    """Name -> (live blocks, live bytes); blocks without a name are under ""."""
-    system_calls: Mapping[str, int]
-    """System call -> how often."""
-    system_call_ns: Mapping[str, int] = field(repr=False, compare=False)
-    """System call -> nanoseconds in all."""
-    failures: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
-    """(system call, errno's name) -> how often."""
-
-    @property
-    def fragmentation(self) -> float:
-        """External fragmentation: the part of free space that is not in the largest run, 0 where nothing is free."""
-        usable = self.free - self.quarantined
-        return 1 - self.largest_free / usable if usable else 0.0
-
-    def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"{self.live} live, {self.peak} at most at once, {self.total} allocated so far",
-                f"reserved  {format_size(self.reserved)} in {_count(self.slabs, 'slab')}, "
-                f"{_count(self.own_regions, 'block')} with pages of their own",
-                f"payload   {format_size(self.payload)}",
-                f"rounding  {format_size(self.rounding)}",
-                f"padding   {format_size(self.padding)}",
-                f"metadata  {format_size(self.metadata)}",
-                f"free      {format_size(self.free)}, {format_size(self.largest_free)} in one piece",
-            ]
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Every live region and all numbers, at one instant."""
-
-    regions: tuple[RegionState, ...]
-    """In the order they were allocated."""
-    statistics: Statistics
-
-    def __str__(self) -> str:
-        if not self.regions:
-            return "no executable memory is owned"
-        rows = [("name", "where", "size", "state", "protection", "owner")]
-        for region in self.regions:
-            where = region.cell if region.line is None else f"{region.cell}, line {region.line}"
-            size = format_size(region.size)
-            rows.append((region.name or "-", where, size, region.state, region.protection, region.owner))
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CleanupReport:
-    """What `cleanup()` freed, and what it could not."""
-
-    released: tuple[RegionState, ...]
-    kept: tuple[RegionState, ...]
-    """Still running, and so left alone."""
-
-    def __str__(self) -> str:
-        size = format_size(sum(region.size for region in self.released))
-        text = f"{len(self.released)} released, {size}"
-        for region in self.kept:
-            text += f"\nkept {region.name or 'a region'}, {format_size(region.size)}: a call is running in it"
-        return text
-
-
-_managers: weakref.WeakSet[CodeMemoryManager] = weakref.WeakSet()
 _new_handle = ExecutableMemory.__new__
 
 
@@ -283,7 +144,7 @@ class CodeMemoryManager:
         self._write_count = self._write_ns = 0
         self._cursors: dict[tuple[int, int], int] = {}
         """Window of addresses -> where in it to try first."""
-        _managers.add(self)
+        managers.add(self)
 
     # ---- allocating
 
@@ -330,7 +191,7 @@ class CodeMemoryManager:
         frame = _getframe(1)
         caller = frame.f_code
         file = caller.co_filename
-        caught = places.catch(frame) if file.startswith(places.PACKAGE) else (caller, frame.f_lasti)
+        caught = callsites.catch(frame) if file.startswith(callsites.PACKAGE) else (caller, frame.f_lasti)
         if self._forgotten_blocks:
             self._collect()
         with self._lock:
@@ -353,7 +214,7 @@ class CodeMemoryManager:
                     block = self._map_block(size, name, address, near, code or b"")
                 block.size = size
                 block.name = name
-                block.cell = cell = places.current_cell
+                block.cell = cell = callsites.current_cell
                 block.caught = caught
                 block.born_ns = start = perf_counter_ns()
                 live = self._live
@@ -379,7 +240,7 @@ class CodeMemoryManager:
                         if block.own_pages:
                             block.region.freeze()
                         else:
-                            written = linux.pwrite(block.region.write_descriptor, code, block.offset)
+                            written = linux_memory.pwrite(block.region.write_descriptor, code, block.offset)
                             self._write_count += 1
                             self._write_ns += perf_counter_ns() - start
                             if written != size:
@@ -425,20 +286,20 @@ class CodeMemoryManager:
         """
         if size <= 0:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
-        caught = places.here()
-        whole = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        caught = callsites.here()
+        whole = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
         with self._lock:
             if self.inherited:
                 raise inherited_error("added to")
-            flags = linux.MAP_PRIVATE | linux.MAP_ANONYMOUS
+            flags = linux_memory.MAP_PRIVATE | linux_memory.MAP_ANONYMOUS
             try:
-                protection = linux.PROT_READ | linux.PROT_EXEC
-                address = self._calls.make("mmap", linux.map_pages, 0, whole, protection, flags)
+                protection = linux_memory.PROT_READ | linux_memory.PROT_EXEC
+                address = self._calls.make("mmap", linux_memory.map_pages, 0, whole, protection, flags)
             except OSError as error:
                 raise _host_error(error, size) from error
             block = Block()
             block.address, block.size, block.capacity, block.name = address, size, whole, None
-            block.cell, block.caught, block.born_ns = places.current_cell, caught, perf_counter_ns()
+            block.cell, block.caught, block.born_ns = callsites.current_cell, caught, perf_counter_ns()
             self._unmanaged[address] = block
             self._unowned += whole
             self._note("unmanaged", block)
@@ -501,17 +362,17 @@ class CodeMemoryManager:
     def _grow(self, need: int, near: int | None) -> Pool | None:
         """Add a slab of at least `need` bytes; returns its pool, or None where the host has no memory files."""
         history = [slab.size for pool in self._pools for slab in pool.slabs.values()]
-        need = -(-need // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        need = -(-need // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
         wanted = self.growth(need, history)
         if wanted < need:
             raise self._exhausted(need, f"the growth policy {self.growth} allows {format_size(max(wanted, 0))} more")
-        wanted = -(-wanted // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        wanted = -(-wanted // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
         room, rule = self._room()
         if room < need:
             raise self._exhausted(need, rule)
-        file_size = linux.file_size_limit()
+        file_size = linux_limits.file_size_limit()
         if file_size is not None:
-            room = min(room, file_size // linux.PAGE_SIZE * linux.PAGE_SIZE)
+            room = min(room, file_size // linux_memory.PAGE_SIZE * linux_memory.PAGE_SIZE)
             if room < need:
                 return None
         failure: OSError | None = None
@@ -529,7 +390,7 @@ class CodeMemoryManager:
                 pool = next((pool for pool in self._pools[1:] if pool.reaches(near)), Pool())
                 if pool not in self._pools:
                     self._pools.append(pool)
-            region.view = linux.view_memory(region.address, region.size)
+            region.view = linux_memory.view_memory(region.address, region.size)
             pool.add(region)
             self._metadata += GRANULE
             self._padding += 2 * region.guard
@@ -541,7 +402,7 @@ class CodeMemoryManager:
 
     def _withdraw(self, block: Block, near: int | None) -> Block | None:
         """Keep a block whose fill was overwritten out of use for good, and take another one."""
-        block.size, block.name, block.cell, block.caught = block.capacity, None, None, places.here()
+        block.size, block.name, block.cell, block.caught = block.capacity, None, None, callsites.here()
         self._keep_out(block)
         self._note("damaged", block)
         return self._reserve(block.capacity, near)
@@ -556,7 +417,7 @@ class CodeMemoryManager:
         """A block with pages of its own that are not mapped here; None where this host has no memory files."""
         if self._backend != "memfd":
             return None
-        capacity = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        capacity = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
         if self.limit - self._reserved + self._padding < capacity:
             return None  # who maps pages here says what the rule is
         block = Block()
@@ -575,7 +436,7 @@ class CodeMemoryManager:
         self, size: int, name: str | None, address: int | None, near: int | None, code: bytes | bytearray | memoryview
     ) -> Block:
         """A block with pages and guards of its own."""
-        capacity = -(-size // linux.PAGE_SIZE) * linux.PAGE_SIZE
+        capacity = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
         room, rule = self._room()
         if room < capacity:
             raise self._exhausted(size, rule)
@@ -613,18 +474,18 @@ class CodeMemoryManager:
         code: bytes | bytearray | memoryview = b"",
     ) -> Region:
         """A new region at the address asked for, or near, or at the first free place from `low`, or anywhere."""
-        guard = linux.PAGE_SIZE
+        guard = linux_memory.PAGE_SIZE
         if near is not None:
             low, high = max(near + size - REACH, PAGES_START), min(near + REACH - 16 - size, _USER_END)
         possible = address is not None and 2 * guard <= address <= _USER_END - size - guard
         first = (address,) if possible and address is not None else ()
         cursor = self._cursors.get((low, high), low)
-        if address is not None and address % linux.PAGE_SIZE:
-            raise ValueError(f"code can be placed at a multiple of {linux.PAGE_SIZE} only: a page starts there")
+        if address is not None and address % linux_memory.PAGE_SIZE:
+            raise ValueError(f"code can be placed at a multiple of {linux_memory.PAGE_SIZE} only: a page starts there")
         starts = [*first, *(() if near is not None else (cursor,))]
         region = Region.map(size, name, starts, guard, backend, self._calls, self._stuck, code)
         if region is None:
-            places_left = gaps(linux.mappings(), low - guard, high + guard, size + 2 * guard)
+            places_left = gaps(linux_memory.mappings(), low - guard, high + guard, size + 2 * guard)
             starts = [gap + guard for gap in places_left]
             if near is not None:
                 starts.sort(key=lambda start: abs(start - near))
@@ -643,17 +504,17 @@ class CodeMemoryManager:
         """Bytes that one new region may have at most, and the rule that says so."""
         committed = self._reserved - self._padding
         room, rule = self.limit - committed, f"this manager's limit is {format_size(self.limit)}"
-        address_space = linux.address_space_limit()
+        address_space = linux_limits.address_space_limit()
         if address_space is not None:
-            left = max(address_space - linux.address_space_in_use() - 2 * linux.PAGE_SIZE, 0)
+            left = max(address_space - linux_limits.address_space_in_use() - 2 * linux_memory.PAGE_SIZE, 0)
             if left < room:
                 room, rule = left, f"RLIMIT_AS leaves this process {format_size(left)} of address space"
-        return room // linux.PAGE_SIZE * linux.PAGE_SIZE, rule
+        return room // linux_memory.PAGE_SIZE * linux_memory.PAGE_SIZE, rule
 
     def _exhausted(self, need: int, rule: str) -> OutOfCodeMemoryError:
         return OutOfCodeMemoryError(
             f"{format_size(need)} of executable memory asked for; {rule}; in use: {format_size(self._payload)} in "
-            f"{_count(len(self._live), 'block')}, {format_size(self._reserved - self._padding)} reserved. "
+            f"{plural(len(self._live), 'block')}, {format_size(self._reserved - self._padding)} reserved. "
             "Close what is not needed any more, or give the manager a higher limit"
         )
 
@@ -671,7 +532,7 @@ class CodeMemoryManager:
             return
         start = perf_counter_ns()
         try:
-            written = linux.pwrite(region.write_descriptor, data, offset)
+            written = linux_memory.pwrite(region.write_descriptor, data, offset)
         except OSError as error:
             self._calls.failed("pwrite", error)
             raise
@@ -756,7 +617,7 @@ class CodeMemoryManager:
         if self._forgotten_blocks:
             self._collect()
         code = frame.f_code
-        caught = places.catch(frame) if code.co_filename.startswith(places.PACKAGE) else (code, frame.f_lasti)
+        caught = callsites.catch(frame) if code.co_filename.startswith(callsites.PACKAGE) else (code, frame.f_lasti)
         with self._lock:
             if memory._gone is not None:
                 return
@@ -765,7 +626,7 @@ class CodeMemoryManager:
             self._end(memory._block, caught)
             memory._gone = "closed"
 
-    def _end(self, block: Block, caught: places.Caught) -> None:
+    def _end(self, block: Block, caught: callsites.CallSite) -> None:
         """Free a block, or leave that to the last call running in it."""
         if block.state == "released":
             return
@@ -778,7 +639,7 @@ class CodeMemoryManager:
         try:
             size = block.size
             block.state = "released"
-            block.ended_in = places.current_cell
+            block.ended_in = callsites.current_cell
             block.ended_at = caught
             del self._live[block.address]
             payload = self._payload = self._payload - size
@@ -791,7 +652,7 @@ class CodeMemoryManager:
             group[0] -= 1
             group[1] -= size
             if is_tracing() and block.region.mapped:
-                linux.untrace_memory(block.address)
+                linux_memory.untrace_memory(block.address)
             if block.own_pages:
                 self._own -= 1
                 self._unmap(block.region)
@@ -800,7 +661,7 @@ class CodeMemoryManager:
                 capacity = block.capacity
                 start = perf_counter_ns()
                 try:
-                    written = linux.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
+                    written = linux_memory.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
                 except OSError as error:
                     self._calls.failed("pwrite", error)
                     written = 0
@@ -915,14 +776,14 @@ class CodeMemoryManager:
             block.pins -= 1
             if block.doomed and not block.pins and not self.inherited:
                 block.doomed = False
-                self._end(block, places.here())
+                self._end(block, callsites.here())
 
     def _settle(self, block: Block) -> None:
         """Free a block that was closed while machine code ran in it, now that it does not any more."""
         with self._lock:
             if block.doomed and not block.pins and not block.gate[1] and not self.inherited:
                 block.doomed = False
-                self._end(block, places.here())
+                self._end(block, callsites.here())
 
     def _handle(self, block: Block) -> ExecutableMemory:
         memory = _new_handle(ExecutableMemory)
@@ -942,7 +803,7 @@ class CodeMemoryManager:
 
     def _end_forgotten(self) -> None:
         while self._forgotten_blocks:
-            self._end(self._forgotten_blocks[0], places.NOWHERE)
+            self._end(self._forgotten_blocks[0], callsites.NOWHERE)
             self._forgotten_blocks.popleft()
 
     def _note(self, kind: str, block: Block) -> None:
@@ -965,7 +826,7 @@ class CodeMemoryManager:
             block = self._manual(address, "released")
             if block.pins:
                 raise in_use_error(block, "released")
-            self._end(block, places.here())
+            self._end(block, callsites.here())
 
     def adopt(self, address: int) -> ExecutableMemory:
         """A new owner for the block that starts at an address that `memory.release()` gave; errors as `release`."""
@@ -1044,7 +905,7 @@ class CodeMemoryManager:
         by_name: dict[str, tuple[int, int]] = {}
         for (cell, name, file), (count, size) in self._groups.items():
             if count:
-                where = cell or places.title_of(file)
+                where = cell or callsites.title_of(file)
                 for table, key in ((by_cell, where), (by_name, name or "")):
                     old = table.get(key, (0, 0))
                     table[key] = (old[0] + count, old[1] + size)
@@ -1094,8 +955,8 @@ class CodeMemoryManager:
                 raw.append(entry)
         return tuple(
             Event(
-                number, kind, block.name, block.size, places.name_of(block.cell, block.caught),
-                places.line_in(block.cell, block.caught), owned, unowned,
+                number, kind, block.name, block.size, callsites.name_of(block.cell, block.caught),
+                callsites.line_in(block.cell, block.caught), owned, unowned,
             )
             for sequence, kinds, block, owned, unowned in reversed(raw)
             for number, kind in enumerate(_PARTS.get(kinds, (kinds,)), sequence)
@@ -1125,11 +986,11 @@ class CodeMemoryManager:
     @property
     def current_cell(self) -> str | None:
         """What to call the cell that is running now; all managers share it."""
-        return places.current_cell
+        return callsites.current_cell
 
     @current_cell.setter
     def current_cell(self, label: str | None) -> None:
-        places.current_cell = label
+        callsites.current_cell = label
 
     def audit(self, namespace: Mapping[str, object] | None = None) -> LeakReport:
         """Compare what we think we hold with what the kernel has mapped; see audit.py.
@@ -1162,7 +1023,7 @@ class CodeMemoryManager:
             for block in sorted(self._live.values(), key=lambda block: block.sequence):
                 (kept if block.pins else released).append(_state_of(block, now))
                 if not block.pins:
-                    self._end(block, places.here())
+                    self._end(block, callsites.here())
             self._empty_quarantine()
             in_use = {id(block.region) for block in self._live.values()}
             for block in self._withdrawn:
@@ -1215,10 +1076,6 @@ class CodeMemoryManager:
                 block.region.drop_writing()
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _title(name: str | None) -> str:
     """What the kernel's list of mappings is to say: it takes 249 bytes, and shows them to everybody."""
     if name is None:
@@ -1240,8 +1097,8 @@ def _state_of(block: Block, now: int) -> RegionState:
     state = "closing" if block.doomed else "running" if block.pins else block.state
     return RegionState(
         name=block.name,
-        cell=places.name_of(block.cell, block.caught),
-        line=places.line_in(block.cell, block.caught),
+        cell=callsites.name_of(block.cell, block.caught),
+        line=callsites.line_in(block.cell, block.caught),
         size=block.size,
         state=state,
         protection=block.region.protection,
@@ -1256,7 +1113,7 @@ def _state_of(block: Block, now: int) -> RegionState:
 
 def _trace(block: Block) -> None:
     code, _ = block.caught
-    linux.trace_memory(block.address, block.size, code.co_filename, places.line_of(block.caught) or 1)
+    linux_memory.trace_memory(block.address, block.size, code.co_filename, callsites.line_of(block.caught) or 1)
 
 
 def _host_error(error: OSError, size: int) -> CodeMemoryError:
@@ -1276,56 +1133,3 @@ def _host_error(error: OSError, size: int) -> CodeMemoryError:
         f"{asked}; the kernel refused ({reason}): "
         "look at seccomp, SELinux (execmem) and the noexec policies of this host"
     )
-
-
-_session_lock = Lock()
-_session: CodeMemoryManager | None = None
-
-
-def manager() -> CodeMemoryManager:
-    """The session's own manager; a forked child gets a new one."""
-    global _session
-    with _session_lock:
-        if _session is None or _session.inherited:
-            _session = CodeMemoryManager()
-        return _session
-
-
-def allocate_executable_memory(size: int, name: str | None = None) -> ExecutableMemory:
-    """Executable memory from the session's manager, owned by the handle that is returned."""
-    return manager().allocate(size, name)
-
-
-@contextlib.contextmanager
-def all_held() -> Iterator[list[CodeMemoryManager]]:
-    """Every manager of this process, while none of them can change; for whoever compares all with the kernel's list."""
-    with _session_lock, contextlib.ExitStack() as locks:
-        managers = list(_managers)
-        for each in managers:
-            locks.enter_context(each._lock)
-        yield managers
-
-
-def _before_fork() -> None:
-    _session_lock.acquire()
-    _forking.extend(_managers)
-    for each in _forking:
-        each._lock.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    while _forking:
-        _forking.pop()._lock.release()
-    _session_lock.release()
-
-
-def _after_fork_in_child() -> None:
-    global _session_lock
-    _session_lock = Lock()
-    while _forking:
-        _forking.pop()._after_fork_in_child()
-
-
-_forking: list[CodeMemoryManager] = []
-"""Managers locked for a fork: no thread is in the middle of a change when the child is copied."""
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

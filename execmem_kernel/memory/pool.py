@@ -17,16 +17,19 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 
-from execmem_kernel import linux
-from execmem_kernel.memory.region import Region
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.mapping import Region
 
 GRANULE = 64
 """Bytes; a cache line, so that no two functions share one."""
 
-PAGE_BITS = linux.PAGE_SIZE.bit_length() - 1
+
+PAGE_BITS = linux_memory.PAGE_SIZE.bit_length() - 1
+
 
 REACH = 1 << 31
 """How far a branch with a 32-bit displacement goes, either way. Source: Intel SDM vol. 2A, "CALL", "JMP"."""
+
 
 _SMALL = 512
 """Granules up to which a size has its own bit."""

@@ -11,7 +11,7 @@ import pytest
 def assert_no_leaks() -> Iterator[None]:
     """Fail the test if executable memory that it allocated outlives it."""
     # Imported here: pytest loads this file in every session of whoever has the package installed.
-    from execmem_kernel.memory import audit
+    from execmem_kernel.memory import testing
 
-    with audit.assert_no_leaks():
+    with testing.assert_no_leaks():
         yield

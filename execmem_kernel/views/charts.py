@@ -17,12 +17,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from execmem_kernel.views.cell import Report, Sentence, Table
+from execmem_kernel.views.report import Report, Sentence, Table
 
 if TYPE_CHECKING:
-    from execmem_kernel.memory.manager import Event
+    from execmem_kernel.memory.values import Event
+
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
+
+
 ROWS = 24
 """Events listed in the text beside the picture; the first are left out where there are more."""
 
@@ -50,7 +53,7 @@ def leak_chart(events: Sequence[Event] | None = None) -> Chart:
         events: What to draw; by default all that the session's manager remembers.
     """
     if events is None:
-        from execmem_kernel.memory.manager import manager
+        from execmem_kernel.memory.session import manager
 
         events = manager().events()
     events = _changes(events)

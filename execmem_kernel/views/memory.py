@@ -9,18 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from execmem_kernel.views.cell import Report, Sentence, Table, counted, plain
+from execmem_kernel.views.report import Report, Sentence, Table
+from execmem_kernel.wording import counted, printable
 
 if TYPE_CHECKING:
-    from execmem_kernel.memory.audit import LeakReport
-    from execmem_kernel.memory.manager import CleanupReport, Event, Snapshot
+    from execmem_kernel.memory.values import CleanupReport, Event, LeakReport, Snapshot
+
 
 RELEASED_ROWS = 6
 """Regions that stay in the map for a while after they were released; the oldest leave first."""
 
+
 PAGE = 4096
 """What a mapping is made of on x86-64: memory without an owner is lost in whole pages."""
+
+
 OWNERS = {"scope": "a with block", "handle": "a handle", "manual": "handed over"}
+
+
 OWNED = {
     "scoped": "an open scope",
     "reachable": "no scope; kept alive",
@@ -70,7 +76,7 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
         Row(
             region.sequence,
             "unowned" if region.owner == "manual" else "live",
-            plain(region.name or "(no name)"),
+            printable(region.name or "(no name)"),
             region.size,
             region.protection,
             OWNERS[region.owner],
@@ -88,7 +94,7 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
             )
     gone = [event for event in known if event.kind == "allocated" and event.sequence not in live]
     for event in gone[-RELEASED_ROWS:]:
-        name = plain(event.name or "(no name)")
+        name = printable(event.name or "(no name)")
         rows.append(
             Row(event.sequence, "released", name, event.size, "none", "-", _place(event.cell, event.line), "released")
         )
@@ -101,7 +107,7 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
 
 
 def _place(cell: str, line: int | None) -> str:
-    return plain(cell if line is None else f"{cell}, line {line}")
+    return printable(cell if line is None else f"{cell}, line {line}")
 
 
 # ---- Audits and cleanups ---------------------------------------------------------------------------------------------
@@ -119,10 +125,10 @@ def leaks_report(leaks: LeakReport) -> Report:
         verdict = Sentence("all executable memory is owned by an open scope", lead="audit", tone="good")
     rows = tuple(
         (
-            plain(finding.name or "(no name)"),
+            printable(finding.name or "(no name)"),
             counted(finding.size),
             "unknown" if finding.cell is None else _place(finding.cell, finding.line),
-            OWNED[finding.kind] + (f" by {plain(', '.join(finding.held_by))}" if finding.held_by else ""),
+            OWNED[finding.kind] + (f" by {printable(', '.join(finding.held_by))}" if finding.held_by else ""),
         )
         for finding in leaks.findings
     )
@@ -135,7 +141,7 @@ def cleanup_report(done: CleanupReport) -> Report:
     regions = counted(count, "region")
     parts = [Sentence(f"{regions} released, {counted(size)}", lead="cleanup", tone="good")]
     parts += [
-        Sentence(f"{plain(region.name or 'a region')} stays, {counted(region.size)}: a call is running in it")
+        Sentence(f"{printable(region.name or 'a region')} stays, {counted(region.size)}: a call is running in it")
         for region in done.kept
     ]
     return Report(tuple(parts))

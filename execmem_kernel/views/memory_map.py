@@ -22,7 +22,9 @@ from execmem_kernel.views.memory import Picture, picture
 if TYPE_CHECKING:
     from execmem_kernel.memory.manager import CodeMemoryManager
 
+
 INTERVAL_S = 0.1
+
 
 _open_maps: WeakSet[MemoryMap] = WeakSet()
 
@@ -87,7 +89,7 @@ class MemoryMap(anywidget.AnyWidget):
 def memory_map(manager: CodeMemoryManager | None = None) -> MemoryMap:
     """A live view of a manager's executable memory; the session's manager unless another is given."""
     if manager is None:
-        from execmem_kernel.memory.manager import manager as session_manager
+        from execmem_kernel.memory.session import manager as session_manager
 
         manager = session_manager()
     return MemoryMap(manager)

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from execmem_kernel.assembly import forms
-from execmem_kernel.assembly.disassembler import disassemble
-from execmem_kernel.assembly.encoder import default_encoder
-from execmem_kernel.assembly.forms import Form, Slot
-from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operand, Operation, Register
+from execmem_kernel.assembly.encoding.encoder import default_encoder
+from execmem_kernel.x86 import forms, mnemonics, operands
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.forms import Form, Slot
+from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operand, Operation, Register
 
 ADDRESSES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16)))
 ROUNDINGS = ("rn-sae", "rd-sae", "ru-sae", "rz-sae")
@@ -192,7 +192,7 @@ def _gnu_operand(operand: Operand) -> str:
         case Immediate(value):
             return str(value)
         case Memory():
-            size = f"{forms.SIZE_NAMES[operand.size]} ptr " if operand.size else ""
+            size = f"{operands.SIZE_NAMES[operand.size]} ptr " if operand.size else ""
             parts = [register.name for register in (operand.base,) if register is not None]
             if operand.index is not None:
                 parts.append(f"{operand.index.name}*{operand.scale}")
@@ -382,7 +382,7 @@ WILD_NUMBERS = (
 def wild_cases(count: int, seed: int) -> Iterator[Case]:
     """Any name with any operands: nearly all of it nonsense, to be refused without a stumble."""
     source = random.Random(seed)
-    names = sorted(forms.known_mnemonics())
+    names = sorted(mnemonics.known_mnemonics())
     some_form = forms.known_forms()["mov"][0]
 
     def register() -> Register:

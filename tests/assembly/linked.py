@@ -8,7 +8,7 @@ from pathlib import Path
 
 import capstone
 
-from execmem_kernel.assembly.program import Program
+from execmem_kernel.program.program import Program
 
 _SCRIPT = """
 SECTIONS {{

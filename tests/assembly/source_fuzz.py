@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.chunks import SIZE_LIMIT
-from execmem_kernel.assembly.diagnostics import documented_codes
-from execmem_kernel.assembly.findings import ERROR_LIMIT
-from execmem_kernel.assembly.lines import split_lines
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
+from execmem_kernel.assembly.semantics.collector import ERROR_LIMIT
+from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT
+from execmem_kernel.assembly.syntax.lines import split_lines
 from execmem_kernel.errors import AssemblyError
 from tests.assembly.program_fuzz import WRITERS
 

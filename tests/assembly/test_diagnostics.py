@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.diagnostics import Diagnostic, documented_codes
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
 from execmem_kernel.errors import AssemblyError
+from execmem_kernel.program.diagnostic import Diagnostic
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "diagnostics"
 PACKAGE = Path(__file__).parent.parent.parent / "execmem_kernel" / "assembly"
@@ -37,7 +38,7 @@ def test_every_code_has_a_sentence_and_an_example_that_triggers_it(code: str) ->
 
 
 def test_every_code_that_the_source_mentions_is_documented() -> None:
-    used = {code for path in PACKAGE.glob("*.py") for code in re.findall(r'"(ASM\d{3})"', path.read_text())}
+    used = {code for path in PACKAGE.rglob("*.py") for code in re.findall(r'"(ASM\d{3})"', path.read_text())}
     assert used == set(documented_codes())
 
 

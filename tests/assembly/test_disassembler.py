@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.disassembler import Instruction, MemoryAccess, cpu_features, disassemble, read_back
-from execmem_kernel.assembly.encoder import default_encoder
-from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Register
+from execmem_kernel.assembly.encoding.encoder import default_encoder
+from execmem_kernel.assembly.encoding.read_back import read_back
+from execmem_kernel.x86.disassembler import Instruction, disassemble
+from execmem_kernel.x86.effects import MemoryAccess
+from execmem_kernel.x86.features import cpu_features
+from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Register
 from tests.assembly.encoder_fuzzer import cases
 
 

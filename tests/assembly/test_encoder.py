@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from execmem_kernel.assembly import keystone_child
-from execmem_kernel.assembly.encoder import CheckedEncoder, default_encoder
-from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operation, Refusal, Register, Target
+from execmem_kernel.assembly.encoding import keystone_child
+from execmem_kernel.assembly.encoding.encoder import CheckedEncoder, default_encoder
 from execmem_kernel.errors import EncoderLostError
+from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operation, Refusal, Register, Target
 from tests import kernel, running
 from tests.assembly.encoder_fuzzer import cases, compare, gnu_assemble, wild_cases
 
@@ -344,8 +344,8 @@ def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: Check
 def test_the_child_ends_with_its_parent_however_that_ends() -> None:
     script = (
         "import signal\n"
-        "from execmem_kernel.assembly.encoder import default_encoder\n"
-        "from execmem_kernel.assembly.operands import Operation\n"
+        "from execmem_kernel.assembly.encoding.encoder import default_encoder\n"
+        "from execmem_kernel.x86.operands import Operation\n"
         "encoder = default_encoder()\n"
         "encoder.encode([Operation('cpuid')])\n"
         "print(encoder._keystone._process.pid, flush=True)\n"

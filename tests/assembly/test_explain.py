@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from execmem_kernel.assembly.disassembler import disassemble
-from execmem_kernel.assembly.encoder import default_encoder
-from execmem_kernel.assembly.explain import explain
-from execmem_kernel.assembly.operands import Encoding
+from execmem_kernel.assembly.encoding.encoder import default_encoder
 from execmem_kernel.errors import AssemblyError
+from execmem_kernel.explain.explain import explain
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.operands import Encoding
 from tests.assembly.encoder_fuzzer import cases
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.expressions import Complaint, tokenize
+from execmem_kernel.assembly.diagnostics.source_error import SourceError
+from execmem_kernel.assembly.syntax.tokens import tokenize
 from execmem_kernel.errors import AssemblyError
 
 
@@ -151,7 +152,7 @@ def passed_on() -> Iterator[None]:
 
 
 def test_a_complaint_never_changes_and_better_advice_makes_another_one() -> None:
-    with pytest.raises(Complaint) as caught, passed_on():
+    with pytest.raises(SourceError) as caught, passed_on():
         tokenize('db "open')
     complaint = caught.value
     for name in ("code", "message", "start", "end", "hint", "forms", "args"):

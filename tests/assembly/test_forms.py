@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from execmem_kernel.assembly import forms
-from execmem_kernel.assembly.operands import Immediate, Memory, Operation, Register
+from execmem_kernel.x86 import canonical_form, forms, mnemonics, registers, selection
+from execmem_kernel.x86.operands import Immediate, Memory, Operation, Register
 from tests.assembly.encoder_fuzzer import gnu_assemble
 
 
@@ -16,21 +16,21 @@ from tests.assembly.encoder_fuzzer import gnu_assemble
     ["mov", "lea", "ret", "retq", "cltq", "movabs", "sal", "setz", "cmovnz", "jz", "jna", "addq", "movl", "cmpeqps", "vcmpneq_oqps", "vpcmpequb", "pclmullqlqdq", "lodsq", "stosb", "movsd", "xlat", "loopz", "endbr64", "vpternlogd", "tdpbf16ps", "vaddph", "sha256rnds2", "clwb", "rdfsbase", "into", "pusha"],
 )  # fmt: skip
 def test_a_mnemonic_is_known_under_every_spelling(name: str) -> None:
-    assert forms.is_mnemonic(name)
-    assert forms.is_mnemonic(name.upper())
+    assert mnemonics.is_mnemonic(name)
+    assert mnemonics.is_mnemonic(name.upper())
 
 
 @pytest.mark.parametrize(
     "name", ["mvo", "foo", "", "rax", "section", "db", "label1", "j", "set", "cmov", "repne", "addx"]
 )
 def test_what_is_no_mnemonic(name: str) -> None:
-    assert not forms.is_mnemonic(name)
+    assert not mnemonics.is_mnemonic(name)
 
 
 def test_the_list_of_mnemonics_is_what_is_known() -> None:
-    names = forms.known_mnemonics()
+    names = mnemonics.known_mnemonics()
     assert len(names) > 2000
-    assert all(forms.is_mnemonic(name) for name in names)
+    assert all(mnemonics.is_mnemonic(name) for name in names)
     assert {"jz", "setnbe", "cmovc", "cmpltps", "retq"} <= names
 
 
@@ -48,11 +48,11 @@ def test_the_list_of_mnemonics_is_what_is_known() -> None:
     ],
 )
 def test_a_misspelt_mnemonic_finds_its_neighbours(typo: str, meant: str) -> None:
-    assert meant in forms.nearest_mnemonics(typo)
+    assert meant in mnemonics.nearest_mnemonics(typo)
 
 
 def test_what_looks_like_nothing_has_no_neighbours() -> None:
-    assert forms.nearest_mnemonics("qqqqqqqq") == ()
+    assert mnemonics.nearest_mnemonics("qqqqqqqq") == ()
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_what_looks_like_nothing_has_no_neighbours() -> None:
      ("k7", "k7", 8), ("fs", "fs", 2), ("tmm0", "tmm0", 1024), ("eip", "eip", 4), ("db7", "dr7", 8)],
 )  # fmt: skip
 def test_a_register_has_one_name_and_a_size(name: str, canonical: str, size: int) -> None:
-    assert forms.is_register(name)
-    assert forms.canonical_register(name) == canonical
-    assert forms.register_size(name) == size
+    assert registers.is_register(name)
+    assert registers.canonical_register(name) == canonical
+    assert registers.register_size(name) == size
 
 
 @pytest.mark.parametrize("name", ["rax1", "xmm32", "r16", "k8", "st(8)", "ax2", "", "ip", "mm8", "foo"])
 def test_what_is_no_register(name: str) -> None:
-    assert not forms.is_register(name)
+    assert not registers.is_register(name)
     with pytest.raises(KeyError):
-        forms.register_size(name)
+        registers.register_size(name)
 
 
 def test_parts_of_a_register_know_the_whole() -> None:
@@ -81,9 +81,9 @@ def test_parts_of_a_register_know_the_whole() -> None:
         (("xmm3", "ymm3"), "zmm3"),
         (("spl", "sp", "esp"), "rsp"),
     ):
-        assert {forms.full_register(name) for name in names} == {whole}
-    assert forms.full_register("k1") == "k1"
-    assert forms.full_register("st(0)") == "st(0)"
+        assert {registers.full_register(name) for name in names} == {whole}
+    assert registers.full_register("k1") == "k1"
+    assert registers.full_register("st(0)") == "st(0)"
 
 
 def test_every_alias_means_what_gnu_as_means_by_it() -> None:
@@ -94,16 +94,16 @@ def test_every_alias_means_what_gnu_as_means_by_it() -> None:
         for text in (f"set{condition} al", f"cmov{condition} eax, ebx"):
             texts.append(text)
             mnemonic, operands = text.split(" ", 1)
-            name = forms.resolve(mnemonic)
+            name = mnemonics.resolve(mnemonic)
             assert name is not None
             canonical.append(f"{name.mnemonic} {operands}")
     assert gnu_assemble(texts) == gnu_assemble(canonical)
 
 
 def test_a_size_letter_is_kept_with_the_name() -> None:
-    assert forms.resolve("addq") == forms.Name("add", size=8)
-    assert forms.resolve("movb") == forms.Name("mov", size=1)
-    assert forms.resolve("cmpltsd") == forms.Name("cmpsd", predicate=1)
+    assert mnemonics.resolve("addq") == mnemonics.ResolvedMnemonic("add", size=8)
+    assert mnemonics.resolve("movb") == mnemonics.ResolvedMnemonic("mov", size=1)
+    assert mnemonics.resolve("cmpltsd") == mnemonics.ResolvedMnemonic("cmpsd", predicate=1)
 
 
 def test_forms_are_readable() -> None:
@@ -112,17 +112,17 @@ def test_forms_are_readable() -> None:
 
 
 def test_the_forms_of_an_operation_come_best_first() -> None:
-    found = forms.select(Operation("add", (Register("rax"), Register("rbx"))))
+    found = selection.select(Operation("add", (Register("rax"), Register("rbx"))))
     assert [form.text for form in found] == ["add r/m64, r64", "add r64, r/m64"]
-    assert forms.select(Operation("add", (Register("rax"), Register("ebx")))) == ()
+    assert selection.select(Operation("add", (Register("rax"), Register("ebx")))) == ()
 
 
 def test_spellings_become_one_operation() -> None:
     rax, five = Register("rax"), Immediate(5)
-    assert forms.canonical(Operation("imul", (rax, five))) == Operation("imul", (rax, rax, five))
-    assert forms.canonical(Operation("shl", (rax,))) == Operation("shl", (rax, Immediate(1)))
-    assert forms.canonical(Operation("cmpeqps", (Register("xmm0"), Register("xmm1")))) == Operation(
+    assert canonical_form.canonical(Operation("imul", (rax, five))) == Operation("imul", (rax, rax, five))
+    assert canonical_form.canonical(Operation("shl", (rax,))) == Operation("shl", (rax, Immediate(1)))
+    assert canonical_form.canonical(Operation("cmpeqps", (Register("xmm0"), Register("xmm1")))) == Operation(
         "cmpps", (Register("xmm0"), Register("xmm1"), Immediate(0))
     )
-    assert forms.canonical(Operation("incq", (Memory(rax),))) == Operation("inc", (Memory(rax, size=8),))
-    assert forms.canonical(Operation("nonsense")) is None
+    assert canonical_form.canonical(Operation("incq", (Memory(rax),))) == Operation("inc", (Memory(rax, size=8),))
+    assert canonical_form.canonical(Operation("nonsense")) is None

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.diagnostics import documented_codes
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
 from execmem_kernel.errors import AssemblyError
 
 TESTS = Path(__file__).parent.parent

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from execmem_kernel.assembly import forms, refusals
-from execmem_kernel.assembly.disassembler import disassemble
-from execmem_kernel.assembly.encoder import CheckedEncoder
-from execmem_kernel.assembly.operands import Encoding, Immediate, Memory, Operation, Register
-from execmem_kernel.assembly.outlines import outline_of
+from execmem_kernel.assembly.encoding.encoder import CheckedEncoder
+from execmem_kernel.assembly.encoding.encoding_key import encoding_key
+from execmem_kernel.assembly.encoding.refusals import misspellings, refuse
+from execmem_kernel.x86 import canonical_form, forms, selection
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operation, Register
 from tests.assembly.encoder_fuzzer import cases, wild_cases
 
 
@@ -21,18 +22,18 @@ def test_operations_of_one_outline_have_the_same_forms_and_are_refused_alike() -
     said: dict[object, tuple[Operation, object]] = {}
     again = 0
     for operation in operations(8000):
-        meant = forms.canonical(operation)
-        outline = outline_of(operation)
+        meant = canonical_form.canonical(operation)
+        outline = encoding_key(operation)
         # What the encoder asks for before it takes an operation as an example for others.
         if outline is None or meant is None or meant.operands != operation.operands:
             continue
-        found = forms.select(meant)
+        found = selection.select(meant)
         unlike = any(form.info.requires_unique_reg_nums for form in found) or any(
             slot.memory == "implied" for form in forms.forms_of(meant.mnemonic) for slot in form.slots
         )
         if unlike:
             continue
-        refused = refusals.refuse(meant, found) is not None or refusals.misspelt(operation) is not None
+        refused = refuse.refuse(meant, found) is not None or misspellings.misspelt(operation) is not None
         answer = (
             meant.mnemonic,
             meant.prefixes,
@@ -49,16 +50,16 @@ def test_an_outline_leaves_out_registers_and_numbers_and_nothing_else() -> None:
     def add(register: str, number: int) -> Operation:
         return Operation("add", (Register(register), Immediate(number)))
 
-    assert outline_of(add("rbx", 20)) == outline_of(add("rcx", 100))
-    assert outline_of(add("rbx", 5)) != outline_of(add("rbx", 1000)), "the number needs a wider form"
-    assert outline_of(add("rbx", 5)) != outline_of(add("ebx", 5))
-    assert outline_of(add("rbx", 5)) != outline_of(add("rax", 5)), "the accumulator has forms of its own"
-    assert outline_of(add("bl", 5)) != outline_of(add("bh", 5)), "bh cannot stand beside r8"
-    assert outline_of(add("rbx", 5)) != outline_of(Operation("sub", add("rbx", 5).operands))
+    assert encoding_key(add("rbx", 20)) == encoding_key(add("rcx", 100))
+    assert encoding_key(add("rbx", 5)) != encoding_key(add("rbx", 1000)), "the number needs a wider form"
+    assert encoding_key(add("rbx", 5)) != encoding_key(add("ebx", 5))
+    assert encoding_key(add("rbx", 5)) != encoding_key(add("rax", 5)), "the accumulator has forms of its own"
+    assert encoding_key(add("bl", 5)) != encoding_key(add("bh", 5)), "bh cannot stand beside r8"
+    assert encoding_key(add("rbx", 5)) != encoding_key(Operation("sub", add("rbx", 5).operands))
 
 
 def test_what_a_kind_makes_is_what_each_would_make_alone() -> None:
-    batch = [operation for operation in operations(3000) if outline_of(operation) is not None]
+    batch = [operation for operation in operations(3000) if encoding_key(operation) is not None]
     encoder = CheckedEncoder()
     try:
         together = encoder.encode(batch)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from execmem_kernel.assembly import plain, source
-from execmem_kernel.assembly.directives import DIRECTIVES
-from execmem_kernel.assembly.expressions import Dialect
-from execmem_kernel.assembly.source import KEYWORDS, PREFIXES, SIZES
+from execmem_kernel.assembly.syntax import fast_path, line_parser
+from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.directives import DIRECTIVES
+from execmem_kernel.assembly.syntax.words import KEYWORDS, PREFIXES, SIZES
 from tests.assembly.program_fuzz import WRITERS
 from tests.assembly.source_fuzz import damaged
 
@@ -96,8 +96,8 @@ def lines() -> Iterator[str]:
 def test_a_line_read_the_short_way_is_the_statement_of_the_long_way(dialect: Dialect) -> None:
     short = 0
     for line in dict.fromkeys(lines()):
-        statement = plain.read_line.__wrapped__(line, "intel", dialect)
-        long = source.read_line(line, "intel", dialect)
+        statement = fast_path.read_line.__wrapped__(line, "intel", dialect)
+        long = line_parser.read_line(line, "intel", dialect)
         if statement is not long:
             short += 1
             assert statement == long, f"{line!r} in {dialect!r}"
@@ -105,4 +105,4 @@ def test_a_line_read_the_short_way_is_the_statement_of_the_long_way(dialect: Dia
 
 
 def test_at_and_t_lines_are_read_the_long_way() -> None:
-    assert plain.read_line("mov %rax, %rbx", "att", "") is source.read_line("mov %rax, %rbx", "att", "")
+    assert fast_path.read_line("mov %rax, %rbx", "att", "") is line_parser.read_line("mov %rax, %rbx", "att", "")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from execmem_kernel.assembly import refusals
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.refusals import CODES
+from execmem_kernel.assembly.diagnostics.codes import ENCODER_CODES
+from execmem_kernel.assembly.encoding.refusals import operand_kinds
 from execmem_kernel.errors import AssemblyError
 
-ROOM = Path(refusals.__file__).parent
+ENCODING = Path(operand_kinds.__file__).parent.parent
 
 
 def diagnostics(source: str) -> tuple[object, ...]:
@@ -21,9 +21,9 @@ def diagnostics(source: str) -> tuple[object, ...]:
     return caught.value.diagnostics
 
 
-@pytest.mark.parametrize("code", [code for code, (_, example) in CODES.items() if example])
+@pytest.mark.parametrize("code", [code for code, (_, example) in ENCODER_CODES.items() if example])
 def test_the_example_of_a_code_triggers_it(code: str) -> None:
-    meaning, example = CODES[code]
+    meaning, example = ENCODER_CODES[code]
     assert meaning.endswith(".") or ";" in meaning
     found = diagnostics(example)
     assert [one.code for one in found] == [code], [str(one) for one in found]  # type: ignore[attr-defined]
@@ -31,9 +31,9 @@ def test_the_example_of_a_code_triggers_it(code: str) -> None:
 
 def test_every_code_made_here_is_in_the_table() -> None:
     made = set()
-    for name in ("encoder.py", "refusals.py", "forms.py"):
-        made |= set(re.findall(r"\"(ASM1\d\d)\"", (ROOM / name).read_text()))
-    assert made == set(CODES)
+    for path in ENCODING.rglob("*.py"):
+        made |= set(re.findall(r"\"(ASM1\d\d)\"", path.read_text()))
+    assert made == set(ENCODER_CODES)
 
 
 @pytest.mark.parametrize(

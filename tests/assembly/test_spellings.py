@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.source import Syntax
+from execmem_kernel.assembly.syntax.words import Syntax
 from execmem_kernel.errors import AssemblyError
 from tests.assembly.encoder_fuzzer import gnu_assemble
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import cpu_features
+from execmem_kernel.x86.features import cpu_features
 
 BREACHES = {
     "mov ebx, 77\nret": ("callee-saved", 1),

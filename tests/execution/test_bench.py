@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.execution.bench import Timing, bench
+from execmem_kernel.execution.api.bench import Timing, bench
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

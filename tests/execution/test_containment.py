@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel import linux
-from execmem_kernel.execution import image, launcher
+from execmem_kernel.execution.process import executable_file, launcher
+from execmem_kernel.linux import process as linux_process
 from tests import kernel, running
 
 SHORT = em.Limits(wall_s=0.15)
@@ -206,9 +206,9 @@ def test_a_program_dies_with_the_notebook() -> None:
 
 def test_a_host_that_executes_no_memory_files_gets_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = em.assemble("mov eax, 42\nret")
-    spawn = linux.Child.spawn
+    spawn = linux_process.Child.spawn
 
-    def refuse(child: linux.Child, path: str, *rest: Any) -> None:
+    def refuse(child: linux_process.Child, path: str, *rest: Any) -> None:
         if path.startswith("/proc/"):
             raise PermissionError(errno.EACCES, "posix_spawn: Permission denied")
         spawn(child, path, *rest)
@@ -216,8 +216,8 @@ def test_a_host_that_executes_no_memory_files_gets_a_file(monkeypatch: pytest.Mo
     def refuse_to_launch(*_: Any) -> None:
         raise PermissionError(errno.EACCES, "execveat: Permission denied")
 
-    monkeypatch.setattr(linux.Child, "spawn", refuse)
-    monkeypatch.setattr(linux.Child, "launch", refuse_to_launch)
+    monkeypatch.setattr(linux_process.Child, "spawn", refuse)
+    monkeypatch.setattr(linux_process.Child, "launch", refuse_to_launch)
     monkeypatch.setattr(launcher, "_refused", launcher._refused)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert em.run(program).registers["rax"] == 42
@@ -238,10 +238,10 @@ def test_the_launcher_starts_what_posix_spawn_would(nothing_left: None) -> None:
     start = launcher.launcher(at_once=True)
     assert start is not None
     read, write = os.pipe2(os.O_CLOEXEC)
-    with image.opened(_executable(REPORTER)) as file:
+    with executable_file.opened(_executable(REPORTER)) as file:
         told = []
         for by in ("launch", "spawn"):
-            child = linux.Child()
+            child = linux_process.Child()
             held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
             if by == "launch":
                 child.launch(start, file, {write: 5, read: read}, frozenset({10, 34}))
@@ -305,8 +305,8 @@ def _executable(source: str) -> bytes:
 def test_what_the_launcher_cannot_start_leaves_no_process_and_one_error(nothing_left: None) -> None:
     start = launcher.launcher(at_once=True)
     assert start is not None
-    with image.opened(b"no executable at all") as file:
-        child = linux.Child()
+    with executable_file.opened(b"no executable at all") as file:
+        child = linux_process.Child()
         with pytest.raises(OSError, match="Exec format error"):
             child.launch(start, file, {}, frozenset())
         assert child.pid == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.views.cell import outcome_report
+from execmem_kernel.views.outcome import outcome_report
 
 CODE = "inc dword ptr [x]\nret\nsection .data\n"
 

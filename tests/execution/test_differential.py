@@ -22,10 +22,12 @@ import unicorn
 from unicorn import x86_const
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import disassemble
-from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
-from execmem_kernel.execution import recorder
-from execmem_kernel.execution.engine import FLAGS, GENERAL, Buffer, Returned
+from execmem_kernel.execution.contract.call import Buffer
+from execmem_kernel.execution.contract.outcome import Returned
+from execmem_kernel.execution.trace import stepping_loop
+from execmem_kernel.program.program import CODE_ADDRESS, Program, Segment
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.registers import FLAGS, GENERAL
 
 BUFFER, BUFFER_SIZE = 0x2010_0000, 4096
 MIDDLE = BUFFER + BUFFER_SIZE // 2
@@ -367,7 +369,7 @@ def test_random_programs_end_as_they_do_in_an_emulator(seed: int, pieces: list[P
 
 
 def test_random_programs_end_in_the_same_way_when_they_are_traced(pieces: list[Piece]) -> None:
-    assert recorder.machine() is not None  # so that it takes the steps, from the first one on
+    assert stepping_loop.machine() is not None  # so that it takes the steps, from the first one on
     for case in cases(9, 25, pieces):
         assert difference(case, traced=True) == "", case.text
 
@@ -387,7 +389,7 @@ def main() -> int:
     parser.add_argument("--traced", action="store_true")
     options = parser.parse_args()
     pieces = pool(options.seed, 4000)
-    recorder.machine()
+    stepping_loop.machine()
     started = time.monotonic()
     wrong = 0
     for number, case in enumerate(cases(options.seed, options.count, pieces)):

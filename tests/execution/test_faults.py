@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import cpu_features
-from execmem_kernel.views.cell import outcome_report
+from execmem_kernel.views.outcome import outcome_report
+from execmem_kernel.x86.features import cpu_features
 from tests.running import LIMITS, run
 
 DATA = Path(__file__).parent.parent / "data"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.execution.flags import undefined_flags
+from execmem_kernel.execution.diagnosis.flags import undefined_flags
 
 
 def at_return(source: str) -> tuple[str, ...]:

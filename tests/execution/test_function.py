@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import execmem_kernel as em
-from execmem_kernel.execution import batch
-from execmem_kernel.execution.function import function
-from execmem_kernel.execution.supervisor import Guest, PtraceRefusedError
+from execmem_kernel.execution.api import batch
+from execmem_kernel.execution.api.function import function
+from execmem_kernel.execution.process.guest import Guest, PtraceRefusedError
 from tests import kernel
 
 ADD = "lea rax, [rdi + rsi]\nret"

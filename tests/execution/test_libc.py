@@ -13,10 +13,11 @@ from typing import Literal
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel import linux
 from execmem_kernel.errors import AssemblyError, EngineUnavailableError
-from execmem_kernel.execution import libc
-from execmem_kernel.execution.engine import Exited, Faulted, Limits, Returned, TimedOut
+from execmem_kernel.execution.contract.call import Limits
+from execmem_kernel.execution.contract.outcome import Exited, Faulted, Returned, TimedOut
+from execmem_kernel.execution.libc import host_files
+from execmem_kernel.linux import memory as linux_memory
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -310,13 +311,13 @@ def test_no_file_descriptor_is_open_in_the_program() -> None:
 
 
 def test_a_host_without_glibc_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    libc._host.cache_clear()
-    elsewhere = [linux.KernelMapping(0, 4096, "r-xp", 0, 1, "/lib/ld-musl-x86_64.so.1")]
-    monkeypatch.setattr(linux, "mappings", lambda: elsewhere)
+    host_files.host_libraries.cache_clear()
+    elsewhere = [linux_memory.KernelMapping(0, 4096, "r-xp", 0, 1, "/lib/ld-musl-x86_64.so.1")]
+    monkeypatch.setattr(linux_memory, "mappings", lambda: elsewhere)
     with pytest.raises(EngineUnavailableError, match="musl"):
         em.run("extern puts\nmain: call puts\nret\n")
     monkeypatch.undo()
-    libc._host.cache_clear()
+    host_files.host_libraries.cache_clear()
     assert isinstance(em.run(calling("puts", "lea rdi, [data]\ncall puts")), Returned)
 
 

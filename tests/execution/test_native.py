@@ -25,11 +25,13 @@ from jupyter_client.manager import start_new_kernel
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import ClosedMemoryError, EngineUnavailableError, PrototypeError, UnsealedMemoryError
-from execmem_kernel.execution import native
-from execmem_kernel.execution.engine import GENERAL
-from execmem_kernel.execution.native import CtypesFunction, NativeCode, native_function
-from execmem_kernel.execution.prototype import parse_prototype
-from execmem_kernel.memory.manager import CodeMemoryManager, manager
+from execmem_kernel.execution.native import cpython, function, guard
+from execmem_kernel.execution.native.ctypes_function import CtypesFunction
+from execmem_kernel.execution.native.function import NativeCode, native_function
+from execmem_kernel.execution.values.prototype_parser import parse_prototype
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.session import manager
+from execmem_kernel.x86.registers import GENERAL
 from tests import kernel
 
 ADD = "lea rax, [rdi + rsi]\nret"
@@ -45,7 +47,7 @@ def in_child(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         import json, resource, signal, sys, threading
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         from execmem_kernel.assembly.assembler import assemble
-        from execmem_kernel.execution.native import native_function
+        from execmem_kernel.execution.native.function import native_function
         def make(source, prototype):
             return native_function(assemble(source), prototype)
         """
@@ -336,7 +338,7 @@ def test_every_fault_becomes_an_exception_and_the_thread_goes_on() -> None:
 def test_a_fault_among_arrays_is_explained_as_in_a_program_run_apart() -> None:
     script = """
         import numpy
-        from execmem_kernel.execution.function import function
+        from execmem_kernel.execution.api.function import function
         source, prototype = "mov eax, [rdi + rsi]\\nret", "int f(const int32_t *values, size_t n)"
         found = []
         for native in (True, False):
@@ -402,13 +404,13 @@ def test_threads_fault_and_call_at_the_same_time() -> None:
 def test_a_thread_gives_its_place_back() -> None:
     add = make(ADD, "int64_t add(int64_t a, int64_t b)")
     add(1, 2)
-    before = [block[1] for block in native.guard().blocks]
+    before = [block[1] for block in guard.guard().blocks]
     for _ in range(20):
         thread = threading.Thread(target=add, args=(1, 2))
         thread.start()
         thread.join()
     del thread
-    assert [block[1] for block in native.guard().blocks] == before
+    assert [block[1] for block in guard.guard().blocks] == before
 
 
 def test_a_fault_that_is_not_ours_goes_to_whoever_had_the_signal_before() -> None:
@@ -431,7 +433,7 @@ def test_a_fault_that_is_not_ours_goes_to_whoever_had_the_signal_before() -> Non
 def test_a_handler_that_came_later_gets_a_foreign_fault_once() -> None:
     script = """
         import ctypes, faulthandler
-        from execmem_kernel.execution.native import renew_guard
+        from execmem_kernel.execution.native.guard import renew_guard
         null = make("xor eax, eax\\nmov rax, [rax]\\nret", "int64_t null(void)")
         faulthandler.enable()
         renew_guard()
@@ -536,7 +538,7 @@ def test_an_interrupt_ends_an_endless_loop_on_another_thread(tmp_path: Path) -> 
 
 def test_an_interrupt_ends_a_native_loop_after_a_program_was_run_apart(tmp_path: Path) -> None:
     script = """
-        from execmem_kernel.execution.running import run
+        from execmem_kernel.execution.api.running import run
         run("ret")
         call()
     """
@@ -546,7 +548,7 @@ def test_an_interrupt_ends_a_native_loop_after_a_program_was_run_apart(tmp_path:
 def test_an_interrupt_works_again_after_python_took_the_signal_and_the_guard_was_renewed(tmp_path: Path) -> None:
     script = """
         import signal
-        from execmem_kernel.execution.native import renew_guard
+        from execmem_kernel.execution.native.guard import renew_guard
         signal.signal(signal.SIGINT, signal.default_int_handler)
         renew_guard()
         call()
@@ -637,15 +639,15 @@ def test_no_mapping_is_ever_writable_and_executable() -> None:
 def test_a_function_that_is_dropped_leaves_nothing_behind() -> None:
     make(ADD, "int64_t add(int64_t a, int64_t b)")
     gc.collect()
-    before = (manager().statistics().live, native.guard().manager.statistics().live, len(native.guard().free_ranges))
+    before = (manager().statistics().live, guard.guard().manager.statistics().live, len(guard.guard().free_ranges))
     functions = [make(ADD, "int64_t add(int64_t a, int64_t b)") for _ in range(20)]
     assert manager().statistics().live == before[0] + 20
     del functions
     gc.collect()
     assert (
         manager().statistics().live,
-        native.guard().manager.statistics().live,
-        len(native.guard().free_ranges),
+        guard.guard().manager.statistics().live,
+        len(guard.guard().free_ranges),
     ) == before
 
 
@@ -775,7 +777,7 @@ def test_errors_and_slow_conversions_leak_nothing() -> None:
 
 
 def test_ctypes_stands_in_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "unavailable", lambda: "PyPy is not CPython")
+    monkeypatch.setattr(function, "unavailable", lambda: "PyPy is not CPython")
     add = make(ADD, "int64_t add(int64_t a, int64_t b)")
     assert isinstance(add, CtypesFunction)
     assert add.engine == "ctypes, without a guard against faults: PyPy is not CPython"
@@ -791,5 +793,5 @@ def test_ctypes_stands_in_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_this_interpreter_is_known() -> None:
-    assert native.unavailable() is None
+    assert cpython.unavailable() is None
     assert isinstance(make(ADD, "int64_t add(int64_t a, int64_t b)").__self__, NativeCode)  # type: ignore[attr-defined]

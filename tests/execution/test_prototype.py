@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execmem_kernel.errors import PrototypeError
-from execmem_kernel.execution.buffers import as_buffer
-from execmem_kernel.execution.engine import Buffer
-from execmem_kernel.execution.prototype import Pointer, Scalar, Struct, parse_prototype
+from execmem_kernel.execution.contract.call import Buffer
+from execmem_kernel.execution.values.buffers import as_buffer
+from execmem_kernel.execution.values.c_types import Pointer, Scalar, Struct
+from execmem_kernel.execution.values.prototype_parser import parse_prototype
 
 C_TYPES: dict[str, Any] = {
     "char": ctypes.c_byte, "signed char": ctypes.c_byte, "unsigned char": ctypes.c_ubyte, "short":

@@ -17,9 +17,9 @@ from collections import Counter
 
 import pytest
 
-from execmem_kernel.assembly.program import CODE_ADDRESS, Program, Segment
-from execmem_kernel.execution import recorder
-from execmem_kernel.execution.engine import Outcome, Returned, TimedOut
+from execmem_kernel.execution.contract.outcome import Outcome, Returned, TimedOut
+from execmem_kernel.execution.trace import stepping_loop
+from execmem_kernel.program.program import CODE_ADDRESS, Program, Segment
 from tests import kernel
 from tests.conftest import set_up_what_stays
 from tests.running import run
@@ -90,7 +90,7 @@ def test_random_bytes_end_twice_in_the_same_way_and_leave_nothing(seed: int) -> 
 
 
 def test_random_bytes_end_in_the_same_way_when_they_are_traced() -> None:
-    assert recorder.machine() is not None  # so that it takes the steps, from the first one on
+    assert stepping_loop.machine() is not None  # so that it takes the steps, from the first one on
     for number in range(100, 130):
         first, second, code = trial(1, number, traced=True)
         assert told(first, traced=True) == told(second, traced=True), code.hex()

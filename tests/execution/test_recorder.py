@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import MemoryAccess, cpu_features
-from execmem_kernel.execution import recorder
-from execmem_kernel.execution.engine import Outcome
+from execmem_kernel.execution.contract.outcome import Outcome
+from execmem_kernel.execution.trace import recorder, stepping_loop
+from execmem_kernel.x86 import addressing
+from execmem_kernel.x86.effects import MemoryAccess
+from execmem_kernel.x86.features import cpu_features
 from tests.execution import test_differential as differential
 
 PROGRAMS = {
@@ -70,7 +72,7 @@ C_PROGRAM = (
 @pytest.fixture(autouse=True)
 def machine() -> None:
     """The machine code is there, so it is used from the first step on."""
-    assert recorder.machine() is not None
+    assert stepping_loop.machine() is not None
 
 
 def one(source: str, **options: object) -> Outcome:
@@ -130,11 +132,11 @@ def test_a_gather_touches_what_its_index_and_its_mask_say(index: list[int], mask
     access = MemoryAccess("read", "rdi", "xmm1", 8, 16, size)
     wide = {"ymm1": places.ljust(32, b"\0"), "ymm2": chosen.ljust(32, b"\0")}
     text = f"vp{name} xmm0, qword ptr [rdi + xmm1*8 + 0x10], xmm2"
-    found = recorder.gathered(text, access, {"rdi": 0x1000}, wide)
+    found = addressing.gathered(text, access, {"rdi": 0x1000}, wide)
     assert found == tuple(0x1010 + 8 * item for item, let in zip(index, mask, strict=True) if let)
     k = sum(let << item for item, let in enumerate(mask)).to_bytes(8, "little")
     text = f"vp{name} xmm0 {{k1}}, qword ptr [rdi + xmm1*8 + 0x10]"
-    assert recorder.gathered(text, access, {"rdi": 0x1000}, {**wide, "k1": k}) == found
+    assert addressing.gathered(text, access, {"rdi": 0x1000}, {**wide, "k1": k}) == found
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import cpu_features, disassemble
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.features import cpu_features
 
 
 def test_it_adds() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.execution import syscalls
+from execmem_kernel.execution.syscalls import handlers, numbers, verdicts
 
 
 def call(number: int, *arguments: int | str) -> str:
@@ -27,7 +27,7 @@ def test_names_are_those_of_the_kernel_headers() -> None:
     places = [Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm/unistd_64.h")]
     header = next(place for place in places if place.exists())
     for name, number in re.findall(r"__NR_(\w+) (\d+)", header.read_text()):
-        assert syscalls.NAMES[int(number)] == name
+        assert numbers.NAMES[int(number)] == name
 
 
 def test_memory_is_mapped_used_and_unmapped() -> None:
@@ -99,9 +99,9 @@ def test_a_refused_call_is_named_with_its_reason(source: str, words: str) -> Non
 
 def test_every_name_has_a_reason_and_is_refused_or_offered() -> None:
     guest = type("Guest", (), {"read": lambda *_: b"", "write": lambda *_: False})()
-    for number, name in syscalls.NAMES.items():
-        verdict = syscalls.Desk(em.Limits()).answer(guest, number, (0x40000000, 4096, 3, 0x22, 0, 0))
-        assert isinstance(verdict, syscalls.Refused) == (name not in syscalls.OFFERED)
+    for number, name in numbers.NAMES.items():
+        verdict = handlers.SystemCallHandler(em.Limits()).answer(guest, number, (0x40000000, 4096, 3, 0x22, 0, 0))
+        assert isinstance(verdict, verdicts.Refused) == (name not in handlers.OFFERED)
 
 
 def test_the_process_id_is_the_same_in_every_run() -> None:

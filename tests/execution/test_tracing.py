@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.execution.tracing import Trace
+from execmem_kernel.execution.contract.trace import Trace
 
 LOOP = "mov ecx, 3\nl: dec ecx\njnz l\nmov [rdi], rcx\npush rcx\npop rdx\nret"
 

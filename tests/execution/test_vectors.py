@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.assembly.disassembler import cpu_features
-from execmem_kernel.execution import vectors
+from execmem_kernel.execution.values import xsave
+from execmem_kernel.x86.features import cpu_features
 
 HAS_AVX512 = "avx512f" in cpu_features()
 
@@ -21,7 +21,7 @@ def test_the_parts_of_a_vector_state_lie_where_the_processor_says() -> None:
         outcome = em.run(f"push rbx\nmov eax, 0xd\nmov ecx, {component}\ncpuid\nmov eax, ebx\npop rbx\nret")
         places.append(outcome.registers["rax"])
     state = em.run("ret").registers.vectors._state  # type: ignore[attr-defined]
-    assert vectors.wide_at(state) == (tuple(places) if HAS_AVX512 else None)
+    assert xsave.wide_at(state) == (tuple(places) if HAS_AVX512 else None)
 
 
 def test_every_register_that_there_is_goes_in_and_comes_out() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.execution import image
-from execmem_kernel.execution.witness import GuestWitness
+from execmem_kernel.execution.engines.self_reporting_engine import SelfReportingEngine
+from execmem_kernel.execution.process import runner
 from tests import running
 from tests.execution.test_containment import ATTACKS
 from tests.running import run
@@ -20,14 +20,14 @@ ROWS = json.loads((Path(__file__).parent.parent / "data" / "fault_rows.json").re
 
 def reported(asm: str, **options: Any) -> em.Outcome:
     """Run a snippet in a process that reports for itself."""
-    return run(asm, engine=GuestWitness(), **options)
+    return run(asm, engine=SelfReportingEngine(), **options)
 
 
 def through_the_gate(name: str, *arguments: int) -> str:
     """A program that jumps to the one instruction whose system calls are carried out, with arguments of its own."""
     registers = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
     given = "".join(f"mov {register}, {value}\n" for register, value in zip(registers, arguments, strict=False))
-    return f"{given}mov eax, {name}\nmov ebx, {image.address_of('gate')}\ncall rbx\n"
+    return f"{given}mov eax, {name}\nmov ebx, {runner.address_of('gate')}\ncall rbx\n"
 
 
 def test_it_adds_and_says_who_says_so(nothing_left: None) -> None:
@@ -244,7 +244,7 @@ def test_memory_that_is_given_back_is_given_back() -> None:
         through_the_gate("10", 0x7FE00000, 4096, 5),  # mprotect, executable
         through_the_gate("158", 0x3001, 1),  # arch_prctl
         through_the_gate("0x40000009", 0x50000000, 4096, 3, 0x100001, 0, 0),  # by the x32 interface
-        f"mov eax, 39\nmov ebx, {image.address_of('gate')}\nsyscall\nmov eax, 57\nsyscall",
+        f"mov eax, 39\nmov ebx, {runner.address_of('gate')}\nsyscall\nmov eax, 57\nsyscall",
     ],
 )
 def test_no_other_system_call_passes_the_gate(source: str, nothing_left: None) -> None:
@@ -273,10 +273,10 @@ def test_what_passes_the_gate_makes_no_code_writable() -> None:
         through_the_gate("11", 0x7FF00000, 0x1000) + "ud2",  # no page to report on
         through_the_gate("11", 0x10000, 0x7FE00000 - 0x10000),  # nothing left but the runner
         through_the_gate("11", 0, 0x7FFFFFFFF000),  # nothing left at all
-        f"mov r14d, 0x7ff00000\nmov ebx, {image.address_of('report')}\nl: mov edi, 11\nmov esi, 8\njmp rbx",
-        f"mov r14d, 0x7ff00000\nmov rbx, -8\nmov edi, 64\nmov ecx, {image.address_of('report')}\njmp rcx",
-        f"mov r14d, 0x7ff00000\nmov rbx, 8\nmov ecx, {image.address_of('go_on')}\njmp rcx",
-        f"l: mov ecx, {image.address_of('handler')}\nmov edi, 14\nmov rdx, rsp\njmp rcx",
+        f"mov r14d, 0x7ff00000\nmov ebx, {runner.address_of('report')}\nl: mov edi, 11\nmov esi, 8\njmp rbx",
+        f"mov r14d, 0x7ff00000\nmov rbx, -8\nmov edi, 64\nmov ecx, {runner.address_of('report')}\njmp rcx",
+        f"mov r14d, 0x7ff00000\nmov rbx, 8\nmov ecx, {runner.address_of('go_on')}\njmp rcx",
+        f"l: mov ecx, {runner.address_of('handler')}\nmov edi, 14\nmov rdx, rsp\njmp rcx",
     ],
 )
 @pytest.mark.parametrize("traced", [False, True], ids=["free", "stepped"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from execmem_kernel import CodeMemoryManager
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 
 

@@ -13,8 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execmem_kernel import CodeMemoryManager, LeakError, assert_no_leaks, linux
-from execmem_kernel.memory.audit import _without, is_ownerless_code
+from execmem_kernel.errors import LeakError
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.audit import is_ownerless_code
+from execmem_kernel.memory.intervals import subtract
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.testing import assert_no_leaks
 from tests import kernel
 from tests.kernel import RETURN_42
 
@@ -25,7 +29,7 @@ pytest_plugins = ["pytester"]
 def unmanaged(manager: CodeMemoryManager) -> Iterator[int]:
     address = manager.allocate_unmanaged(5000)
     yield address
-    linux.unmap_pages(address, 8192)
+    linux_memory.unmap_pages(address, 8192)
 
 
 def foreign_before(manager: CodeMemoryManager) -> int:
@@ -159,7 +163,7 @@ def test_libraries_and_the_interpreter_are_not_foreign() -> None:
         "7f000000e000-7f000000f000 r-xp 00000000 00:30 6 /tmp/ffiX1 (deleted)\n"
         "7f0000010000-7f0000011000 r-xp 00000000 00:00 0 [anon:jit]\n"
     )
-    found = [mapping.start & 0xFFFFF for mapping in linux.parse_mappings(text) if is_ownerless_code(mapping)]
+    found = [mapping.start & 0xFFFFF for mapping in linux_memory.parse_mappings(text) if is_ownerless_code(mapping)]
     assert found == [0x8000, 0xA000, 0xC000, 0xE000, 0x10000]
 
 
@@ -174,20 +178,20 @@ def test_pages_unmapped_under_us_have_vanished(manager: CodeMemoryManager) -> No
 
 def test_a_torn_read_of_the_map_blames_nobody(manager: CodeMemoryManager, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads that miss mappings of ours, between reads that show one which is gone by the next."""
-    whole = linux.mappings
+    whole = linux_memory.mappings
     reads = 0
 
-    def torn() -> list[linux.KernelMapping]:
+    def torn() -> list[linux_memory.KernelMapping]:
         nonlocal reads
         reads += 1
         lines = whole()
         if reads % 2:
             return [line for line in lines if "execmem" not in line.path]
-        return [*lines, linux.KernelMapping(0x6660_0000, 0x6661_0000 + reads, "r-xp", 0, 0, "")]
+        return [*lines, linux_memory.KernelMapping(0x6660_0000, 0x6661_0000 + reads, "r-xp", 0, 0, "")]
 
     with manager.allocate(64, pages=True), manager.allocate(64):
         before = foreign_before(manager)
-        monkeypatch.setattr(linux, "mappings", torn)
+        monkeypatch.setattr(linux_memory, "mappings", torn)
         report = manager.audit()
         assert report.vanished == ()
         assert len(report.scoped) == 2
@@ -230,7 +234,7 @@ def test_what_is_left_of_intervals_is_what_a_set_says(
             apart.append((start, start + size))
             last = start + size
     obstacles = [(start, start + size) for start, size in taken]
-    left = [byte for start, end in _without(apart, obstacles) for byte in range(start, end)]
+    left = [byte for start, end in subtract(apart, obstacles) for byte in range(start, end)]
     expected = [
         byte for start, end in apart for byte in range(start, end) if not any(a <= byte < b for a, b in obstacles)
     ]
@@ -261,7 +265,7 @@ def test_a_block_that_leaks_fails_and_names_each_leak(manager: CodeMemoryManager
     assert "no name, 4 KiB, allocated in test_audit.py, line" in text
     kept.close()
     manager.release(address)
-    linux.unmap_pages(bypassed, 4096)
+    linux_memory.unmap_pages(bypassed, 4096)
 
 
 def test_an_error_in_the_block_is_not_hidden_by_a_leak(manager: CodeMemoryManager) -> None:

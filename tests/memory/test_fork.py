@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel import CodeMemoryManager, InheritedMemoryError
-from execmem_kernel.memory.region import Region, SystemCalls
+from execmem_kernel.errors import InheritedMemoryError
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.mapping import Region, SystemCalls
 from tests import kernel
 from tests.kernel import RETURN_42, RETURN_43
 

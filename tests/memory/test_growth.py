@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execmem_kernel import Bounded, CodeMemoryManager, Doubling, Fixed, OutOfCodeMemoryError
+from execmem_kernel.errors import OutOfCodeMemoryError
+from execmem_kernel.memory.growth import Bounded, Doubling, Fixed
+from execmem_kernel.memory.manager import CodeMemoryManager
 
 KIB = 1024
 

@@ -10,7 +10,9 @@ import textwrap
 
 import pytest
 
-from execmem_kernel import Capabilities, CodeMemoryManager, linux
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.capabilities import Capabilities
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 from tests.kernel import RETURN_42
 
@@ -105,7 +107,7 @@ def test_a_kernel_without_the_noexec_flag_is_asked_without_it(
 
     def old_kernel(name: str, flags: int) -> int:
         asked.append(flags)
-        if flags & linux.MFD_NOEXEC_SEAL:
+        if flags & linux_memory.MFD_NOEXEC_SEAL:
             raise OSError(errno.EINVAL, "Invalid argument")
         return real(name, flags)
 
@@ -113,7 +115,7 @@ def test_a_kernel_without_the_noexec_flag_is_asked_without_it(
     with manager.allocate(RETURN_42, pages=True) as memory:
         assert kernel.call(memory.address) == 42
         assert memory.backing() is not None
-    assert [bool(flags & linux.MFD_NOEXEC_SEAL) for flags in asked] == [True, False]
+    assert [bool(flags & linux_memory.MFD_NOEXEC_SEAL) for flags in asked] == [True, False]
 
 
 def test_without_memory_files_pages_are_writable_until_sealed() -> None:
@@ -215,9 +217,9 @@ def test_a_limit_on_file_size_holds_for_slabs_and_is_gone_around(limit: int) -> 
 
 def test_a_limit_on_address_space_is_an_error_with_its_name_and_nothing_is_lost() -> None:
     script = """
-    from execmem_kernel import linux
+    from execmem_kernel.linux import limits
     lives(manager)
-    used = linux.address_space_in_use()
+    used = limits.address_space_in_use()
     resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 1024 * 1024, resource.RLIM_INFINITY))
     held = []
     try:

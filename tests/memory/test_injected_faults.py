@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from execmem_kernel import CodeMemoryError, CodeMemoryManager, Fixed, UnreachableError, linux
+from execmem_kernel.errors import CodeMemoryError, UnreachableError
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.growth import Fixed
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 from tests.kernel import RETURN_42
 
@@ -27,7 +30,7 @@ class FailingKernel:
         self.count = 0
         self.broken = True
         for name in CALLS:
-            patch.setattr(linux, name, self.wrap(getattr(linux, name), fails_at, number, for_good))
+            patch.setattr(linux_memory, name, self.wrap(getattr(linux_memory, name), fails_at, number, for_good))
 
     def wrap(self, real: Callable[..., Any], fails_at: int, number: int, for_good: bool) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
@@ -104,7 +107,7 @@ def test_no_failing_system_call_leaves_anything_behind(number: int, for_good: bo
 
 def test_a_short_write_is_an_error(manager: CodeMemoryManager, monkeypatch: pytest.MonkeyPatch) -> None:
     with manager.allocate(64) as memory:
-        monkeypatch.setattr(linux, "pwrite", lambda descriptor, data, offset: len(data) - 1)
+        monkeypatch.setattr(linux_memory, "pwrite", lambda descriptor, data, offset: len(data) - 1)
         with pytest.raises(MemoryError, match="no memory left for memory files"):
             memory.write(RETURN_42)
         monkeypatch.undo()
@@ -120,7 +123,7 @@ def test_a_region_that_cannot_be_unmapped_is_tried_again(
     def refuse(address: int, size: int) -> None:
         raise OSError(errno.ENOMEM, "munmap would have to split a mapping")
 
-    monkeypatch.setattr(linux, "unmap_pages", refuse)
+    monkeypatch.setattr(linux_memory, "unmap_pages", refuse)
     memory.close()
     assert manager.statistics().stuck == 1
     assert manager.statistics().failures == {("munmap", "ENOMEM"): 1}

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from execmem_kernel import CodeMemoryManager, ExecutableMemory, Fixed
+from execmem_kernel.memory.growth import Fixed
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 from tests.kernel import RETURN_42
 from tests.memory.test_fork import in_child

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel import CodeMemoryManager, linux
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 from tests.kernel import RETURN_42
 
@@ -290,7 +291,7 @@ def test_unmanaged_pages_are_executable_and_never_writable(manager: CodeMemoryMa
         manager.release(address)
     manager.cleanup()
     assert kernel.protection_at(address) == "r-xp"
-    linux.unmap_pages(address, 8192)
+    linux_memory.unmap_pages(address, 8192)
     manager.audit()
     assert manager.statistics().unmanaged == 0
 

@@ -11,7 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from execmem_kernel import CodeMemoryManager, ExecutableMemory, Fixed, SealedMemoryError, linux
+from execmem_kernel.errors import SealedMemoryError
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.memory.growth import Fixed
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 
 SIZES = st.one_of(st.integers(6, 300), st.integers(6, 20_000))
@@ -55,7 +59,7 @@ class ManagerMachine(RuleBasedStateMachine):
         for expected in self.manual:
             self.manager.release(expected.address)
         for address, size in self.unmanaged:
-            linux.unmap_pages(address, size)
+            linux_memory.unmap_pages(address, size)
         self.manager.cleanup()
         assert kernel.executable_mappings() == self.before
 
@@ -123,7 +127,7 @@ class ManagerMachine(RuleBasedStateMachine):
         memory.seal()
         with memory.pinned():
             memory.close()
-            assert linux.read_memory(expected.address, expected.size) == expected.content
+            assert linux_memory.read_memory(expected.address, expected.size) == expected.content
 
     @rule(index=INDEX)
     @precondition(lambda self: self.owned)
@@ -160,7 +164,7 @@ class ManagerMachine(RuleBasedStateMachine):
         child = os.fork()
         if child == 0:
             try:
-                same = linux.read_memory(memory.address, memory.size) == expected.content
+                same = linux_memory.read_memory(memory.address, memory.size) == expected.content
                 try:
                     memory._manager.allocate(64)
                     same = False
@@ -181,7 +185,7 @@ class ManagerMachine(RuleBasedStateMachine):
     @invariant()
     def contents_are_what_was_written(self) -> None:
         for expected in self.live():
-            assert linux.read_memory(expected.address, expected.size) == expected.content
+            assert linux_memory.read_memory(expected.address, expected.size) == expected.content
 
     @invariant()
     def nothing_overlaps(self) -> None:

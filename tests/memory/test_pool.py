@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from execmem_kernel import CodeMemoryManager, Fixed, UnreachableError
-from execmem_kernel.linux import KernelMapping
-from execmem_kernel.memory.placement import gaps
+from execmem_kernel.errors import UnreachableError
+from execmem_kernel.linux.memory import KernelMapping
+from execmem_kernel.memory.growth import Fixed
+from execmem_kernel.memory.intervals import gaps
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.mapping import Region, SystemCalls
 from execmem_kernel.memory.pool import GRANULE, REACH, Pool, within_reach
-from execmem_kernel.memory.region import Region, SystemCalls
 from tests import kernel
 from tests.kernel import RETURN_42
 

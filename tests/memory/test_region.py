@@ -12,11 +12,9 @@ import threading
 
 import pytest
 
-from execmem_kernel import (
+from execmem_kernel.errors import (
     ClosedMemoryError,
-    CodeMemoryManager,
     DoubleReleaseError,
-    ExecutableMemory,
     ForeignAddressError,
     InteriorAddressError,
     MemoryInUseError,
@@ -24,9 +22,11 @@ from execmem_kernel import (
     StaleAddressError,
     UnreachableError,
     UnsealedMemoryError,
-    allocate_executable_memory,
 )
-from execmem_kernel import manager as session_manager
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.session import allocate_executable_memory
+from execmem_kernel.memory.session import manager as session_manager
 from tests import kernel
 from tests.kernel import RETURN_42, RETURN_43
 

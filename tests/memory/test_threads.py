@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import threading
 
-from execmem_kernel import ClosedMemoryError, CodeMemoryManager, ExecutableMemory, MemoryInUseError
+from execmem_kernel.errors import ClosedMemoryError, MemoryInUseError
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 
 

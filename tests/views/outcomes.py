@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from execmem_kernel.assembly.diagnostics import Span
-from execmem_kernel.assembly.program import CODE_ADDRESS, ListingRow, Program, Segment
-from execmem_kernel.execution.engine import GENERAL, Cause, Faulted, LifeEvent, Registers, Returned
+from execmem_kernel.execution.contract.details import Cause, LifeEvent
+from execmem_kernel.execution.contract.outcome import Faulted, Returned
+from execmem_kernel.execution.contract.registers import Registers
+from execmem_kernel.program.diagnostic import Span
+from execmem_kernel.program.program import CODE_ADDRESS, ListingRow, Program, Segment
+from execmem_kernel.x86.registers import GENERAL
 
 STACK_END = 0x7000_0000
 PLACES = {"code": (CODE_ADDRESS, CODE_ADDRESS + 0x1000), "stack": (STACK_END - 0x1_0000, STACK_END)}

@@ -7,7 +7,8 @@ from base64 import b64decode
 
 import pytest
 
-from execmem_kernel.memory.manager import CodeMemoryManager, Event
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.values import Event
 from execmem_kernel.views.charts import Chart, leak_chart
 
 

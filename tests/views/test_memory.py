@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from execmem_kernel.memory.audit import Finding, LeakReport
 from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.memory.values import Finding, LeakReport
 from execmem_kernel.views.memory import RELEASED_ROWS, cleanup_report, leaks_report, picture
 
 

@@ -1,0 +1,110 @@
+"""Collects diagnostics: each once, at most twenty errors, cascading errors last, in the order of lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from execmem_kernel.assembly.diagnostics.hints import in_nasm
+from execmem_kernel.assembly.diagnostics.source_error import SourceError
+from execmem_kernel.assembly.syntax.lines import Line, SourceRange
+from execmem_kernel.program.diagnostic import Diagnostic, Span
+
+ERROR_LIMIT = 20
+
+
+_WORD = re.compile(r"[\w.$@?~#]+")
+
+
+def span_of(place: SourceRange) -> Span:
+    """Where a place is, 1-based, one column wide at least and within its line."""
+    end = min(place.end, len(place.source)) if place.start < len(place.source) else place.end
+    return Span(place.number, place.start + 1, max(place.start + 1, end) + 1)
+
+
+class TooManyErrors(Exception):
+    """Twenty errors are enough; what follows is mostly their echo."""
+
+
+class DiagnosticCollector:
+    """The errors and warnings of one source."""
+
+    def __init__(self, *, nasm: bool = False) -> None:
+        self._nasm = nasm
+        """Whether what is advised is spelt as NASM has it."""
+        self.error_count: int = 0
+        self.echoes: list[tuple[Line, SourceError]] = []
+        """Complaints about names that a wrong line would have defined."""
+        self._diagnostics: list[Diagnostic] = []
+        self._said: set[tuple[int, int, str]] = set()
+        self._broken: set[str] = set()
+        """First words of lines that are wrong: who misses what they would have named is not told so again."""
+
+    def report(
+        self,
+        severity: Literal["error", "warning"],
+        line: Line,
+        code: str,
+        message: str,
+        start: int,
+        end: int,
+        hint: str = "",
+        forms: tuple[str, ...] = (),
+        related: tuple[tuple[Span, str, str], ...] = (),
+    ) -> None:
+        """Note a finding by its 0-based columns in the line's text.
+
+        Raises:
+            TooManyErrors: It was the twentieth error.
+        """
+        trace = line.trace(start, end)
+        number, text, start, end = trace.place
+        if line.moved:
+            if (number, start, message) in self._said:
+                return  # the same slip in a macro's body, met in another call
+            self._said.add((number, start, message))
+            places = dict.fromkeys(place for place in trace.related if place[0] != trace.place)
+            related = (*related, *((span_of(place), place.source, caption) for place, caption in places))
+            if line.text != text:
+                related = (*related, (Span(number, 1, 1), line.text, "what the line became"))
+        if self._nasm:
+            message, hint = in_nasm(message), in_nasm(hint)
+        self._diagnostics.append(Diagnostic(severity, code, message, span_of(trace.place), text, hint, forms, related))
+        if severity == "error":
+            self.error_count += 1
+            if self.error_count >= ERROR_LIMIT:
+                raise TooManyErrors
+
+    def complain(self, line: Line, complaint: SourceError, *, echo: bool = False) -> None:
+        """Note an error; one that only follows from another waits among the echoes."""
+        if complaint.code in ("ASM040", "ASM043") and not echo:
+            name = complaint.message.split("`")[1].rstrip(":")
+            if name in self._broken:
+                # The line that should have defined the name has its own error; this one only follows from it.
+                self.echoes.append((line, complaint))
+                return
+        self.report(
+            "error",
+            line,
+            complaint.code,
+            complaint.message,
+            complaint.start,
+            complaint.end,
+            complaint.hint,
+            complaint.forms,
+        )
+
+    def warn(self, line: Line, code: str, message: str, start: int, end: int, hint: str = "") -> None:
+        """Note a warning."""
+        self.report("warning", line, code, message, start, end, hint)
+
+    def note_broken(self, line: Line) -> None:
+        """Remember what a wrong line may have been about to name."""
+        if not line.moved:
+            self._broken.update(_WORD.findall(line.text)[:2])  # `.set size 5` names its second word
+
+    def in_order(self) -> list[Diagnostic]:
+        """By line and column, errors and warnings together, each finding once."""
+        return sorted(
+            dict.fromkeys(self._diagnostics), key=lambda found: (found.span.line, found.span.column, found.code)
+        )

@@ -1,0 +1,88 @@
+"""Warnings where another assembler, or C, would read the same text otherwise."""
+
+from __future__ import annotations
+
+import re
+
+from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
+from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.lines import QUOTED_OR_COMMENT, Line
+
+_ESCAPE = re.compile(r"\\[ntr0]")
+
+
+_OCTAL = re.compile(r"(?<![\w.])0[0-7]*[1-7][0-7]+(?![\w.])")
+
+
+_TEXT_DIRECTIVE = re.compile(r"(?:^|[ \t:;])\.(?:ascii|asciz|string8?)\b", re.IGNORECASE)
+
+
+_ODD_IN_TEXT = re.compile(r"\\(?:([ac-eg-mo-qsuwyzAC-WYZ])|.)")
+
+
+_ODD_CHARACTER = re.compile(r"'\\(?:([ac-eg-mo-qsu-zA-Z0-9])|.)'")
+
+
+_INSTEAD = {"e": r"escape is \033 or 27", "a": r"the bell is \007 or 7", "0": "the number is written 0"}
+
+
+def _odd_escape(text: str, dialect: Dialect) -> tuple[int, str] | None:
+    """Where a backslash stands in front of a letter that it does not change, to GNU as, and the letter."""
+    if _TEXT_DIRECTIVE.search(text) is not None:
+        for quoted in QUOTED_OR_COMMENT.finditer(text):
+            if quoted[0][0] == '"':
+                for found in _ODD_IN_TEXT.finditer(quoted[0]):
+                    if found[1] is not None:
+                        return quoted.start() + found.start(), found[1]
+    elif dialect == "gnu" and (found_ := _ODD_CHARACTER.search(text)) is not None and found_[1] is not None:
+        return found_.start() + 1, found_[1]
+    return None
+
+
+def may_mislead(source: str) -> bool:
+    """Whether `warn_of_meanings` could find anything in any line."""
+    return "\\" in source or _OCTAL.search(source) is not None
+
+
+def warn_of_meanings(line: Line, dialect: Dialect, findings: DiagnosticCollector) -> None:
+    """Point out what another assembler, or C, would read otherwise."""
+    text = line.text
+    if line.moved:
+        return
+    if dialect != "nasm" and "\\" in text:
+        found_ = _odd_escape(text, dialect)
+        if found_ is not None:
+            start, letter = found_
+            findings.warn(
+                line,
+                "ASM088",
+                f"GNU as knows no `\\{letter}` here: it is a plain `{letter}`.",
+                start,
+                start + 2,
+                _INSTEAD.get(letter, f"leave out the backslash if `{letter}` is meant"),
+            )
+    elif dialect == "nasm" and "\\" in text:
+        for found in QUOTED_OR_COMMENT.finditer(text):
+            if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
+                start = found.start() + escape.start()
+                findings.warn(
+                    line,
+                    "ASM087",
+                    f"To NASM `{escape[0]}` in these quotes is two plain characters.",
+                    start,
+                    start + 2,
+                    "write the text in backquotes, or the number 10 for a new line",
+                )
+                return
+    elif not dialect:
+        octal = _OCTAL.search(QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
+        if octal is not None:
+            here, there = int(octal[0], 8), int(octal[0])
+            findings.warn(
+                line,
+                "ASM085",
+                f"`{octal[0]}` is {here} here, as in GNU as and C; to NASM and MASM it is {there}.",
+                octal.start(),
+                octal.end(),
+                f"write {here} or {there}, whichever is meant",
+            )

@@ -1,0 +1,227 @@
+"""What a source is made of while it is assembled: fragments in sections, and the labels between them.
+
+A fragment is what one statement makes. A run is a stretch of fragments at fixed distances from each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from execmem_kernel.assembly.diagnostics.source_error import SourceError
+from execmem_kernel.assembly.syntax.expressions import Expression
+from execmem_kernel.assembly.syntax.lines import Line
+from execmem_kernel.assembly.syntax.statements import Statement
+from execmem_kernel.program.program import Item
+from execmem_kernel.x86.operands import Encoding, Operation, Refusal
+
+SIZE_LIMIT = 1 << 20
+
+
+PAGE = 4096
+
+
+SegmentName = Literal["text", "rodata", "data", "bss"]
+
+
+SEGMENT_ORDER: tuple[SegmentName, ...] = ("text", "rodata", "data", "bss")
+
+
+Fixup = tuple[int, int, Expression, int, int]
+"""Where in its chunk a value goes, its size, what it is, and the columns it comes from."""
+
+
+_NO_DATA = bytearray()
+
+
+_NO_FIXUPS: list[Fixup] = []
+
+
+class Fragment:
+    """Bytes that one statement makes. `kind`: "code", "data", "space", "align" or "org"."""
+
+    __slots__ = (
+        "address",
+        "amount",
+        "count",
+        "data",
+        "encoding",
+        "fill",
+        "fixups",
+        "form",
+        "item",
+        "kind",
+        "limit",
+        "line",
+        "operation",
+        "order",
+        "parent",
+        "refusal",
+        "run",
+        "section",
+        "size",
+        "statement",
+    )  # fmt: skip
+
+    def __init__(
+        self, kind: str, line: Line, statement: Statement, section: Section, order: int, run: int, parent: str
+    ) -> None:
+        self.kind: str = kind
+        self.line: Line = line
+        self.statement: Statement = statement
+        self.section: Section = section
+        self.order: int = order
+        self.run: int = run
+        self.parent: str = parent
+        self.address: int = 0
+        self.size: int = 0
+        self.count: int = 1
+        self.encoding: Encoding | None = None
+        self.data: bytearray = _NO_DATA
+        self.fixups: list[Fixup] = _NO_FIXUPS
+        self.amount: Expression | None = None
+        self.fill: bytes = b""
+        self.limit: int | None = None
+        self.operation: Operation | None = None
+        self.form: Literal["short", "near"] | None = None
+        """Which form a jump has now, where it may have either."""
+        self.refusal: Refusal | None = None
+        self.item: Item = ""
+        """What data consist of."""
+
+
+class Section:
+    """The chunks of one section, in order."""
+
+    __slots__ = ("address", "alignment", "chunks", "end", "name", "run", "scolded", "segment")
+
+    def __init__(self, name: str, segment: str, run: int) -> None:
+        self.name: str = name
+        self.segment: str = segment
+        self.chunks: list[Fragment] = []
+        self.alignment: int = 1
+        self.address: int = 0
+        self.end: int = 0
+        self.run: int = run
+        self.scolded: bool = False
+        """Whether somebody has been told that no instructions can stand here: once is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A place: before the chunk `index` of its section."""
+
+    name: str
+    section: Section
+    index: int
+    run: int
+    order: int
+    line: Line
+    start: int
+    end: int
+    parent: str
+
+    @property
+    def address(self) -> int:
+        chunks = self.section.chunks
+        return chunks[self.index].address if self.index < len(chunks) else self.section.end
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a name was set to, and where: `$` in it means that place."""
+
+    value: Expression
+    place: Label
+
+
+class Sections:
+    """All sections of a source in the order they were named, and where its next statement goes."""
+
+    def __init__(self) -> None:
+        self.order: int = 0
+        """Counts everything that has a place, in the order of reading."""
+        self.size: int = 0
+        self.parent = ""
+        """The last plain label: what labels with a dot belong to."""
+        self.owners: dict[int, Section] = {}
+        """Which section a run belongs to."""
+        self._runs = 0
+        self._by_name: dict[str, Section] = {}
+        self.text: Section = self.open(".text", "text")
+        self.current: Section = self.text
+        self.previous: Section = self.text
+        self.open(".data", "data")  # before .data.rel.ro and the like, as linkers have it
+        self.stack: list[Section] = []
+
+    def __iter__(self) -> Iterator[Section]:
+        return iter(self._by_name.values())
+
+    def chunk(self, kind: str, statement: Statement, line: Line) -> Fragment:
+        """A new chunk at the end of the current section."""
+        section = self.current
+        self.order += 1
+        chunk = Fragment(kind, line, statement, section, self.order, section.run, self.parent)
+        section.chunks.append(chunk)
+        return chunk
+
+    def break_run(self) -> None:
+        """What follows does not lie at a fixed distance from what came before."""
+        self._runs += 1
+        self.current.run = self._runs
+        self.owners[self._runs] = self.current
+
+    def place(self, name: str, line: Line, start: int, end: int) -> Label:
+        """Here: the end of the current section."""
+        self.order += 1
+        section = self.current
+        return Label(name, section, len(section.chunks), section.run, self.order, line, start, end, self.parent)
+
+    def add_data(self, statement: Statement, line: Line, data: bytes, item: Item) -> Fragment:
+        """A new chunk of bytes that are known already."""
+        if self.current.segment == "bss" and any(data):
+            raise lost_in_bss(statement)
+        chunk = self.chunk("data", statement, line)
+        chunk.data = bytearray(data)
+        chunk.size = len(data)
+        chunk.item = item
+        self.grow(len(data), statement)
+        return chunk
+
+    def grow(self, size: int, statement: Statement) -> None:
+        """Count bytes that the program takes.
+
+        Raises:
+            Complaint: They are more than a program may have.
+        """
+        self.size += size
+        if size > SIZE_LIMIT or self.size > SIZE_LIMIT:
+            raise SourceError("ASM062", "The program would be larger than 1 MiB.", statement.start, statement.end)
+
+    def open(self, name: str, segment: str) -> Section:
+        """The section of that name, made when it is first named."""
+        section = self._by_name.get(name)
+        if section is None:
+            self._runs += 1
+            section = Section(name, segment, self._runs)
+            self._by_name[name] = self.owners[self._runs] = section
+        return section
+
+
+def lost_in_bss(statement: Statement) -> SourceError:
+    """Why bytes cannot stand in .bss."""
+    return SourceError(
+        "ASM055",
+        "Data in .bss would be lost: it holds only zeros.",
+        statement.start,
+        statement.end,
+        "write .data before it",
+    )
+
+
+def repeated(unit: bytes, size: int) -> bytes:
+    """So many bytes of a pattern; zeros where there is none."""
+    if not unit:
+        return bytes(size)
+    return (unit * (size // len(unit) + 1))[:size]

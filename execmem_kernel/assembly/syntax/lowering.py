@@ -1,0 +1,150 @@
+"""Lowering: a statement and the values of its names to the operation to encode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from execmem_kernel.assembly.diagnostics.source_error import SourceError
+from execmem_kernel.assembly.syntax.addresses import arrange
+from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.evaluation import LATE, Lookup, Value
+from execmem_kernel.assembly.syntax.expressions import Unary
+from execmem_kernel.assembly.syntax.spelling import expression_text
+from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement, WrittenOperand
+from execmem_kernel.assembly.syntax.words import is_branch
+from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Register, Target
+from execmem_kernel.x86.registers import register_size
+
+_SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
+
+
+def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -> Operation:
+    """The operation to encode, at its address; `worth` works expressions out.
+
+    Raises:
+        Complaint: A name is unknown, or an operand has no meaning.
+    """
+    operands: list[Operand] = []
+    for piece in statement.operands:
+        value = piece.value
+        if isinstance(value, Register):
+            operands.append(value)
+        elif isinstance(value, Address):
+            operands.append(_memory(statement.name, value, piece, worth))
+        else:
+            operands.append(_constant(statement, value, piece, worth, dialect))
+    match operands:
+        case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
+            statement.name in _SIZED_BY_NUMBER
+        ):
+            # NASM lets the number say the size: mov [rdi], byte 5.
+            operands = [replace(memory, size=size), replace(immediate, size=None)]
+        case [Register() | Memory() as first, Immediate() as immediate] if statement.name in _SIZED_BY_NUMBER:
+            value = statement.operands[1].value
+            if isinstance(value, Constant) and isinstance(value.value, Unary) and value.value.operator == "~":
+                width = register_size(first.name) if isinstance(first, Register) else first.size
+                operands = [first, replace(immediate, value=complement(immediate.value, width or 8))]
+    name = statement.name
+    if dialect == "nasm" and name == "mov" and _is_address_for_register(statement, operands):
+        name = "movabs"  # NASM leaves room for any address, so `$ + 19` counts ten bytes
+    return Operation(
+        name,
+        tuple(operands),
+        statement.prefixes,
+        address,
+        statement.mask,
+        statement.zeroing,
+        statement.rounding,
+    )
+
+
+def _is_address_for_register(statement: Statement, operands: list[Operand]) -> bool:
+    """`mov rsi, message`: an address without a size for a 64-bit register."""
+    match operands:
+        case [Register(name), Immediate(size=None, movable=True)]:
+            return register_size(name) == 8 and name[0] == "r"
+    return False
+
+
+def complement(value: int, size: int) -> int:
+    """What `~` makes of an unsigned number of that size: ~0x80 is 0x7f in a byte."""
+    bits = 8 * size
+    return value + (1 << bits) if -(1 << bits) <= value < -(1 << (bits - 1)) else value
+
+
+def _weight(value: Value, piece: WrittenOperand) -> int:
+    """1 for an address, 0 for a number; nothing else can stand in an instruction."""
+    if value.weight not in (0, 1):
+        raise SourceError(
+            "ASM034",
+            "Two addresses cannot be added.",
+            piece.start,
+            piece.end,
+            "the difference of two labels is a number",
+        )
+    return value.weight
+
+
+def _memory(name: str, address: Address, piece: WrittenOperand, worth: Lookup) -> Memory:
+    factors: list[int] = []
+    for term in address.terms:
+        factor = worth(term.factor)
+        if factor.terms:
+            raise SourceError("ASM029", "An address cannot be what a register is multiplied by.", term.start, term.end)
+        factors.append(factor.number)
+    base, index, scale = arrange(address, factors, piece.start, piece.end)
+    size, segment, broadcast = address.size, address.segment, address.broadcast
+    value = None if address.displacement is None else worth(address.displacement)
+    if value is None:
+        return Memory(base, index, scale, 0, size, segment, None, base is None and index is None, broadcast)
+    weight = _weight(value, piece)
+    if base is not None and base.name in ("rip", "eip"):
+        if weight:
+            return Memory(base, None, 1, 0, size, segment, value.number, False, broadcast)
+        return Memory(base, None, 1, value.number, size, segment, None, False, broadcast, bool(value.terms))
+    if base is None and index is None:
+        # A bare label means rip-relative in every dialect: nearer to what compilers write, and right at any address.
+        # Only movabs, which has no such form, means the address itself.
+        relative = (weight == 1 and address.reach != "abs" and name != "movabs") or address.reach == "rel"
+        if relative and segment is None:
+            return Memory(Register("rip"), None, 1, 0, size, None, value.number, False, broadcast)
+        return Memory(None, None, 1, value.number, size, segment, None, True, broadcast, bool(value.terms))
+    return Memory(base, index, scale, value.number, size, segment, None, False, broadcast, bool(value.terms))
+
+
+def _constant(
+    statement: Statement, constant: Constant, piece: WrittenOperand, worth: Lookup, dialect: Dialect
+) -> Operand:
+    value = worth(constant.value)
+    weight = _weight(value, piece)
+    name = statement.name
+    if dialect == "gnu" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
+        raise SourceError(
+            "ASM036",
+            f"`{expression_text(constant.value)}` is defined only further down: GNU as would read memory here.",
+            piece.start,
+            piece.end,
+            "define it above its first use",
+        )
+    if constant.pointer and (weight or is_branch(name)):
+        if weight == 0:
+            return Memory(None, None, 1, value.number, constant.size, None, None, True, None, bool(value.terms))
+        if name == "movabs":
+            return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
+        return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
+    if weight and name == "movabs" and dialect == "gnu" and not constant.offset:
+        return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
+    if is_branch(name) and not constant.offset and len(statement.operands) == 1:
+        return Target(value.number, constant.form)
+    if weight == 0 or constant.offset or dialect == "nasm":
+        return Immediate(value.number, constant.size, bool(value.terms))
+    if name == "lea" or dialect == "gnu":
+        return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
+    label = expression_text(constant.value)
+    raise SourceError(
+        "ASM035",
+        f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).",
+        piece.start,
+        piece.end,
+        f"write [{label}] for what is stored there, `offset {label}` or lea for the address",
+    )

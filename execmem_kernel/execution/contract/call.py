@@ -1,0 +1,91 @@
+"""What a run is given: the program, registers, buffers, limits; plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from execmem_kernel.program.program import Program
+
+_BOUNDS = (
+    ("wall_s", 0, 10**6), ("cpu_s", 0, 10**6), ("steps", 0, 10**9), ("trace_steps", 0, 10**9),
+    ("output_size", 0, 2**30), ("memory_size", 0, 2**40), ("system_calls", 0, 10**9),
+)  # fmt: skip
+"""Each limit, and what it can be: what the kernel's own clocks and limits take."""
+
+
+def _range(least: int, most: int, whole: bool) -> str:
+    return f"from {least:,} to {most:,}" if whole else f"more than {least:,} and at most {most:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may use up; each has its own outcome when it is reached."""
+
+    wall_s: float = 2.0
+    cpu_s: float = 2.0
+    steps: int | None = None
+    """Instructions carried out; counting them takes single steps, so a run with this limit is a slow one."""
+    trace_steps: int = 20_000
+    """Steps recorded in full when a trace is asked for. After them come samples and the last steps in full, for as many
+    steps as 50 µs each of `wall_s` or `cpu_s` allow (a count, so that what is recorded does not depend on the machine);
+    what comes then runs at full speed, unrecorded."""
+    output_size: int = 64 * 1024
+    """Bytes of stdout and stderr together; the rest is dropped, with a note."""
+    memory_size: int = 64 * 1024 * 1024
+    system_calls: int = 20_000
+    """So many take half a second: well before the clock ends the run, so that it is always this limit that does."""
+
+    def __post_init__(self) -> None:
+        for name, least, most in _BOUNDS:
+            value = getattr(self, name)
+            if value is None and name == "steps":
+                continue
+            whole = name not in ("wall_s", "cpu_s")
+            if not isinstance(value, int if whole else (int, float)):
+                raise TypeError(f"the limit {name} is {'a whole number' if whole else 'seconds'}, not {value!r}")
+            if not least <= value <= most or (value == 0 and not whole):
+                raise ValueError(f"the limit {name} is {value}; it can be {_range(least, most, whole)}")
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory given to a program: its bytes (or a size, for zeros), at a fixed address if asked for."""
+
+    data: bytes | bytearray | memoryview | int
+    address: int | None = None
+    writable: bool = True
+
+
+Start = Literal["function", "main", "process"]
+"""What a program finds when it starts: a function's caller; main's, with argc, argv and envp in rdi, rsi and rdx; or,
+at `_start`, what the kernel leaves on the stack of a new process. Source: System V ABI, AMD64 supplement, 3.4.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything one run needs; the engine adds nothing that could differ from run to run."""
+
+    program: Program
+    registers: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
+    """Register (also xmm0...) to a number, or to a buffer's name: its address."""
+    buffers: Mapping[str, Buffer] = field(default_factory=lambda: MappingProxyType({}))
+    entry: int | None = None
+    start: Start = "function"
+    arguments: tuple[bytes, ...] = ()
+    """What follows the program's name in argv; for a start at `main` or `_start`."""
+    stdin: bytes = b""
+    limits: Limits = DEFAULT_LIMITS
+    trace: bool = False
+    seed: int | None = None
+    poison: int | None = None
+    """Seed of the numbers that registers which are not given start with; None: they start as 0."""
+    backing: tuple[int, int, int] | None = None
+    """Pages that already hold the text segment: descriptor, offset in the file, size; None to write a copy."""
+    whose: Callable[[int], str] = lambda address: ""
+    """What a memory manager knows about an address that means nothing here: "region add, released in cell 7"."""

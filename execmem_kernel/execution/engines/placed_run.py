@@ -1,0 +1,66 @@
+"""Runs a call with its code in a region of a memory manager, and completes the outcome with the region's life."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.details import LifeEvent, Warned
+from execmem_kernel.execution.contract.engine import Engine
+from execmem_kernel.execution.contract.outcome import Faulted, Outcome
+from execmem_kernel.execution.engines.ptrace_engine import PtraceEngine
+from execmem_kernel.execution.process import interrupts
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
+from execmem_kernel.program.program import Program
+from execmem_kernel.x86.disassembler import disassemble
+from execmem_kernel.x86.features import cpu_features
+
+
+def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
+    """Run a call with its code in a region of `owner`'s, which is released afterwards."""
+    with placed(owner, call, name) as (memory, ready):
+        engine: Engine = PtraceEngine()
+        outcome = engine.run(ready)
+    life = _life(owner.life_of(memory), len(call.program.code))
+    foreseen = _unavailable_here(call.program)
+    if isinstance(outcome, Faulted):
+        foreseen = tuple(warned for warned in foreseen if warned.line != outcome.line)  # its sentence says it
+    return outcome._complete(life, foreseen)
+
+
+@functools.lru_cache(64)
+def _life(kinds: tuple[str, ...], size: int) -> tuple[LifeEvent, ...]:
+    """What happened to a program's memory, in the words of an outcome."""
+    return tuple(LifeEvent("run" if kind == "called" else kind, size) for kind in kinds)
+
+
+def _unavailable_here(program: Program) -> tuple[Warned, ...]:
+    """What this machine's processor cannot execute, known from its features before anything runs."""
+    if not cpu_features() or program.features <= cpu_features():
+        return ()
+    found = []
+    for instruction in disassemble(program.code, program.address):
+        missing = sorted(set(instruction.features) - cpu_features())
+        if missing and program.row_at(instruction.address) is not None:
+            found.append(
+                Warned(
+                    "feature",
+                    f"`{instruction.mnemonic}` needs {', '.join(missing).upper()}, which this processor does not have",
+                    program.line_at(instruction.address),
+                    "it would stop here with SIGILL: test for the feature with `cpuid` before",
+                )
+            )
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[ExecutableMemory, Call]]:
+    """A region of `owner`'s with the call's code in it, until the block ends, and the call that runs it there."""
+    with interrupts.held():
+        memory = owner.allocate(call.program.code, name=name, pages=True, mapped=False)
+        with memory, memory.pinned():
+            yield memory, dataclasses.replace(call, backing=memory.backing(), whose=owner.story_of)

@@ -1,0 +1,74 @@
+"""Which names a program may declare `extern`: those that the C library has and a cell can use."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from execmem_kernel.errors import AssemblyError
+from execmem_kernel.execution.libc.constants import STT_OBJECT, STT_TLS, TABLE
+from execmem_kernel.program import externs
+from execmem_kernel.program.diagnostic import Diagnostic, Span
+from execmem_kernel.program.program import Program
+
+_REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        name: reason
+        for reason, names in {
+            "a program in a cell has no files": (
+                "fopen fopen64 freopen fdopen tmpfile open open64 openat creat opendir remove unlink rename mkdir "
+                "rmdir stat lstat chdir mkstemp dup dup2 pipe truncate link symlink chmod mmap64 shm_open"
+            ),
+            "a program in a cell is one process and can start no other": (
+                "system popen fork vfork clone execl execlp execle execv execvp execve execvpe fexecve posix_spawn "
+                "posix_spawnp daemon wait waitpid"
+            ),
+            "a program in a cell has one thread": "pthread_create thrd_create",
+            "a program in a cell has no network": "socket connect accept bind listen getaddrinfo gethostbyname",
+            "a program in a cell loads no other code": "dlopen dlmopen mprotect",
+            "a program in a cell has no signal handlers": "signal sigaction bsd_signal sysv_signal alarm setitimer",
+        }.items()
+        for name in names.split()
+    }
+)
+"""Functions that exist and could do nothing in a cell but fail: said when they are declared."""
+
+
+_INSTEAD: Mapping[str, str] = MappingProxyType({"atexit": "on_exit"})
+"""What a linker would take from a file of its own, and what is in the library."""
+
+
+def check_declarations(program: Program, symbols: Mapping[str, tuple[int, int]]) -> None:
+    """Every name that cannot be called, each at the line that declares it."""
+    wrong = []
+    for name in program.externs:
+        kind = symbols.get(name, (0, 0))[0]
+        if name in _REFUSED:
+            wrong.append(_diagnostic(program, name, "EXT002", f"`{name}` cannot be called: {_REFUSED[name]}.", ""))
+        elif kind == 0:
+            near = difflib.get_close_matches(_INSTEAD.get(name, name), symbols, n=1, cutoff=0.75)
+            if name.startswith("_") and name.lstrip("_") in symbols:
+                near = [name.lstrip("_")]
+            hint = f"did you mean `{near[0]}`?" if near else "a function of your own is a label in this cell: no extern"
+            message = f"The C library has no `{name}`."
+            wrong.append(_diagnostic(program, name, "EXT001", message, hint))
+        elif kind in (STT_OBJECT, STT_TLS) and name not in externs.VARIABLES:
+            hint = "call `__errno_location`: it returns its address" if name == "errno" else ""
+            offered = ", ".join(sorted(externs.VARIABLES))
+            message = f"`{name}` is a variable of the C library; those to be had are {offered}."
+            wrong.append(_diagnostic(program, name, "EXT003", message, hint))
+    if wrong:
+        raise AssemblyError(sorted(wrong, key=lambda diagnostic: (diagnostic.line, diagnostic.column)))
+    distance = max(abs(address - TABLE) for address in (*program.externs.values(), program.address))
+    if distance >= 1 << 31:
+        raise ValueError("a program that calls the C library has its code below 2 GiB; leave out address=")
+
+
+def _diagnostic(program: Program, name: str, code: str, message: str, hint: str) -> Diagnostic:
+    for number, line in enumerate(program.source.splitlines(), 1):
+        found = re.search(rf"(?<![\w.@$?]){re.escape(name)}(?![\w.$?])", line)
+        if found:
+            return Diagnostic("error", code, message, Span(number, found.start() + 1, found.end() + 1), line, hint)
+    return Diagnostic("error", code, message, Span(1, 1, 2), "", hint)

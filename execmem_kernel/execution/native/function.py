@@ -1,0 +1,350 @@
+"""Machine code called inside this process, as fast as a Python builtin, and guarded: a fault becomes an exception.
+
+    builtin ──stub──> the code          conversions and the guard in stub.s, put together for one prototype
+       │ self                           everything that is not an everyday case, in Python
+       └──> NativeCode ──owns──> the code's memory, the stub's memory, the method definition
+
+It is for speed, and asked for by name: a wild write can still destroy the process. What is promised:
+
+- a fault in the code, a jump to nowhere, an exhausted or destroyed stack: an exception, and the thread goes on;
+- an interrupt (Ctrl-C) ends an endless loop: KeyboardInterrupt;
+- callee-saved registers, the stack pointer and the flags are as they were, whatever the code does to them;
+- faults that are not the code's go to the handler that stood before (faulthandler's, for one).
+
+The interpreter's lock is held during a call. A fault inside a library that the code called is not survived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import functools
+import signal
+import weakref
+from collections.abc import Callable
+from types import MappingProxyType, ModuleType
+from typing import Any, NoReturn
+
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.errors import (
+    EngineUnavailableError,
+    ExecmemError,
+    InheritedMemoryError,
+    ProgramFault,
+    SegmentationFault,
+)
+from execmem_kernel.execution.contract.call import Call, Limits
+from execmem_kernel.execution.contract.outcome import FAULT_ERRORS
+from execmem_kernel.execution.engines.placed_run import run_in
+from execmem_kernel.execution.native.cpython import (
+    METH_FASTCALL,
+    PYBUF_FULL_READ_ONLY,
+    BufferView,
+    MethodDefinition,
+    get_buffer,
+    make_builtin,
+    release_buffer,
+    unavailable,
+)
+from execmem_kernel.execution.native.ctypes_function import CtypesFunction
+from execmem_kernel.execution.native.guard import Arrived, Catcher, FaultArrived, Guard, arrived_signal, guard
+from execmem_kernel.execution.native.stub import ARGUMENTS, INTEGER_SLOTS, slot_of, stub
+from execmem_kernel.execution.values.c_types import Pointer
+from execmem_kernel.execution.values.conversion import Pointed
+from execmem_kernel.execution.values.prototype import Parameter, Passed, Prototype
+from execmem_kernel.execution.values.prototype_parser import parse_prototype
+from execmem_kernel.memory.block import closed_error
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.session import manager
+from execmem_kernel.program.program import CODE_ADDRESS, Program, Segment
+
+SENTENCES = MappingProxyType(
+    {
+        "SIGSEGV": "uses memory in a way that its page does not allow, or jumps to where there is no code",
+        "SIGBUS": "uses an address that cannot be one",
+        "SIGILL": "is not an instruction of this processor",
+        "SIGFPE": "divides, and there is no result",
+        "SIGTRAP": "is a breakpoint, or the end of the code was run past",
+    }
+)
+"""What a signal means where a replay could not find out more."""
+
+
+_ERRORS = MappingProxyType({int(signal.Signals[name]): error for name, error in FAULT_ERRORS.items()})
+
+
+_REPLAY = Limits(wall_s=0.5)
+
+
+class FaultSentence:
+    """What a fault's error says, worked out when somebody reads it.
+
+    The call is replayed in a process of its own, where the cause of everything can be found. That takes a thousand
+    times as long as the fault itself, and a program that catches its faults may never ask.
+    """
+
+    def __init__(self, code: NativeCode, arrived: Arrived, passed: Passed) -> None:
+        self.program: Program = code.program
+        self.guard: Guard = code.guard
+        self.signal_name = signal.Signals(arrived.number).name
+        self.offset: int = arrived.rip - code.start
+        self.inside: bool = 0 <= self.offset <= len(self.program.code)
+        self.passed = passed
+
+    @functools.cached_property
+    def text(self) -> str:
+        return self._replayed() or self._own_words()
+
+    def _replayed(self) -> str | None:
+        """The first sentence of a replay's report, if it ended in the same way."""
+        # Here what is const could be written all the same.
+        buffers = {name: dataclasses.replace(buffer, writable=True) for name, buffer in self.passed.buffers.items()}
+        call = Call(self.program, self.passed.registers, buffers, limits=_REPLAY)
+        try:
+            outcome = run_in(self.guard.manager, call, name="replay")
+        except ExecmemError:  # this host cannot run programs apart
+            return None
+        offset = outcome.registers["rip"] - self.program.address
+        inside = 0 <= offset <= len(self.program.code)
+        if outcome.signal != self.signal_name or inside != self.inside or (inside and offset != self.offset):
+            return None
+        place = f"code+{self.offset:#x}: " if inside and outcome.line is None else ""
+        return place + outcome.headline
+
+    def _own_words(self) -> str:
+        row = self.program.row_at(self.program.address + self.offset) if self.inside else None
+        place = f"line {row.span.line}" if row else f"code+{self.offset:#x}" if self.inside else "outside its code"
+        return f"{place}: {SENTENCES[self.signal_name]}"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return repr(self.text)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (self.text,)
+
+
+class _Values(ctypes.Structure):
+    """What `raw` takes: the code, its gate, arguments, and room for the result."""
+
+    _fields_ = (
+        ("target", ctypes.c_uint64),
+        ("gate", ctypes.c_uint64),
+        ("integers", ctypes.c_uint64 * 6),
+        ("floats", ctypes.c_uint64 * 8),
+        ("rax", ctypes.c_uint64),
+        ("xmm0", ctypes.c_uint64),
+    )
+
+
+class NativeCode(ModuleType):
+    """What stands behind a native function (`f.__self__`): its prototype, its memory, and the slow way to call it.
+
+    It is a kind of module because Python then prints its function as `<built-in function add>`: of any other object it
+    would print the address, which differs in every run.
+    """
+
+    __slots__ = (
+        "_definition",
+        "_gate",
+        "_raw",
+        "_stub",
+        "_target",
+        "guard",
+        "memory",
+        "program",
+        "prototype",
+        "start",
+    )
+
+    engine = "native: a builtin made of machine code, guarded against faults"
+
+    def __init__(self, prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> None:
+        super().__init__(prototype.name)
+        self.prototype: Prototype = prototype
+        self.memory: ExecutableMemory = memory
+        self.guard: Guard = guard()
+        self.start: int = memory.address
+        self._target = memory.address + program.entry - program.address
+        self._gate = gate_of(memory)
+        self.program: Program = program
+        self._raw = make_builtin(ctypes.addressof(self.guard.raw), Catcher(self.guard), None)
+        code = stub(self.guard, prototype, self._target, ctypes.addressof(self._gate))
+        self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
+        ranges = (
+            # A breakpoint is noticed one byte behind it, so the first int3 after the block belongs to it.
+            self.guard.add_range(memory.address, memory.address + memory._block.capacity + 1),
+            self.guard.add_range(self._stub.address, self._stub.address + self._stub.size),
+        )
+        # The memory hangs on this finalizer: in a cycle of garbage it would otherwise be finalized before its owner.
+        own = memory if owned else None
+        weakref.finalize(self, _give_back, self.guard, ranges, self._stub, own).atexit = False
+        self._definition = MethodDefinition(
+            prototype.name.encode(), self._stub.address, METH_FASTCALL, _documentation(prototype).encode()
+        )
+
+    def builtin(self) -> Callable[..., Any]:
+        """The function: Python's own kind of builtin, with this object as its `__self__`."""
+        # SAFETY: the builtin owns this object, and this object owns the definition and the stub.
+        function: Callable[..., Any] = make_builtin(ctypes.addressof(self._definition), self, None)
+        return function
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the stub leaves to Python: conversions that are not everyday ones, and every error."""
+        self.guard.enlist()
+        checked = self.prototype.check(arguments)
+        if not self._gate[0]:
+            raise closed_error(self.memory._block, "closed")
+        values = _Values(target=self._target, gate=ctypes.addressof(self._gate))
+        held: list[tuple[Pointed, Any]] = []
+        views: list[BufferView] = []
+        try:
+            for parameter, item in zip(self.prototype.parameters, checked, strict=True):
+                _store(values, parameter, self._address(item, held, views) if isinstance(item, Pointed) else item)
+            self._raw(ctypes.addressof(values))
+        except FaultArrived as fault:
+            raise self._explained(fault.arrived, self.prototype.convert(arguments)) from None
+        finally:
+            self._settle()
+            for view in views:
+                release_buffer(ctypes.addressof(view))
+        for pointed, copy in held:
+            if pointed.put is not None:
+                pointed.put(copy.raw)
+        return self.prototype.value(values.rax, values.xmm0, self._text_at)
+
+    def _address(self, pointed: Pointed, held: list[tuple[Pointed, Any]], views: list[BufferView]) -> int:
+        """Where the memory of a pointer argument is: the argument's own, or a copy made for the call."""
+        if isinstance(pointed.data, memoryview):
+            view = BufferView()
+            # SAFETY: released after the call; until then the object cannot move or resize its memory.
+            get_buffer(pointed.data, ctypes.addressof(view), PYBUF_FULL_READ_ONLY)
+            views.append(view)
+            return int(view.address or 0)
+        for known, copy in held:
+            if known is pointed:
+                return ctypes.addressof(copy)
+        copy = ctypes.create_string_buffer(pointed.data, max(1, len(pointed.data)))
+        held.append((pointed, copy))
+        return ctypes.addressof(copy)
+
+    def _text_at(self, address: int) -> bytes:
+        """A C string in this process; a pointer that leads nowhere is a fault, and survived."""
+        values = _Values(target=self.guard.labels["measure"], gate=ctypes.addressof(self._gate))
+        values.integers[0] = address
+        try:
+            self._raw(ctypes.addressof(values))
+        except FaultArrived:
+            raise SegmentationFault(f"returned a {self.prototype.result} that points to no text") from None
+        return ctypes.string_at(address, values.rax)
+
+    def _settle(self) -> None:
+        """After a call: free the code if something closed it while the call ran."""
+        if not self._gate[0]:
+            self.memory._manager._settle(self.memory._block)
+
+    def _fault(self) -> NoReturn:
+        """Called by the guard in the place of a result: raises what ended the call."""
+        self._settle()
+        arrived = arrived_signal(self.guard)
+        raise self._explained(arrived, self._passed(arrived.frame))
+
+    def _passed(self, frame: int) -> Passed:
+        """The arguments of a call that the stub made, from its frame."""
+        parameters = self.prototype.parameters
+        if not any(isinstance(parameter.type, Pointer) for parameter in parameters):
+            words = (ctypes.c_uint64 * 14).from_address(frame)
+            return Passed({parameter.register: words[slot_of(parameter) // 8] for parameter in parameters}, {})
+        # SAFETY: whoever called the builtin still holds the arguments, and waits for this to end.
+        given = (ctypes.c_void_p * len(parameters)).from_address(ctypes.c_uint64.from_address(frame + ARGUMENTS).value)
+        return self.prototype.convert([ctypes.cast(address or 0, ctypes.py_object).value for address in given])
+
+    def _explained(self, arrived: Arrived, passed: Passed) -> ProgramFault:
+        return _ERRORS[arrived.number](FaultSentence(self, arrived, passed))
+
+    def __repr__(self) -> str:
+        return f"<native code of {self.prototype.name}: {self.engine}>"
+
+
+def _give_back(guard: Guard, ranges: tuple[int, int], stub: ExecutableMemory, memory: ExecutableMemory | None) -> None:
+    """What happens when a native function is gone: its stub goes too, and its code if nobody else owns it."""
+    for index in ranges:
+        guard.drop_range(index)
+    for owned in (stub, memory):
+        with contextlib.suppress(InheritedMemoryError):  # a forked child leaves its parent's pages alone
+            if owned is not None:
+                owned.close()
+
+
+def _store(values: _Values, parameter: Parameter, bits: int) -> None:
+    """Put an argument where `raw` loads its register from."""
+    name = parameter.register
+    if name.startswith("xmm"):
+        values.floats[int(name[3:])] = bits
+    else:
+        values.integers[INTEGER_SLOTS[name]] = bits
+
+
+def gate_of(memory: ExecutableMemory) -> Any:
+    """The gate of some memory: two numbers, 1 while it may be called, and how many calls of stubs are running in it."""
+    block = memory._block
+    if block.gate is None:
+        block.gate = (ctypes.c_int64 * 2)(1, 0)
+    return block.gate
+
+
+def _documentation(prototype: Prototype) -> str:
+    """A builtin's docstring: its signature as Python wants it, then the C prototype."""
+    names = "".join(f"{parameter.name}, " for parameter in prototype.parameters)
+    return f"{prototype.name}({names}{'/' if names else ''})\n--\n\n{prototype.text}"
+
+
+def native_function(program: Program, prototype: Prototype | str, *, name: str | None = None) -> Callable[..., Any]:
+    """A builtin for an assembled program; its memory lives as long as the builtin.
+
+    Raises:
+        EngineUnavailableError: The program needs what only a process of its own has.
+    """
+    proto = parse_prototype(prototype) if isinstance(prototype, str) else prototype
+    for segment in program.segments[1:]:
+        raise EngineUnavailableError(
+            f"this program has a segment {segment.name!r} of its own; in this process there is only code: "
+            "pass data as arguments, or leave native out"
+        )
+    if program.externs:
+        raise EngineUnavailableError(
+            f"this program calls {', '.join(program.externs)} of the C library, which only a process of its own has: "
+            "leave native out"
+        )
+    # One byte more stays int3: code that runs past its end stops there, and not in its neighbour.
+    memory = manager().allocate(len(program.code) + 1, name=name or proto.name)
+    try:
+        placed = assemble(program.source, syntax=program.syntax, address=memory.address)
+        memory.write(placed.code)
+        memory.seal()
+        return _callable(proto, memory, _at_name(program, proto), owned=True)
+    except BaseException:
+        memory.close()
+        raise
+
+
+def _at_name(program: Program, prototype: Prototype) -> Program:
+    """The program, entered at the label with the prototype's name if it has one."""
+    return dataclasses.replace(program, entry=program.labels.get(prototype.name, program.entry))
+
+
+def function_of_memory(memory: ExecutableMemory, prototype: str) -> Callable[..., Any]:
+    """A callable for code that somebody else owns: `memory.function("int64_t add(int64_t a, int64_t b)")`."""
+    code = memory.read()
+    program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
+    return _callable(parse_prototype(prototype), memory, program, owned=False)
+
+
+def _callable(prototype: Prototype, memory: ExecutableMemory, program: Program, owned: bool) -> Callable[..., Any]:
+    reason = unavailable()
+    if reason is not None:
+        return CtypesFunction(prototype, memory, program, owned, reason)
+    return NativeCode(prototype, memory, program, owned).builtin()

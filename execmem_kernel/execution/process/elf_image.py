@@ -1,0 +1,92 @@
+"""The executable that a program's process starts from: the runner's code and a table, as a static ELF file."""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+
+from execmem_kernel.execution.contract.address_map import RUNNER
+from execmem_kernel.execution.contract.call import Limits
+from execmem_kernel.execution.process.runner import HEADERS, runner
+from execmem_kernel.execution.process.system_call_filter import system_call_filter
+from execmem_kernel.linux import limits as linux_limits
+
+_RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9, "CPU": 0}
+"""asm-generic/resource.h."""
+
+
+_KILL = struct.pack("<QII48x", 0, 9, 0)  # struct sigevent: SIGKILL by SIGEV_SIGNAL (asm-generic/siginfo.h)
+
+
+_ROOM = 32 * 1024 * 1024
+"""Address space for the program's own segments, stack and buffers are counted apart; this is for the runner."""
+
+
+def _timer(seconds: float, interval: float) -> bytes:
+    """A struct itimerval; zero seconds is no timer."""
+
+    def pair(value: float) -> tuple[int, int]:
+        micros = math.ceil(value * 1_000_000)  # the shortest of times is not none at all
+        return micros // 1_000_000, micros % 1_000_000
+
+    return struct.pack("<4q", *pair(interval), *pair(seconds))
+
+
+def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
+    """When a process is killed whoever still waits for it, as a struct timespec: long after every limit.
+
+    A recorded step takes no 10 ms. Where nobody watches, a program may have destroyed what reports its clocks; then
+    this ends it, and soon.
+    """
+    steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
+    seconds = max(limits.wall_s, limits.cpu_s) + 5 if watched else limits.wall_s + 0.5
+    return struct.pack("<2q", *divmod(math.ceil((seconds + steps / 100) * 1e9), 1_000_000_000))
+
+
+@functools.lru_cache(64)
+def build(
+    rows: tuple[tuple[int, int, int, int, int, int], ...],
+    first: tuple[int, int],
+    limits: Limits,
+    timed: bool = True,
+    watched: bool = True,
+) -> bytes:
+    """The whole executable, for the mappings to make, where the stack begins with which word, and the limits."""
+    code = runner().code
+    mapped = sum(row[1] for row in rows)
+    # A program that is stepped is stopped by the supervisor; this limit is then far off.
+    cpu_s = int(max(limits.cpu_s, limits.wall_s)) + (2 if timed else 3600)
+    resource = [(_RLIMITS[name], 0, 0) for name in ("FSIZE", "CORE", "NPROC", "NOFILE", "MEMLOCK")]
+    space = mapped + limits.memory_size + _ROOM
+    resource.append((_RLIMITS["AS"], space, space))
+    resource.append((_RLIMITS["CPU"], cpu_s, cpu_s + 1))
+    # Where this process is limited itself, a program gets no more than is left.
+    resource = [
+        (which, min(soft, most), min(hard, most))
+        for which, soft, hard in resource
+        for most in [linux_limits.hard_limit(which)]
+    ]
+    table = [int(watched), len(rows)]
+    for row in rows:
+        table += row
+    table += [*first, len(resource)]
+    for limit in resource:
+        table += limit
+    parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
+    # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
+    parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
+    parts.append(_KILL + bytes(16) + _last_second(limits, timed, watched))
+    rules = system_call_filter(watched)
+    rules_at = RUNNER + HEADERS.size + len(code) + sum(map(len, parts)) + 16
+    parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]
+    body = code + b"".join(parts)
+    size = HEADERS.size + len(body)
+    identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")  # 64 bits, little-endian, version 1
+    executable, amd64, load, stack, read_execute, read_write = 2, 62, 1, 0x6474E551, 5, 6
+    headers = HEADERS.pack(
+        *(identity, executable, amd64, 1, RUNNER + HEADERS.size, 64, 0, 0, 64, 56, 2, 0, 0, 0),
+        *(load, read_execute, 0, RUNNER, RUNNER, size, size, 0x1000),
+        *(stack, read_write, 0, 0, 0, 0, 0, 16),
+    )
+    return headers + body

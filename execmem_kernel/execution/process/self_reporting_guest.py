@@ -1,0 +1,314 @@
+"""A program's process that reports for itself, where a host refuses ptrace: its memory is two files of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import fcntl
+import os
+import signal
+import struct
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import Literal
+
+from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
+from execmem_kernel.execution.contract import address_map
+from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.process import address_space, elf_image, guest
+from execmem_kernel.execution.process.self_reporting_child import SelfReportingChild
+from execmem_kernel.execution.syscalls import numbers, verdicts
+from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.linux import process as linux_process
+from execmem_kernel.linux.descriptors import Descriptors
+from execmem_kernel.program.program import Program
+
+_MASK = 2**64 - 1
+
+
+_REPORT = struct.Struct("<16Q")
+"""The page of the report, as runner.s describes it."""
+
+
+_COMMAND_AT, _CAN_READ_BASES_AT, _RANG_AT = 0x20, 0x60, 0x78
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the program's memory, and where it lies in which of our files."""
+
+    start: int
+    size: int
+    file: int
+    offset: int
+    protection: str
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+    def part(self, start: int, end: int) -> _Piece:
+        """What of it lies between two addresses."""
+        start, end = max(start, self.start), min(end, self.end)
+        return dataclasses.replace(self, start=start, size=end - start, offset=self.offset + start - self.start)
+
+
+_BREAKPOINT = b"\xcc"
+
+
+class SelfReportingGuest(guest.Guest):
+    """A program's process whose memory is two files of ours: one it may write, and one it may not, which holds code."""
+
+    witness: Literal["supervisor", "guest"] = "guest"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reporter = SelfReportingChild(self)
+        self.child: linux_process.Child = self._reporter
+        held = self._descriptors
+        try:
+            self._file = _high(held, held.open(linux_memory.code_file, "world"))
+            self._text = _high(held, held.open(linux_memory.code_file, "text"))
+        except OSError as error:
+            held.close()
+            raise EngineUnavailableError(
+                f"this host refuses ptrace, and the memory files that would do instead: {error.strerror}"
+            ) from error
+        self._ends = {self._file: 0, self._text: 0}
+        self._pieces: list[_Piece] = []
+        self._began = 0.0
+        self._bars: dict[int, bytes] = {}
+        """Where an `int3` stands in the program's own code, and the byte that belongs there."""
+
+    # ---- starting
+
+    def _launch(self, plan: address_space.AddressSpace, call: Call, timed: bool) -> None:
+        """Build the program's memory as files, and start the process that maps them."""
+        own = (
+            address_space.PlannedMapping(address_map.CONTROL, address_map.CONTROL_SIZE, "rw-"),
+            address_space.PlannedMapping(address_map.ALTERNATE_STACK, address_map.ALTERNATE_STACK_SIZE, "rw-"),
+        )
+        rows = []
+        for mapping in (*own, *plan.mappings):
+            piece = self._extend(mapping.address, mapping.size, mapping.protection)
+            rows.append(
+                (
+                    piece.start,
+                    piece.size,
+                    address_map.PROTECTIONS[mapping.protection],
+                    address_map.MAP_SHARED | address_map.MAP_FIXED_NOREPLACE,
+                    address_map.WORLD_DESCRIPTOR if piece.file == self._file else address_map.CODE_DESCRIPTOR,
+                    piece.offset,
+                )
+            )
+            if mapping.descriptor is not None and mapping.offset is not None:
+                self.poke(mapping.address, os.pread(mapping.descriptor, mapping.size, mapping.offset))
+        self.poke(address_map.CONTROL + _CAN_READ_BASES_AT, struct.pack("<Q", linux_process.bases_are_readable()))
+        contents = elf_image.build(tuple(rows), plan.first, call.limits, timed, False)
+        self._extend(
+            address_map.RUNNER, len(contents), "r--"
+        )  # mapped from its own file, but what a program may see of it
+        self.poke(address_map.RUNNER, contents)
+        theirs = Descriptors()
+        try:
+            try:
+                text = theirs.open(linux_memory.reopen_read_only, self._text)
+            except OSError:  # no /proc
+                text = self._text
+            descriptors = {self._file: address_map.WORLD_DESCRIPTOR, _high(theirs, text): address_map.CODE_DESCRIPTOR}
+            self._began = time.monotonic()
+            self._spawn(contents, descriptors)
+        finally:
+            theirs.close()
+
+    def _extend(self, start: int, size: int, protection: str) -> _Piece:
+        """A new piece, at the end of its file."""
+        file = self._file if "w" in protection else self._text
+        size = address_map.page_ceil(size)
+        piece = _Piece(start, size, file, self._ends[file], protection)
+        try:
+            linux_memory.resize_file(file, piece.offset + size)
+        except OSError as error:
+            raise EngineUnavailableError(
+                f"this host gives a program's memory no file that is large enough: {error.strerror}"
+            ) from error
+        self._ends[file] += size
+        self._pieces.append(piece)
+        return piece
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._began
+
+    # ---- its reports
+
+    def report(self) -> tuple[int, ...]:
+        """The page of the report."""
+        return _REPORT.unpack(self.read(address_map.CONTROL, _REPORT.size))
+
+    def forget_clock(self) -> None:
+        """The clock that the page tells of has been seen."""
+        self.poke(address_map.CONTROL + _RANG_AT, bytes(8))
+
+    def command(self, number: int, *arguments: int) -> None:
+        """Leave what the handler is to do next: a system call, or nothing."""
+        words = (number, *arguments, *[0] * 6)[:7]
+        self.poke(address_map.CONTROL + _COMMAND_AT, struct.pack("<7Q", *(word & _MASK for word in words)))
+
+    def set_bases(self, fs: int, gs: int) -> None:
+        """Where a program cannot change them, the page says what they were set to."""
+        self.poke(address_map.CONTROL + _CAN_READ_BASES_AT + 8, struct.pack("<QQ", fs, gs))
+
+    # ---- its memory
+
+    def _at(self, address: int) -> _Piece | None:
+        return next((piece for piece in self._pieces if piece.start <= address < piece.end), None)
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Write anywhere in its memory, read-only memory too."""
+        while data:
+            piece = self._at(address)
+            if piece is None:
+                raise WorkerLostError("the program's memory could not be written")
+            part = data[: piece.end - address]
+            if os.pwrite(piece.file, part, piece.offset + address - piece.start) != len(part):
+                raise WorkerLostError("the program's memory could not be written")
+            address, data = address + len(part), data[len(part) :]
+
+    def read(self, address: int, size: int) -> bytes:
+        """The bytes there; fewer where memory ends."""
+        found = b""
+        while len(found) < size and (piece := self._at(address + len(found))) and piece.protection != "---":
+            at = address + len(found)
+            part = os.pread(piece.file, min(size - len(found), piece.end - at), piece.offset + at - piece.start)
+            if not part:
+                break
+            found += part
+        return found
+
+    def _may_write(self, address: int, size: int) -> bool:
+        end = address + size
+        while address < end:
+            piece = self._at(address)
+            if piece is None or "w" not in piece.protection:
+                return False
+            address = piece.end
+        return True
+
+    def code_at(self, address: int) -> bytes:
+        """The byte there if it is code."""
+        piece = self._at(address)
+        return self.read(address, 1) if piece is not None and piece.protection == "r-x" else b""
+
+    def _cut(self, start: int, end: int) -> list[_Piece]:
+        """Take what lies between two addresses out of its memory, and return it."""
+        taken, left = [], []
+        for piece in self._pieces:
+            if piece.end <= start or end <= piece.start:
+                left.append(piece)
+                continue
+            taken.append(piece.part(start, end))
+            left += [rest for rest in (piece.part(0, start), piece.part(end, _MASK)) if rest.size > 0]
+        self._pieces = left
+        return taken
+
+    # ---- while a function of the C library is one step of a trace
+
+    def bar(self, program: Program, backs: Set[int]) -> None:
+        """Put an `int3` at every place where the program's own code is entered: its labels, and the way back."""
+        labelled = set(program.labels.values())
+        places = {row.address for row in program.listing if row.kind == "instruction" and row.address in labelled}
+        found = {address: self.code_at(address) for address in places | backs}
+        self._bars = {address: byte for address, byte in found.items() if byte}
+        for address in self._bars:
+            self.poke(address, _BREAKPOINT)
+
+    def unbar(self) -> None:
+        """Put back what was there."""
+        for address, byte in self._bars.items():
+            self.poke(address, byte)
+        self._bars = {}
+
+    def came_to_its_own_code(self, status: int) -> bool:
+        """Whether the process, which has stopped, has come to one of those places; then it is put back there."""
+        place = self.child.instruction_pointer() - 1
+        if os.WSTOPSIG(status) != signal.SIGTRAP or status >> 16 or place not in self._bars:
+            return False
+        self.child.set_registers({**self.child.registers(), "rip": place})
+        return True
+
+    # ---- system calls that its process makes
+
+    def carry_out(self, verdict: verdicts.Carried, raw: dict[str, int]) -> int:
+        """Let the program's process change its memory; ours, which is the same, changes with it."""
+        name = numbers.NAMES[verdict.number]
+        result = _CARRIED[name](self, *verdict.arguments)
+        if result >= 0 and verdict.result is not None:
+            result = verdict.result
+        raw.update(rax=result & _MASK, orig_rax=_MASK)
+        self.child.set_registers(raw)
+        return result
+
+    def _mmap(self, address: int, size: int, protection: int, *_: int) -> int:
+        piece = self._extend(address, size, "rw-")
+        flags = address_map.MAP_SHARED | address_map.MAP_FIXED_NOREPLACE
+        arguments = (address, piece.size, protection & 3, flags, address_map.WORLD_DESCRIPTOR, piece.offset)
+        result = self._reporter.call(numbers.NUMBERS["mmap"], *arguments)
+        if result != address:  # a kernel before 4.17 takes the address as a hint only
+            self._cut(address, address + piece.size)
+            if result > 0:
+                self._reporter.call(numbers.NUMBERS["munmap"], result, piece.size)
+            return min(result, -errno.ENOMEM)
+        self._protected(address, piece.size, protection)
+        return result
+
+    def _munmap(self, address: int, size: int, *_: int) -> int:
+        result = self._reporter.call(numbers.NUMBERS["munmap"], address, size)
+        for piece in self._cut(address, address + address_map.page_ceil(size)):
+            linux_memory.empty_file(piece.file, piece.offset, piece.size)
+        return result
+
+    def _mprotect(self, address: int, size: int, protection: int, *_: int) -> int:
+        result = self._reporter.call(numbers.NUMBERS["mprotect"], address, size, protection & 3)
+        if result == 0:
+            self._protected(address, address_map.page_ceil(size), protection)
+        return result
+
+    def _protected(self, address: int, size: int, protection: int) -> None:
+        text = {0: "---", 1: "r--"}.get(protection & 3, "rw-")
+        self._pieces += [dataclasses.replace(piece, protection=text) for piece in self._cut(address, address + size)]
+
+    def _mremap(self, address: int, old: int, new: int, _flags: int, place: int, *_: int) -> int:
+        if new <= old:
+            if new < old:
+                self._munmap(address + new, old - new)
+            return address
+        result = self._mmap(place, new, 3)
+        if result >= 0:
+            for piece in self._cut(address, address + old):
+                self._pieces.append(piece)
+                self.poke(place + piece.start - address, self.read(piece.start, piece.size))
+            self._munmap(address, old)
+        return result
+
+    def _madvise(self, address: int, size: int, *_: int) -> int:
+        for piece in self._cut(address, address + address_map.page_ceil(size)):
+            self._pieces.append(piece)
+            linux_memory.empty_file(piece.file, piece.offset, piece.size)
+        return 0
+
+
+_CARRIED: dict[str, Callable[..., int]] = {
+    "mmap": SelfReportingGuest._mmap,
+    "munmap": SelfReportingGuest._munmap,
+    "mprotect": SelfReportingGuest._mprotect,
+    "mremap": SelfReportingGuest._mremap,
+    "madvise": SelfReportingGuest._madvise,
+}
+
+
+def _high(held: Descriptors, descriptor: int) -> int:
+    """A copy of a descriptor far above those that the runner's process gets."""
+    return held.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, 64)

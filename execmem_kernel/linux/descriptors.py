@@ -1,0 +1,36 @@
+"""Open file descriptors that no interrupt can lose."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+
+
+class Descriptors:
+    """Open descriptors that no interrupt can lose.
+
+    A signal handler of Python's runs between two of its instructions, so an exception may arrive after a descriptor has
+    been opened and before it has been stored. Here C opens and stores, and C forgets and closes, in one step each.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+
+    def open(self, call: Callable[..., int], *arguments: object) -> int:
+        """Make a call that returns a descriptor, and hold that; the last one is the one returned."""
+        self._held.extend(map(call, *[(argument,) for argument in arguments]))
+        return self._held[-1]
+
+    def close(self) -> None:
+        """Close all that are held; harmless twice."""
+        with contextlib.suppress(IndexError):  # how popping the last one ends
+            deque(map(os.close, iter(self._held.pop, None)), maxlen=0)
+
+    def __del__(self) -> None:
+        """Close what is held still: an interrupt may have come between a `finally:` and its `close()`."""
+        if self._held:
+            self.close()

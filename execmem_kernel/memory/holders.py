@@ -1,0 +1,116 @@
+"""What keeps a handle alive, in words: a search from variables, `Out`, tracebacks and running calls."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType, FunctionType, ModuleType, TracebackType
+
+from execmem_kernel.memory import callsites
+from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.manager import CodeMemoryManager
+
+_DEPTH, _CALL_DEPTH = 5, 3
+
+
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+_OBJECTS = 20_000
+
+
+# ---- who keeps a handle alive
+
+
+def holders(handles: Iterable[ExecutableMemory], namespace: Mapping[str, object]) -> dict[int, tuple[str, ...]]:
+    """What keeps each handle alive, in words, by the handle's id.
+
+    The search goes down from the roots that a reader can name: variables, `Out[n]`, the last traceback, running
+    calls; through containers, closures and attributes, a few levels deep.
+    """
+    found: dict[int, dict[str, None]] = {id(handle): {} for handle in handles}
+    if found:
+        for label, root, depth in _roots(namespace):
+            for number in _reached(root, set(found), depth, namespace):
+                found[number][label] = None
+    nameless = {number for number, labels in found.items() if not labels}
+    if nameless:
+        for label, root in _second_names(namespace):
+            for number in _reached(root, nameless, _DEPTH, namespace):
+                found[number][label] = None
+    return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
+
+
+_SHELL_NAMES = frozenset(("In", "exit", "get_ipython", "open", "quit"))
+"""What IPython itself puts among the variables: the way from them to its own books is nobody's reference."""
+
+
+def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]:
+    """Where to look, and how deep: a call's variables belong to whatever runs the cell as well, so not very."""
+    out = namespace.get("Out")
+    for name, value in list(namespace.items()):
+        if not name.startswith("_") and value is not out and name not in _SHELL_NAMES:
+            yield f"variable {name}", value, _DEPTH
+    if isinstance(out, dict):
+        for number, value in list(out.items()):
+            yield f"Out[{number}]", value, _DEPTH
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    trace: TracebackType | None = getattr(error, "__traceback__", None) or getattr(sys, "last_traceback", None)
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        if frame.f_locals is not frame.f_globals:
+            yield f"a traceback, in {frame.f_code.co_name}", dict(frame.f_locals), _CALL_DEPTH
+    for running in list(sys._current_frames().values()):
+        each: FrameType | None = running
+        while each is not None:
+            if each.f_locals is not each.f_globals and not callsites.is_ours(each.f_code):
+                yield f"a running call of {each.f_code.co_name}", dict(each.f_locals), _CALL_DEPTH
+            each = each.f_back
+        del running  # this very frame is one of them, and would keep itself alive, with the traceback
+
+
+def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Where to look for what has no better name: `_`, `_7`, and the variables of the user's own modules."""
+    for name, value in list(namespace.items()):
+        if name.startswith("_"):
+            yield f"variable {name}", value
+    for title, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if (
+            file
+            and vars(module) is not namespace
+            and not file.startswith(_INSTALLED)
+            and not callsites.is_own_file(file)
+        ):
+            for name, value in list(vars(module).items()):
+                yield f"variable {title}.{name}", value
+
+
+def _reached(root: object, wanted: set[int], depth: int, namespace: object) -> set[int]:
+    """Which of the wanted objects can be got at from a root, without going through all variables at once."""
+    hits: set[int] = set()
+    seen = {id(namespace)}
+    level = [root]
+    for _ in range(depth):
+        following: list[object] = []
+        for each in level:
+            if id(each) in wanted:
+                hits.add(id(each))
+            elif gc.is_tracked(each) and id(each) not in seen and len(seen) < _OBJECTS:
+                seen.add(id(each))
+                following.extend(_inside(each))
+        level = following
+    return hits
+
+
+def _inside(each: object) -> list[object]:
+    """What an object holds of its own: not its class, not the globals of its module."""
+    if isinstance(each, type | ModuleType | CodeMemoryManager):
+        return []
+    if isinstance(each, FunctionType):
+        return [*(each.__closure__ or ()), *(each.__defaults__ or ())]
+    if isinstance(each, FrameType):
+        return [] if each.f_locals is each.f_globals else list(each.f_locals.values())
+    return gc.get_referents(each)
