@@ -24,7 +24,7 @@ from execmem_kernel.assembly.semantics.numbers import fitted
 from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Fragment, Sections
 from execmem_kernel.assembly.semantics.statement_reader import StatementReader
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
-from execmem_kernel.assembly.syntax.dialects import dialect_of, is_compiled
+from execmem_kernel.assembly.syntax.dialect_detection import dialect_of, is_compiled
 from execmem_kernel.assembly.syntax.lines import continued, lines_of
 from execmem_kernel.assembly.syntax.lowering import build
 from execmem_kernel.assembly.syntax.statements import Constant
@@ -74,13 +74,13 @@ class Assembly:
         self._address = address
         self._encoder = encoder
         self._lines = lines_of(source)
-        self._dialect = dialect_of("\n".join(line.text for line in self._lines))
-        if self._dialect == "nasm":
+        self._rules = dialect_of("\n".join(line.text for line in self._lines))
+        if self._rules.joins_lines:
             self._lines = continued(self._lines)
-        self._findings = DiagnosticCollector(nasm=self._dialect == "nasm")
+        self._findings = DiagnosticCollector(nasm=self._rules.speaks_nasm)
         self._sections = Sections()
         self._compiled = is_compiled(source)
-        self._names = SymbolTable(self._sections, self._findings, self._dialect, address, compiled=self._compiled)
+        self._names = SymbolTable(self._sections, self._findings, self._rules, address, compiled=self._compiled)
         self._layout = Layout(self._sections, self._names, self._findings, address)
 
     def program(self) -> Program:
@@ -90,7 +90,7 @@ class Assembly:
             if len(self._source) > SOURCE_LIMIT:
                 findings.complain(self._lines[0], SourceError("ASM064", "The source is larger than 4 MiB.", 0, 1))
                 raise TooManyErrors
-            StatementReader(self._lines, self._syntax, self._dialect, self._sections, self._names, findings).read()
+            StatementReader(self._lines, self._syntax, self._rules, self._sections, self._names, findings).read()
             self._encode()
             self._check()
         except TooManyErrors:
@@ -167,7 +167,7 @@ class Assembly:
     def _build(self, chunk: Fragment) -> bool:
         self._names.here = chunk
         try:
-            operation = build(chunk.statement, self._names.worth, chunk.address, self._dialect)
+            operation = build(chunk.statement, self._names.worth, chunk.address, self._rules)
         except SourceError as complaint:
             if complaint.start == complaint.end:
                 statement = chunk.statement

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from execmem_kernel.assembly.syntax import fast_path, line_parser
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import GNU, MIXED, NASM, UNDECLARED, DialectRules
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES
 from execmem_kernel.assembly.syntax.words import KEYWORDS, PREFIXES, SIZES
 from tests.assembly.program_fuzz import WRITERS
 from tests.assembly.source_fuzz import damaged
 
-DIALECTS: tuple[Dialect, ...] = ("", "gnu", "nasm", "mixed")
+DIALECTS = (UNDECLARED, GNU, NASM, MIXED)
 WORDS = [
     *KEYWORDS, *SIZES, *PREFIXES, *DIRECTIVES, "rax", "EAX", "r8l", "xmm1", "st", "st1", "cs", "fs", "rip", "eip", "cr0", "k1", "label", "_x.y",
     "mod", "shl", "eq", "mov", "seg", "dup", "db", "equ", "rsp", "Rbx", "ax",
@@ -93,7 +93,7 @@ def lines() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_line_read_the_short_way_is_the_statement_of_the_long_way(dialect: Dialect) -> None:
+def test_a_line_read_the_short_way_is_the_statement_of_the_long_way(dialect: DialectRules) -> None:
     short = 0
     for line in dict.fromkeys(lines()):
         statement = fast_path.read_line.__wrapped__(line, "intel", dialect)
@@ -105,4 +105,6 @@ def test_a_line_read_the_short_way_is_the_statement_of_the_long_way(dialect: Dia
 
 
 def test_at_and_t_lines_are_read_the_long_way() -> None:
-    assert fast_path.read_line("mov %rax, %rbx", "att", "") is line_parser.read_line("mov %rax, %rbx", "att", "")
+    assert fast_path.read_line("mov %rax, %rbx", "att", UNDECLARED) is line_parser.read_line(
+        "mov %rax, %rbx", "att", UNDECLARED
+    )

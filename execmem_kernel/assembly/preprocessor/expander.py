@@ -35,7 +35,7 @@ from execmem_kernel.assembly.preprocessor.substitution import (
     repeated_line,
     with_text,
 )
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import GNU, NASM, DialectRules
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES
 from execmem_kernel.assembly.syntax.expression_parser import Parser
 from execmem_kernel.assembly.syntax.expressions import Expression
@@ -302,7 +302,7 @@ class Preprocessor:
         if not text:
             raise SourceError("ASM010", "A number is missing here.", start, end)
         try:
-            return self._host.known_value(_expression(text, "nasm" if word[0] == "%" else "gnu"), line)
+            return self._host.known_value(_expression(text, NASM if word[0] == "%" else GNU), line)
         except SourceError as complaint:
             raise SourceError(complaint.code, complaint.message, start, end, complaint.hint) from None
 
@@ -711,9 +711,9 @@ class Preprocessor:
 
 
 @lru_cache(maxsize=1024)
-def _expression(text: str, dialect: Dialect) -> Expression:
-    tokens = tokenize(text, dialect)
-    parser = Parser(tokens, dialect)
+def _expression(text: str, rules: DialectRules) -> Expression:
+    tokens = tokenize(text, rules)
+    parser = Parser(tokens, rules)
     tree = parser.expression()
     if parser.position < len(tokens):
         token = tokens[parser.position]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.expression_parser import Parser
 from execmem_kernel.assembly.syntax.expressions import Expression
 from execmem_kernel.assembly.syntax.lines import Line
@@ -36,9 +36,9 @@ def arguments_of(statement: Statement) -> list[list[Token]]:
 class DirectiveArguments:
     """Reads values by the rules of the moment."""
 
-    def __init__(self, names: SymbolTable, rules: Dialect) -> None:
+    def __init__(self, names: SymbolTable, rules: DialectRules) -> None:
         self._names = names
-        self.rules: Dialect = rules
+        self.rules = rules
         """Whose: GNU's wherever the syntax is AT&T's."""
 
     def expression(self, tokens: Sequence[Token], statement: Statement) -> Expression:

@@ -13,6 +13,7 @@ from execmem_kernel.assembly.semantics.arguments import DirectiveArguments, argu
 from execmem_kernel.assembly.semantics.numbers import fitted
 from execmem_kernel.assembly.semantics.sections import PAGE, SIZE_LIMIT, Fragment, Sections, lost_in_bss
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
+from execmem_kernel.assembly.syntax.dialects import GNU_ESCAPES
 from execmem_kernel.assembly.syntax.expressions import Expression, Number, Unary
 from execmem_kernel.assembly.syntax.lines import Line
 from execmem_kernel.assembly.syntax.literals import string_bytes
@@ -81,7 +82,7 @@ class DataDirectives:
         if len(tokens) == 1:
             token = tokens[0]
             if token.kind == "string":
-                data = string_bytes(token, "" if nasm else "gnu")
+                data = string_bytes(token, None if nasm else GNU_ESCAPES)
                 if nasm:
                     chunk.data += data + bytes(-len(data) % size)
                     return
@@ -172,7 +173,7 @@ class DataDirectives:
                     else "numbers go into .byte; .asciz and .string end their text with a 0 already",
                 )
             for token in tokens:
-                data += string_bytes(token, "gnu")
+                data += string_bytes(token, GNU_ESCAPES)
             data += bytes(statement.directive.size)
         self._sections.add_data(statement, line, bytes(data), "s")
 
@@ -303,7 +304,7 @@ class DataDirectives:
         fill: bytes | None = None
         section = self._sections.current
         if len(arguments) > 1 and arguments[1]:
-            if statement.directive.word == "nasm":
+            if statement.directive.nasm:
                 # `align 8, db 0` and `align 8, nop`
                 word = arguments[1][0].text.lower()
                 if word == "db":
@@ -317,7 +318,7 @@ class DataDirectives:
                 fill = (value & ((1 << 8 * max(1, statement.directive.size)) - 1)).to_bytes(
                     max(1, statement.directive.size), "little"
                 )
-        elif statement.name == "align" and self._values.rules == "nasm" and section.segment != "bss":
+        elif statement.name == "align" and self._values.rules.align_fills_with_nop and section.segment != "bss":
             fill = _FILLERS["nop"]  # in data, too
         chunk = self._sections.chunk("align", statement, line)
         chunk.count = amount
@@ -331,7 +332,7 @@ class DataDirectives:
         arguments = arguments_of(statement)
         if not arguments or not arguments[0]:
             raise _lacking(statement, "an offset")
-        if statement.directive is not None and statement.directive.word == "nasm":
+        if statement.directive is not None and statement.directive.nasm:
             raise SourceError(
                 "ASM058",
                 "Where a cell's code starts is fixed; `org` cannot move it.",
@@ -359,7 +360,7 @@ class DataDirectives:
     def _common(self, statement: Statement, line: Line) -> None:
         """`.comm name, size, alignment`: room in .bss."""
         arguments = arguments_of(statement)
-        if statement.directive is not None and statement.directive.word == "nasm" and len(statement.tokens) == 2:
+        if statement.directive is not None and statement.directive.nasm and len(statement.tokens) == 2:
             arguments = [[statement.tokens[0]], [statement.tokens[1]]]
         if len(arguments) < 2 or len(arguments[0]) != 1:
             raise _lacking(statement, "a name and a size", "buffer, 64")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.lines import QUOTED_OR_COMMENT, Line
 
 _ESCAPE = re.compile(r"\\[ntr0]")
@@ -26,7 +26,7 @@ _ODD_CHARACTER = re.compile(r"'\\(?:([ac-eg-mo-qsu-zA-Z0-9])|.)'")
 _INSTEAD = {"e": r"escape is \033 or 27", "a": r"the bell is \007 or 7", "0": "the number is written 0"}
 
 
-def _odd_escape(text: str, dialect: Dialect) -> tuple[int, str] | None:
+def _odd_escape(text: str, rules: DialectRules) -> tuple[int, str] | None:
     """Where a backslash stands in front of a letter that it does not change, to GNU as, and the letter."""
     if _TEXT_DIRECTIVE.search(text) is not None:
         for quoted in QUOTED_OR_COMMENT.finditer(text):
@@ -34,7 +34,11 @@ def _odd_escape(text: str, dialect: Dialect) -> tuple[int, str] | None:
                 for found in _ODD_IN_TEXT.finditer(quoted[0]):
                     if found[1] is not None:
                         return quoted.start() + found.start(), found[1]
-    elif dialect == "gnu" and (found_ := _ODD_CHARACTER.search(text)) is not None and found_[1] is not None:
+    elif (
+        rules.apostrophe_escapes is not None
+        and (found_ := _ODD_CHARACTER.search(text)) is not None
+        and found_[1] is not None
+    ):
         return found_.start() + 1, found_[1]
     return None
 
@@ -44,13 +48,13 @@ def may_mislead(source: str) -> bool:
     return "\\" in source or _OCTAL.search(source) is not None
 
 
-def warn_of_meanings(line: Line, dialect: Dialect, findings: DiagnosticCollector) -> None:
+def warn_of_meanings(line: Line, rules: DialectRules, findings: DiagnosticCollector) -> None:
     """Point out what another assembler, or C, would read otherwise."""
     text = line.text
     if line.moved:
         return
-    if dialect != "nasm" and "\\" in text:
-        found_ = _odd_escape(text, dialect)
+    if not rules.raw_quotes and "\\" in text:
+        found_ = _odd_escape(text, rules)
         if found_ is not None:
             start, letter = found_
             findings.warn(
@@ -61,7 +65,7 @@ def warn_of_meanings(line: Line, dialect: Dialect, findings: DiagnosticCollector
                 start + 2,
                 _INSTEAD.get(letter, f"leave out the backslash if `{letter}` is meant"),
             )
-    elif dialect == "nasm" and "\\" in text:
+    elif rules.raw_quotes and "\\" in text:
         for found in QUOTED_OR_COMMENT.finditer(text):
             if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
                 start = found.start() + escape.start()
@@ -74,7 +78,7 @@ def warn_of_meanings(line: Line, dialect: Dialect, findings: DiagnosticCollector
                     "write the text in backquotes, or the number 10 for a new line",
                 )
                 return
-    elif not dialect:
+    elif not rules.is_declared:
         octal = _OCTAL.search(QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
         if octal is not None:
             here, there = int(octal[0], 8), int(octal[0])

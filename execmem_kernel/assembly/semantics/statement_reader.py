@@ -18,7 +18,8 @@ from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Section, Sect
 from execmem_kernel.assembly.semantics.structures import Structures
 from execmem_kernel.assembly.semantics.symbols import GOT, SymbolTable
 from execmem_kernel.assembly.syntax.characters import check_characters
-from execmem_kernel.assembly.syntax.dialects import Dialect, is_att_throughout
+from execmem_kernel.assembly.syntax.dialect_detection import is_att_throughout
+from execmem_kernel.assembly.syntax.dialects import GNU, DialectRules
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, MASM_DATA
 from execmem_kernel.assembly.syntax.expressions import Binary, Expression, Here, Number, Symbol, symbols_in
 from execmem_kernel.assembly.syntax.fast_path import read_line
@@ -59,14 +60,14 @@ class StatementReader:
         self,
         lines: list[Line],
         syntax: Syntax,
-        dialect: Dialect,
+        rules: DialectRules,
         sections: Sections,
         names: SymbolTable,
         findings: DiagnosticCollector,
     ) -> None:
         self._lines = lines
         self._syntax: Syntax = syntax
-        self._dialect = dialect
+        self._declared = rules
         self._sections = sections
         self._names = names
         self._findings = findings
@@ -106,9 +107,9 @@ class StatementReader:
         self._named: set[str] | None = None
         """Every word that stands on a line with others; made when first asked for."""
 
-    def _rules(self) -> Dialect:
+    def _rules(self) -> DialectRules:
         """Only GNU as reads AT&T syntax, so its rules are the ones meant there."""
-        return "gnu" if self._syntax == "att" else self._dialect
+        return GNU if self._syntax == "att" else self._declared
 
     def read(self) -> None:
         """Read all of it.
@@ -147,12 +148,12 @@ class StatementReader:
         self._put_back_prefixes()
 
     def _read_line(self, line: Line) -> None:
-        dialect = self._values.rules
-        self._names.gnu |= dialect == "gnu"
+        rules = self._values.rules
+        self._names.gnu |= rules.gnu_symbols
         texts: tuple[str, ...] = (line.text,)
-        if dialect == "gnu" and ";" in line.text:
+        if rules.separates_statements and ";" in line.text:
             texts = split_statements(line.text)
-        elif not dialect and ";" in line.text and hides_instruction(line.text, self._syntax):
+        elif not rules.is_declared and ";" in line.text and hides_instruction(line.text, self._syntax):
             start = line.text.index(";")
             self._findings.warn(
                 line,
@@ -163,9 +164,9 @@ class StatementReader:
                 "put each instruction on a line of its own",
             )
         if self._may_mislead:
-            warn_of_meanings(line, dialect, self._findings)
+            warn_of_meanings(line, rules, self._findings)
         for text in texts:
-            statement = read_line(text, self._syntax, dialect)
+            statement = read_line(text, self._syntax, rules)
             if self._lone is not None and (statement.name or statement.labels or statement.complaint is not None):
                 joined = with_prefixes(self._lone[1], statement)
                 if joined is None:
@@ -194,7 +195,7 @@ class StatementReader:
             except SourceError as found:
                 complaint = found
             self._findings.note_broken(line)
-            if complaint.code == "ASM020" and not dialect and is_att_throughout(self._lines):
+            if complaint.code == "ASM020" and not rules.is_declared and is_att_throughout(self._lines):
                 translated = complaint.hint.partition(";")[0] if "in Intel" in complaint.hint else ""
                 complaint = complaint.with_hint(f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}")
                 self._findings.complain(line, complaint)
@@ -247,7 +248,7 @@ class StatementReader:
 
     def pieces(self, text: str, macros: Iterable[str]) -> tuple[str, ...]:
         """The statements of a line, where semicolons separate them."""
-        return split_statements(text, frozenset(macros)) if self._values.rules == "gnu" else (text,)
+        return split_statements(text, frozenset(macros)) if self._values.rules.separates_statements else (text,)
 
     def note_warning(self, line: Line, text: str) -> None:
         """A warning that the source itself asks for."""
@@ -298,7 +299,7 @@ class StatementReader:
             self._keep_addresses(statement, line)
         if statement.att:
             self._warn_of_bare_numbers(statement, line)
-        elif self._dialect == "nasm" and "$" in line.text:
+        elif self._declared.warns_of_counted_bytes and "$" in line.text:
             self._warn_of_counted_bytes(statement, line)
         chunk = self._sections.chunk("code", statement, line)
         chunk.operation = statement.ready
@@ -433,7 +434,7 @@ class StatementReader:
                     "for example .text, .data, .rodata or .bss",
                 )
             first = statement.tokens[0]
-            name = string_bytes(first, "").decode() if first.kind == "string" else first.text
+            name = string_bytes(first, None).decode() if first.kind == "string" else first.text
             end = first.end
             for index, token in enumerate(statement.tokens[1:], 1):
                 if token.start != end or token.text == ",":
@@ -454,7 +455,7 @@ class StatementReader:
         if statement.name == ".pushsection":
             self._sections.stack.append(self._sections.current)
         self._sections.previous = self._sections.current
-        self._sections.current = self._sections.open(name, _segment_of(name, flags, statement, self._dialect))
+        self._sections.current = self._sections.open(name, _segment_of(name, flags, statement, self._declared))
 
     def _return(self, statement: Statement, line: Line) -> None:
         if statement.name == ".popsection":
@@ -591,7 +592,7 @@ def _branch_form(statement: Statement) -> Literal["jump", "call"] | None:
     return None
 
 
-def _segment_of(name: str, flags: str, statement: Statement, dialect: Dialect) -> str:
+def _segment_of(name: str, flags: str, statement: Statement, rules: DialectRules) -> str:
     lowered = name.lower()
     for prefix, segment in (
         (".text", "text"), (".code", "text"), (".rodata", "rodata"), (".rdata", "rodata"), (".data.rel.ro",
@@ -620,5 +621,5 @@ def _segment_of(name: str, flags: str, statement: Statement, dialect: Dialect) -
     if "nobits" in words:
         return "bss"
     if not words:
-        return "rodata" if dialect == "nasm" else "data"  # Source: NASM's manual, 8.9.2, "default"
+        return "rodata" if rules.read_only_sections else "data"  # Source: NASM's manual, 8.9.2, "default"
     return "text" if "exec" in words else "data" if "write" in words else "rodata"

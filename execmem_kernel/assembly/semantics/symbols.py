@@ -12,7 +12,7 @@ from bisect import bisect_right
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector, span_of
 from execmem_kernel.assembly.semantics.sections import Definition, Fragment, Label, Section, Sections
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import LATE, Value, evaluate
 from execmem_kernel.assembly.syntax.expressions import Expression, Here, Number, Symbol
 from execmem_kernel.assembly.syntax.lines import Line
@@ -61,11 +61,11 @@ class SymbolTable:
     """The names of one source."""
 
     def __init__(
-        self, sections: Sections, findings: DiagnosticCollector, dialect: Dialect, address: int, *, compiled: bool
+        self, sections: Sections, findings: DiagnosticCollector, rules: DialectRules, address: int, *, compiled: bool
     ) -> None:
         self._sections = sections
         self._findings = findings
-        self._dialect = dialect
+        self._rules = rules
         self._address = address
         self._compiled = compiled
         """Whether a compiler wrote the source: it declares nothing."""
@@ -103,7 +103,9 @@ class SymbolTable:
             return
         if text[0] == "." and not text.startswith("..") and self._sections.parent:
             same = self.dotted.setdefault(text, [])
-            other = self._locals.get((label.parent, text), same[0] if same and self._dialect == "gnu" else None)
+            other = self._locals.get(
+                (label.parent, text), same[0] if same and self._rules.unique_dotted_labels else None
+            )
             if other is not None:
                 self._doubled(label, other)
                 return
@@ -172,7 +174,7 @@ class SymbolTable:
 
     def _full_name(self, name: str, parent: str) -> str:
         """What a constant is kept under: NASM's `.x equ 8` belongs to the label before it, like a label `.x`."""
-        return f"{parent}{name}" if name[0] == "." and name[:2] != ".." and self._dialect == "nasm" else name
+        return f"{parent}{name}" if name[0] == "." and name[:2] != ".." and self._rules.scoped_labels else name
 
     def settled(self, value: Expression, place: Label) -> Expression:
         """The value as a number, where it is one already."""
@@ -255,7 +257,7 @@ class SymbolTable:
             label = self._locals.get((here.parent if here is not None else "", name))
             if label is not None:
                 return label
-            if len(same) == 1 and self._dialect != "nasm":
+            if len(same) == 1 and not self._rules.scoped_labels:
                 return same[0]
         if "." in name[1:]:
             parent, _, local = name.partition(".")
@@ -346,10 +348,10 @@ class SymbolTable:
         ):
             self.declare_extern(name)  # compilers declare nothing, and GNU as asks for nothing
         if name[0].isdigit():
-            value = number(name, self._dialect)
+            value = number(name, self._rules)
             if value is not None:
                 return Value(value)
-            if self._dialect == "nasm":
+            if not self._rules.numeric_labels:
                 raise SourceError(
                     "ASM009",
                     f"`{tree.name}` is not a number.",
@@ -401,7 +403,7 @@ class SymbolTable:
         here = self.here.line.text if self.here is not None else ""
         if here[tree.start : tree.start + 1] == '"':
             return f"to GNU as a text in double quotes is a name; a character is '{name}'" if len(name) == 1 else ""
-        if "//" in here[: tree.start] and self._dialect == "nasm":
+        if "//" in here[: tree.start] and self._rules.double_slash == "division":
             return "to NASM `//` divides; a comment begins with `;`"
         if self.gnu and ";" in here[: tree.start] and not here.lstrip().startswith(name):
             return "in GNU syntax `;` separates statements; a comment begins with `#`"
@@ -452,6 +454,6 @@ class SymbolTable:
         labels = {name: label.address for name, label in self.labels.items() if label.section.segment != "note"}
         for name, same in self.dotted.items():
             for label in same:
-                full = name if len(same) == 1 and self._dialect != "nasm" else f"{label.parent}{name}"
+                full = name if len(same) == 1 and not self._rules.scoped_labels else f"{label.parent}{name}"
                 labels[full] = label.address
         return labels

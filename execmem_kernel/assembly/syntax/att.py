@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.addresses import arrange
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.expression_parser import Parser
 from execmem_kernel.assembly.syntax.expressions import Expression, Number, has_register
 from execmem_kernel.assembly.syntax.statements import Address, AddressTerm, Constant, Statement, WrittenOperand
@@ -70,13 +70,13 @@ _REVERSED_WITH_IMPLIED = frozenset(("blendvps", "blendvpd", "pblendvb", "sha256r
 _SHIFTS = frozenset(("shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
 
 
-def parse_att_operands(name: str, tokens: Sequence[Token], dialect: Dialect) -> Statement:
+def parse_att_operands(name: str, tokens: Sequence[Token], rules: DialectRules) -> Statement:
     """Mnemonic and operands of an AT&T instruction, turned into Intel's order and names.
 
     Raises:
         Complaint: The operands are no AT&T operands.
     """
-    parser = Parser(tokens, dialect, att=True)
+    parser = Parser(tokens, rules, att=True)
     pieces: list[WrittenOperand] = []
     mask: Register | None = None
     zeroing = False

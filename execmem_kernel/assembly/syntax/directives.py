@@ -14,14 +14,16 @@ class Directive:
     kind: str
     size: int = 0
     word: str = ""
+    nasm: bool = False
+    """Whether its arguments are written as NASM has them."""
 
 
 def _directives() -> dict[str, Directive]:
     table: dict[str, Directive] = {}
 
-    def add(names: str, kind: str, size: int = 0, word: str = "") -> None:
+    def add(names: str, kind: str, size: int = 0, word: str = "", *, nasm: bool = False) -> None:
         for name in names.split():
-            table[name] = Directive(kind, size, word)
+            table[name] = Directive(kind, size, word, nasm)
 
     # GNU
     add(".byte .1byte .dc.b", "data", 1)
@@ -84,12 +86,12 @@ def _directives() -> dict[str, Directive]:
     add("section segment", "section")
     add("global public static", "global")
     add("extern extrn externdef required", "extern")
-    add("common", "common", word="nasm")
-    add("align alignb", "align", word="nasm")
+    add("common", "common", nasm=True)
+    add("align alignb", "align", nasm=True)
     add("bits use64", "bits")
     add("use32 use16", "refused", word="A cell runs in 64-bit mode.")
     add("default cpu float warning list map debug sectalign option assume title includelib", "ignored")
-    add("org", "org", word="nasm")
+    add("org", "org", nasm=True)
     add("incbin include", "refused", word="A cell reads no files: paste what is needed into the cell.")
     for name in ("struc", "endstruc", "istruc", "at", "iend", "absolute"):
         add(name, name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import apply_operator, apply_unary
 from execmem_kernel.assembly.syntax.expressions import (
     Binary,
@@ -19,7 +19,7 @@ from execmem_kernel.assembly.syntax.expressions import (
     Symbol,
     Unary,
 )
-from execmem_kernel.assembly.syntax.literals import LOCAL_REFERENCE, character_value, digits_value, number
+from execmem_kernel.assembly.syntax.literals import character_value, digits_value, is_local_reference, number
 from execmem_kernel.assembly.syntax.tokens import Token
 from execmem_kernel.x86.operands import Register
 from execmem_kernel.x86.registers import canonical_register
@@ -30,30 +30,7 @@ _DEPTH_LIMIT = 100
 _TERM_LIMIT = 200
 
 
-# C's precedence, NASM's and GNU as' own. Sources: the manual of GNU as, "Infix Operators"; NASM's, "Expressions".
-_C_RANKS = {
-    "||": 1, "&&": 2, "|": 3, "^": 4, "&": 5, "==": 6, "!=": 6, "<>": 6, "<": 7, ">": 7, "<=": 7, ">=": 7,
-    "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10,
-}  # fmt: skip
-
-
-_NASM_RANKS = {
-    "||": 1, "&&": 2, "==": 3, "=": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "|": 4, "^": 5, "&": 6,
-    "<<": 7, ">>": 7, "+": 8, "-": 8, "*": 9, "/": 9, "%": 9, "//": 9, "%%": 9,
-}  # fmt: skip
-
-
-_NASM_OPERATORS = {"/": "u/", "%": "u%", "//": "/", "%%": "%", "=": "=="}
-"""NASM's division is unsigned unless doubled; a comparison is 1 where GNU as has -1."""
-
-
 _COMPARISONS = frozenset(("==", "!=", "<>", "<", ">", "<=", ">="))
-
-
-_GNU_RANKS = {
-    "||": 1, "&&": 2, "==": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "+": 4, "-": 4,
-    "|": 5, "^": 5, "&": 5, "!": 5, "*": 6, "/": 6, "%": 6, "<<": 6, ">>": 6,
-}  # fmt: skip
 
 
 _WORDS = {
@@ -77,15 +54,15 @@ class Parser:
         "_mixed",
         "_ranks",
         "_terms",
-        "dialect",
         "end",
         "position",
+        "rules",
         "tokens",
     )
 
-    def __init__(self, tokens: Sequence[Token], dialect: Dialect, position: int = 0, *, att: bool = False) -> None:
+    def __init__(self, tokens: Sequence[Token], rules: DialectRules, position: int = 0, *, att: bool = False) -> None:
         self.tokens: Sequence[Token] = tokens
-        self.dialect: Dialect = dialect
+        self.rules = rules
         self.position: int = position
         self.end: int = tokens[-1].end if tokens else 0
         self._att = att
@@ -94,7 +71,7 @@ class Parser:
         self._memory = False
         self._bracket = False
         self._mixed: set[str] = set()
-        self._ranks = _C_RANKS
+        self._ranks = rules.ranks
 
     def peek(self) -> str:
         """The text of the next token, "" at the end."""
@@ -108,12 +85,13 @@ class Parser:
         begin = self.position
         self._memory = memory
         self._mixed.clear()
-        self._ranks = {"gnu": _GNU_RANKS, "nasm": _NASM_RANKS}.get(self.dialect, _C_RANKS)
+        self._ranks = self.rules.ranks
         tree = self._binary(1)
-        if len(self._mixed) > 1 and self.dialect not in ("gnu", "nasm") and not self._mixed <= {"+", "-", "*"}:
+        other_ranks = self.rules.other_ranks
+        if len(self._mixed) > 1 and other_ranks is not None and not self._mixed <= {"+", "-", "*"}:
             finish = self.position
             self.position = begin
-            self._ranks = _GNU_RANKS
+            self._ranks = other_ranks
             other = self._binary(1)
             if other != tree or self.position != finish:
                 raise SourceError(
@@ -156,13 +134,10 @@ class Parser:
             self._mixed.add(operator)
             self.position += 1
             right = self._binary(rank + 1)
-            if self.dialect == "nasm":
-                operator = _NASM_OPERATORS.get(operator, operator)
-                left = _join(operator, left, right, token.start, token.end)
-                if operator in _COMPARISONS:
-                    left = _negate("-", left)
-            else:
-                left = _join(operator, left, right, token.start, token.end)
+            operator = self.rules.operators.get(operator, operator)
+            left = _join(operator, left, right, token.start, token.end)
+            if operator in _COMPARISONS and self.rules.true == 1:
+                left = _negate("-", left)
             self._count(left, token)
         self._depth -= 1
         return left
@@ -188,133 +163,85 @@ class Parser:
 
     def _primary(self) -> Expression:
         if self.position >= len(self.tokens):
-            last = self.tokens[-1]
-            listing = last.text == ">" and any(token.text == "<" for token in self.tokens)
-            raise SourceError(
-                "ASM010",
-                f"Something is missing after `{last.text}`.",
-                last.start,
-                last.end,
-                "what a disassembler prints in < > is no part of the program: write a label"
-                if listing
-                else "a number, a name or a register",
-            )
+            raise self._nothing_left()
         token = self.tokens[self.position]
-        kind, text = token.kind, token.text
         self.position += 1
-        if kind == "number":
-            if LOCAL_REFERENCE.match(text):
-                return Symbol(text.lower(), token.start, token.end)
-            value = number(text, self.dialect)
-            if value is None:
-                raise _bad_number(token)
-            return Number(value)
-        if kind == "name":
-            if text == ".":
-                return Here()
-            register = canonical_register(text)
-            if register is not None:
-                return self._register(token, register)
-            lowered = text.lower()
-            if lowered in ("offset", "flat"):
-                if lowered == "flat" and (self.position < 2 or self.tokens[self.position - 2].text.lower() != "offset"):
-                    raise SourceError(
-                        "ASM011", f"`{text}` cannot stand here.", token.start, token.end, "write offset flat:x"
-                    )
-                if self.peek() == ":":
-                    self.position += 1
-                return self._unary()
-            if self.peek() == "(" and lowered not in _WORDS and not self._att:
-                raise SourceError(
-                    "ASM012",
-                    f"`{text}(...)` is not something this assembler knows.",
-                    token.start,
-                    token.end,
-                    f"a function is called with `call {text}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
-                )
-            return Symbol(text, token.start, token.end)
-        if kind == "string" and self._att and text[0] == '"':
-            return Symbol(text[1:-1], token.start, token.end)  # a name in quotes, as GNU as reads it
-        if kind == "string":
-            if self.dialect == "gnu" and text[0] == '"':
-                return Symbol(text[1:-1], token.start, token.end)  # to GNU as a name in quotes is a name
-            return Number(character_value(token, self.dialect))
-        if text == "(":
-            inner = self._binary(1)
-            self._close(token, ")")
-            return inner
-        if text == "[" and self._memory:
-            if self._bracket:
-                raise SourceError(
-                    "ASM014", "Square brackets cannot stand inside square brackets.", token.start, token.end
-                )
-            self._bracket = True
-            inner = self._binary(1)
-            self._bracket = False
-            end = self._close(token, "]")
-            return Bracket(inner, token.start, end)
-        if text == "$":
-            following = self.tokens[self.position] if self.position < len(self.tokens) else None
-            if following is not None and following.start == token.end and following.kind in ("name", "number"):
-                return self._dollar(token, following)
-            return Here()
-        if text == "$$":
-            return SectionStart()
-        if text == "%%":
-            raise SourceError(
-                "ASM011",
-                "`%%` cannot stand here.",
-                token.start,
-                token.end,
-                "a register has one `%` in AT&T syntax and none in Intel syntax" if self.peek_kind() == "name" else "",
-            )
-        if text == "%" and self.dialect == "nasm" and self.peek_kind() == "number":
-            following = self.tokens[self.position]
-            raise SourceError(
-                "ASM066",
-                f"There is no argument `%{following.text}` here.",
-                token.start,
-                following.end,
-                "`%macro name 2` has the arguments %1 and %2",
-            )
-        if text == "%":
-            raise SourceError(
-                "ASM020",
-                "`%` before a name is AT&T syntax.",
-                token.start,
-                token.end,
-                'write registers without `%`, or switch with `.att_syntax` or syntax="att"',
-            )
-        if text in (",", "") or text in ")]":
-            raise SourceError(
-                "ASM010",
-                f"Something is missing before this `{text}`." if text else "Something is missing here.",
-                token.start,
-                token.end,
-                "a number, a name or a register",
-            )
-        name = self.peek() if self.peek_kind() == "name" else ""
-        hint = ""
-        before = self.tokens[self.position - 2].text if self.position > 1 else ""
-        if text == "*" and before == "*":
-            hint = "there is no power: `1 << 3` is two to the third"
-        elif name and text == "*":
-            hint = f"there is no `*{name}` as in C: memory is written [{name}]"
-        elif text == "[" and self._att:
-            hint = "in AT&T syntax memory is written in parentheses: 8(%rax)"
-        elif name and text == "&":
-            hint = f"there is no `&{name}` as in C: the address of a label is `offset {name}`, or comes from lea"
-        raise SourceError("ASM011", f"`{text}` cannot stand here.", token.start, token.end, hint)
+        parse = _PRIMARIES.get(token.text if token.kind == "op" else token.kind)
+        if parse is None:
+            raise self._misplaced(token)
+        return parse(self, token)
 
-    def _dollar(self, token: Token, following: Token) -> Expression:
-        """`$name` is NASM's way to say that a name is a name; `$5` is AT&T."""
-        if following.kind == "name" and self.dialect == "nasm":
+    def _number(self, token: Token) -> Expression:
+        text = token.text
+        if is_local_reference(text):
+            return Symbol(text.lower(), token.start, token.end)
+        value = number(text, self.rules)
+        if value is None:
+            raise _bad_number(token)
+        return Number(value)
+
+    def _name(self, token: Token) -> Expression:
+        text = token.text
+        if text == ".":
+            return Here()
+        register = canonical_register(text)
+        if register is not None:
+            return self._register(token, register)
+        lowered = text.lower()
+        if lowered in ("offset", "flat"):
+            return self._offset(token, lowered)
+        if self.peek() == "(" and lowered not in _WORDS and not self._att:
+            raise SourceError(
+                "ASM012",
+                f"`{text}(...)` is not something this assembler knows.",
+                token.start,
+                token.end,
+                f"a function is called with `call {text}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
+            )
+        return Symbol(text, token.start, token.end)
+
+    def _offset(self, token: Token, word: str) -> Expression:
+        """`offset x` and `offset flat:x` inside of an expression, where the address of x is meant anyway."""
+        before = self.tokens[self.position - 2].text.lower() if self.position > 1 else ""
+        if word == "flat" and before != "offset":
+            raise SourceError(
+                "ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, "write offset flat:x"
+            )
+        if self.peek() == ":":
+            self.position += 1
+        return self._unary()
+
+    def _string(self, token: Token) -> Expression:
+        if token.text[0] == '"' and (self._att or self.rules.quoted_names):
+            return Symbol(token.text[1:-1], token.start, token.end)  # to GNU as a name in quotes is a name
+        return Number(character_value(token, self.rules))
+
+    def _parenthesis(self, token: Token) -> Expression:
+        inner = self._binary(1)
+        self._close(token, ")")
+        return inner
+
+    def _brackets(self, token: Token) -> Expression:
+        if not self._memory:
+            raise self._misplaced(token)
+        if self._bracket:
+            raise SourceError("ASM014", "Square brackets cannot stand inside square brackets.", token.start, token.end)
+        self._bracket = True
+        inner = self._binary(1)
+        self._bracket = False
+        end = self._close(token, "]")
+        return Bracket(inner, token.start, end)
+
+    def _dollar(self, token: Token) -> Expression:
+        """`$` is the location counter; `$name` is NASM's way to say that a name is a name; `$5` is AT&T."""
+        following = self.tokens[self.position] if self.position < len(self.tokens) else None
+        if following is None or following.start != token.end or following.kind not in ("name", "number"):
+            return Here()
+        if following.kind == "name" and self.rules.dollar_names:
             self.position += 1
             return Symbol(following.text, token.start, following.end)
-        if following.kind == "number" and self.dialect == "nasm" and following.text[0] in "0123456789":
-            value = digits_value(
-                following.text.lower().replace("_", ""), 16
-            )  # $0f: NASM's other way to write hexadecimal
+        if following.kind == "number" and self.rules.dollar_names and following.text[0] in "0123456789":
+            value = digits_value(following.text.lower().replace("_", ""), 16)  # $0f: hexadecimal
             if value is not None:
                 self.position += 1
                 return Number(value)
@@ -325,6 +252,75 @@ class Parser:
             following.end,
             f'write `{following.text}`, or switch with `.att_syntax` or syntax="att"',
         )
+
+    def _section_start(self, token: Token) -> Expression:
+        return SectionStart()
+
+    def _percent(self, token: Token) -> Expression:
+        """No operand begins with `%` here: what is meant is a macro's argument, or a register in AT&T syntax."""
+        if self.rules.numbered_arguments and self.peek_kind() == "number":
+            following = self.tokens[self.position]
+            raise SourceError(
+                "ASM066",
+                f"There is no argument `%{following.text}` here.",
+                token.start,
+                following.end,
+                "`%macro name 2` has the arguments %1 and %2",
+            )
+        raise SourceError(
+            "ASM020",
+            "`%` before a name is AT&T syntax.",
+            token.start,
+            token.end,
+            'write registers without `%`, or switch with `.att_syntax` or syntax="att"',
+        )
+
+    def _two_percents(self, token: Token) -> Expression:
+        raise SourceError(
+            "ASM011",
+            "`%%` cannot stand here.",
+            token.start,
+            token.end,
+            "a register has one `%` in AT&T syntax and none in Intel syntax" if self.peek_kind() == "name" else "",
+        )
+
+    def _missing(self, token: Token) -> Expression:
+        raise SourceError(
+            "ASM010",
+            f"Something is missing before this `{token.text}`.",
+            token.start,
+            token.end,
+            "a number, a name or a register",
+        )
+
+    def _nothing_left(self) -> SourceError:
+        last = self.tokens[-1]
+        listing = last.text == ">" and any(token.text == "<" for token in self.tokens)
+        return SourceError(
+            "ASM010",
+            f"Something is missing after `{last.text}`.",
+            last.start,
+            last.end,
+            "what a disassembler prints in < > is no part of the program: write a label"
+            if listing
+            else "a number, a name or a register",
+        )
+
+    def _misplaced(self, token: Token) -> SourceError:
+        """The error about a token that begins no operand, with a hint for what C and AT&T syntax would have there."""
+        text = token.text
+        name = self.peek() if self.peek_kind() == "name" else ""
+        before = self.tokens[self.position - 2].text if self.position > 1 else ""
+        hint = ""
+        if text == "*" and before == "*":
+            hint = "there is no power: `1 << 3` is two to the third"
+        elif name and text == "*":
+            hint = f"there is no `*{name}` as in C: memory is written [{name}]"
+        elif text == "[" and self._att:
+            hint = "in AT&T syntax memory is written in parentheses: 8(%rax)"
+        elif name and text == "&":
+            hint = f"there is no `&{name}` as in C: the address of a label is `offset {name}`, or comes from lea"
+        return SourceError("ASM011", f"`{text}` cannot stand here.", token.start, token.end, hint)
 
     def _register(self, token: Token, register: str) -> Expression:
         if register == "st(0)" and self.peek() == "(":
@@ -366,6 +362,21 @@ class Parser:
         end = self.tokens[self.position].end
         self.position += 1
         return end
+
+
+_PRIMARIES: dict[str, Callable[[Parser, Token], Expression]] = {
+    "number": Parser._number,
+    "name": Parser._name,
+    "string": Parser._string,
+    "(": Parser._parenthesis,
+    "[": Parser._brackets,
+    "$": Parser._dollar,
+    "$$": Parser._section_start,
+    "%": Parser._percent,
+    "%%": Parser._two_percents,
+    **dict.fromkeys((",", ")", "]"), Parser._missing),
+}
+"""How an operand begins: the kind of its first token, or its operator -> what reads it."""
 
 
 def _bad_number(token: Token) -> SourceError:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax import line_parser
 from execmem_kernel.assembly.syntax.addresses import arrange
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, LINE_DIRECTIVES, NEEDS_NO_NAME
 from execmem_kernel.assembly.syntax.expressions import Number, Symbol
 from execmem_kernel.assembly.syntax.statements import (
@@ -79,10 +79,10 @@ def _is_plain(name: str) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def read_line(text: str, syntax: Syntax, dialect: Dialect) -> Statement:
+def read_line(text: str, syntax: Syntax, rules: DialectRules) -> Statement:
     """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same."""
     plain = _plain_statement(text) if syntax == "intel" else None
-    return plain or line_parser.read_line(text, syntax, dialect)
+    return plain or line_parser.read_line(text, syntax, rules)
 
 
 def _plain_statement(text: str) -> Statement | None:

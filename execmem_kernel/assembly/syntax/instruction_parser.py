@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 from execmem_kernel.assembly.diagnostics.hints import other_processor
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.cursor import Cursor
+from execmem_kernel.assembly.syntax.dialects import UNDECLARED
 from execmem_kernel.assembly.syntax.evaluation import Value, evaluate
 from execmem_kernel.assembly.syntax.expressions import Expression, Number
 from execmem_kernel.assembly.syntax.intel import parse_operands
 from execmem_kernel.assembly.syntax.lowering import build
-from execmem_kernel.assembly.syntax.statements import Address, Constant, LabelDefinition, Statement
+from execmem_kernel.assembly.syntax.misplaced import cannot_begin_line
+from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement
 from execmem_kernel.assembly.syntax.tokens import Token
-from execmem_kernel.assembly.syntax.words import PREFIXES, SEGMENTS, SIZES, Syntax, is_branch
+from execmem_kernel.assembly.syntax.words import PREFIXES, SEGMENTS, SIZES, is_branch
 from execmem_kernel.x86.mnemonics import is_mnemonic, resolve
 from execmem_kernel.x86.operands import Operation, Register
 from execmem_kernel.x86.registers import canonical_register
@@ -25,10 +26,6 @@ _STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "
 
 
 _REPEATED_NAMES = {"bsf": "tzcnt", "bsr": "lzcnt", "nop": "pause"}
-
-
-_STRINGS = frozenset(("movs", "cmps", "stos", "lods", "scas", "ins", "outs"))
-"""String instructions whose size is in their operands."""
 
 
 _PSEUDO_PREFIXES = frozenset(
@@ -52,52 +49,61 @@ _ENDINGS = {".s": "{swap}", ".d8": "{disp8}", ".d32": "{disp32}"}
 """What objdump puts behind a name whose displacement is longer than need be, or whose opcode is the other of two."""
 
 
-def cannot_begin_line(token: Token, tokens: list[Token], position: int) -> SourceError:
-    if token.text == "%":
-        name = tokens[position + 1].text if position + 1 < len(tokens) else ""
-        if canonical_register(name) is not None:
-            return SourceError(
-                "ASM020", f"`%{name}` is AT&T syntax, and no instruction.", token.start, tokens[position + 1].end
-            )
-        return SourceError(
-            "ASM050",
-            f"There is no directive named `%{name}`.",
-            token.start,
-            tokens[min(position + 1, len(tokens) - 1)].end,
-        )
-    hint = "a line is a label, an instruction, or a directive"
-    if HEX_BYTE.match(token.text) and position + 1 < len(tokens):
-        hint = "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
-    if token.kind == "number" and ((position and tokens[position - 1].text == ":") or len(tokens) == 1):
-        hint = "to store a number, name its size: `.byte 5`, `.long 5` or `.quad 5` (db, dd or dq in NASM)"
-    elif token.kind == "string":
-        hint = f"to store a text write `.asciz {token.text}` (in NASM `db {token.text}, 0`)"
-    elif token.text in ("{", "}"):
-        hint = "there are no braces: a function is a label and ends with ret"
-    elif token.text == "=" and position:
-        hint = f"a constant is `{tokens[position - 2].text} = 5`"
-    elif (position + 1 < len(tokens) and tokens[position + 1].text == "<") or token.text == "=":
-        hint = "is this a disassembler's listing? Leave out its addresses and bytes, and keep the instructions"
-    elif token.text in ("/", "*", "-", "\\", "!", "@"):
-        hint = "a comment begins with `#` or `;`"
-    elif token.text in ("$", ">"):
-        hint = "leave out the prompt"
-    return SourceError("ASM003", f"A line cannot begin with `{token.text}`.", token.start, token.end, hint)
+def parse_instruction(cursor: Cursor) -> Statement:
+    """One instruction with its prefixes; a word before it that is none is taken for NASM's label without a colon.
+
+    Raises:
+        SourceError: It is no instruction.
+    """
+    first = cursor.tokens[cursor.position]
+    prefixes = _parse_prefixes(cursor)
+    token = cursor.peek()
+    if token is None:
+        return _lone_prefix(cursor, prefixes, first)
+    if token.kind != "name":
+        raise cannot_begin_line(cursor.tokens, cursor.position)
+    cursor.position += 1
+    name = token.text.lower()
+    if canonical_register(name) is not None or name in SIZES:
+        raise _no_mnemonic(name, token, cursor.rest())
+    for ending, meaning in _ENDINGS.items():
+        if name.endswith(ending) and not is_mnemonic(name) and is_mnemonic(name.removesuffix(ending)):
+            name = name.removesuffix(ending)
+            prefixes.append(meaning)
+    if name == "int" and not cursor.labels:
+        _check_is_no_declaration(cursor, token)
+    if not prefixes and not is_mnemonic(name) and not other_processor(name):
+        labelled = _behind_label_without_colon(cursor, token)
+        if labelled is not None:
+            return labelled
+    written = _parse_operands(cursor, name)
+    if written is None:
+        return _unknown(cursor, name, token, prefixes)
+    if "rep" in prefixes and (repeated := _REPEATED_NAMES.get(written.name or name)) is not None:
+        # Compilers write tzcnt so: the same bytes, which older processors run as bsf; and kernels write pause.
+        written = written._replace(name=repeated)
+        prefixes.remove("rep")
+    written = _with_letter(written, name, token)
+    statement = Statement(
+        tuple(cursor.labels),
+        written.name or name,
+        token.start,
+        token.end,
+        operands=written.operands,
+        prefixes=tuple(prefixes),
+        mask=written.mask,
+        zeroing=written.zeroing,
+        rounding=written.rounding,
+        last=max([token.end, *(operand.end for operand in written.operands)]),
+        att=cursor.syntax == "att",
+    )
+    return statement._replace(ready=_ready(statement))
 
 
-HEX_BYTE = re.compile(r"[0-9a-fA-F]{2}\Z")
-
-
-# ---- instructions ----------------------------------------------------------------------------------------------------
-
-
-def parse_instruction(
-    tokens: list[Token], position: int, labels: list[LabelDefinition], syntax: Syntax, dialect: Dialect
-) -> Statement:
+def _parse_prefixes(cursor: Cursor) -> list[str]:
+    """Read every prefix, in the spelling that `Operation.prefixes` has."""
     prefixes: list[str] = []
-    first = tokens[position]
-    while position < len(tokens):
-        token = tokens[position]
+    while (token := cursor.peek()) is not None:
         word = token.text.lower()
         if token.kind == "brace":
             word = word.replace(" ", "")
@@ -105,110 +111,114 @@ def parse_instruction(
                 raise SourceError("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
             prefixes.append(word)
         elif word in PREFIXES:
-            prefixes += [PREFIXES[word]] if PREFIXES[word] else []  # `o32` and `a64` say what is so anyway
-        elif word in SEGMENTS and _goes_on(tokens, position + 1):
+            if PREFIXES[word]:
+                prefixes.append(PREFIXES[word])  # `o32` and `a64` say what is so anyway
+        elif word in SEGMENTS and _goes_on(cursor.peek(1)):
             prefixes.append(word)  # as objdump shows it: cs nopw 0x0(%rax,%rax,1)
         else:
             break
-        position += 1
-    if position == len(tokens):
-        complaint = SourceError(
-            "ASM032",
-            f"The prefix `{tokens[-1].text}` has no instruction.",
-            first.start,
-            tokens[-1].end,
-            "put the instruction on the same line",
-        )
-        return Statement(tuple(labels), prefixes=tuple(prefixes), complaint=complaint)
-    token = tokens[position]
-    name = token.text.lower()
-    if token.kind != "name":
-        raise cannot_begin_line(token, tokens, position)
-    if canonical_register(name) is not None or name in SIZES:
-        hint = other_processor(name) if name in ("bl",) else _assignment(token, tokens[position + 1 :])
-        if name in SIZES and canonical_register(name) is None:
-            hint = "data are `name: .byte 5`, .word, .long or .quad; in NASM `name db 5`, dw, dd or dq"
+        cursor.position += 1
+    return prefixes
+
+
+def _goes_on(token: Token | None) -> bool:
+    """Whether an instruction begins with the token, perhaps with more prefixes."""
+    if token is None or token.kind != "name":
+        return False
+    word = token.text.lower()
+    return is_mnemonic(word) or word in PREFIXES or word in SEGMENTS
+
+
+def _lone_prefix(cursor: Cursor, prefixes: list[str], first: Token) -> Statement:
+    """Prefixes that no instruction follows on their line; it may stand on the next."""
+    last = cursor.tokens[-1]
+    error = SourceError(
+        "ASM032",
+        f"The prefix `{last.text}` has no instruction.",
+        first.start,
+        last.end,
+        "put the instruction on the same line",
+    )
+    return Statement(tuple(cursor.labels), prefixes=tuple(prefixes), complaint=error)
+
+
+def _no_mnemonic(name: str, token: Token, rest: Sequence[Token]) -> SourceError:
+    """The error about a register, or the size of an operand, where the instruction should stand."""
+    if canonical_register(name) is None:
+        hint = "data are `name: .byte 5`, .word, .long or .quad; in NASM `name db 5`, dw, dd or dq"
+    else:
+        hint = other_processor(name) if name == "bl" else _assignment(token, rest)
+    return SourceError(
+        "ASM003",
+        f"A line cannot begin with `{token.text}`.",
+        token.start,
+        token.end,
+        hint or "first comes the instruction, for example mov",
+    )
+
+
+def _check_is_no_declaration(cursor: Cursor, token: Token) -> None:
+    """`int x` and `int main()`, as C has them."""
+    following, behind = cursor.peek(), cursor.peek(1)
+    if following is None or following.kind != "name":
+        return
+    function = behind is not None and behind.text == "("
+    raise SourceError(
+        "ASM102",
+        "`int` calls an interrupt here; it declares nothing.",
+        token.start,
+        following.end,
+        f"a function is a label, `{following.text}:`, and ends with ret"
+        if function
+        else f"a variable is `{following.text}: .long 5` in .data, a constant `{following.text} = 5`",
+    )
+
+
+def _behind_label_without_colon(cursor: Cursor, token: Token) -> Statement | None:
+    """What follows an unknown word, where that can be a label without its colon; None where it cannot."""
+    following = cursor.peek()
+    if following is None:
+        if not cursor.rules.optional_colons or cursor.labels:
+            return None
+        # A NASM label may stand alone without its colon; whether it is one, the whole source tells.
+        cursor.add_label(token, colon=False)
+        return Statement(labels=tuple(cursor.labels))
+    if following.kind != "name" or not is_mnemonic(following.text):
+        return None
+    if not cursor.rules.optional_colons:
         raise SourceError(
-            "ASM003",
-            f"A line cannot begin with `{token.text}`.",
+            "ASM033",
+            f"`{token.text}` looks like a label without its colon.",
             token.start,
             token.end,
-            hint or "first comes the instruction, for example mov",
+            f"write `{token.text}:`",
         )
-    position += 1
-    for ending, meaning in _ENDINGS.items():
-        if name.endswith(ending) and not is_mnemonic(name) and is_mnemonic(name.removesuffix(ending)):
-            name = name.removesuffix(ending)
-            prefixes.append(meaning)
-    following = tokens[position] if position < len(tokens) else None
-    if name == "int" and following is not None and following.kind == "name" and not labels:
-        function = position + 1 < len(tokens) and tokens[position + 1].text == "("
-        raise SourceError(
-            "ASM102",
-            "`int` calls an interrupt here; it declares nothing.",
-            token.start,
-            following.end,
-            f"a function is a label, `{following.text}:`, and ends with ret"
-            if function
-            else f"a variable is `{following.text}: .long 5` in .data, a constant `{following.text} = 5`",
-        )
-    if not is_mnemonic(name) and not other_processor(name):
-        following = tokens[position] if position < len(tokens) else None
-        if following is None and dialect == "nasm" and not prefixes and not labels:
-            # A NASM label may stand alone without its colon; whether it is one, the whole source tells.
-            labels.append(LabelDefinition(token.text, token.start, token.end, colon=False))
-            return Statement(labels=tuple(labels))
-        if following is not None and following.kind == "name" and is_mnemonic(following.text) and not prefixes:
-            if dialect != "nasm":
-                raise SourceError(
-                    "ASM033",
-                    f"`{token.text}` looks like a label without its colon.",
-                    token.start,
-                    token.end,
-                    f"write `{token.text}:`",
-                )
-            labels.append(LabelDefinition(token.text, token.start, token.end, colon=False))
-            return parse_instruction(tokens, position, labels, syntax, dialect)
-    rest = tokens[position:]
-    unknown = Statement(
-        tuple(labels),
+    cursor.add_label(token, colon=False)
+    return parse_instruction(cursor)
+
+
+def _parse_operands(cursor: Cursor, name: str) -> Statement | None:
+    """The operands, in a statement with Intel's name where the source has AT&T's; None for an unknown mnemonic."""
+    if cursor.syntax == "att":
+        from execmem_kernel.assembly.syntax import att
+
+        statement = att.parse_att_operands(name, cursor.rest(), cursor.rules)
+        return statement if is_mnemonic(statement.name) else None
+    return parse_operands(name, cursor.rest(), cursor.rules) if is_mnemonic(name) else None
+
+
+def _unknown(cursor: Cursor, name: str, token: Token, prefixes: list[str]) -> Statement:
+    """A statement whose mnemonic nothing is known of: the encoder refuses it and says what is near."""
+    return Statement(
+        tuple(cursor.labels),
         name,
         token.start,
         token.end,
-        tokens=tuple(rest),
+        tokens=tuple(cursor.rest()),
         prefixes=tuple(prefixes),
         ready=Operation(name),
-        last=tokens[-1].end,
+        last=cursor.tokens[-1].end,
     )
-    if syntax == "intel" and not is_mnemonic(name) and name not in _STRINGS:
-        return unknown  # the encoder says what is near
-    if syntax == "att":
-        from execmem_kernel.assembly.syntax import att
-
-        statement = att.parse_att_operands(name, rest, dialect)
-        if not is_mnemonic(statement.name) and statement.name not in _STRINGS:
-            return unknown
-    else:
-        statement = parse_operands(name, rest, dialect)
-    if "rep" in prefixes and (scan := _REPEATED_NAMES.get(statement.name or name)) is not None:
-        # Compilers write tzcnt so: the same bytes, which older processors run as bsf; and kernels write pause.
-        statement = statement._replace(name=scan)  # the rest follows below
-        prefixes.remove("rep")
-    statement = _with_letter(statement, name, token)
-    statement = Statement(
-        tuple(labels),
-        statement.name or name,
-        token.start,
-        token.end,
-        operands=statement.operands,
-        prefixes=tuple(prefixes),
-        mask=statement.mask,
-        zeroing=statement.zeroing,
-        rounding=statement.rounding,
-        last=max([token.end, *(piece.end for piece in statement.operands)]),
-        att=syntax == "att",
-    )
-    return statement._replace(ready=_ready(statement))
 
 
 _ASSIGNMENTS = {"+": "add", "-": "sub", "*": "imul", "&": "and", "|": "or", "^": "xor"}
@@ -230,14 +240,6 @@ def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement 
         return None
     joined = statement._replace(prefixes=(*prefixes, *statement.prefixes), ready=None)
     return joined._replace(ready=_ready(joined))
-
-
-def _goes_on(tokens: Sequence[Token], position: int) -> bool:
-    """Whether an instruction stands there, perhaps behind more prefixes."""
-    if position >= len(tokens) or tokens[position].kind != "name":
-        return False
-    word = tokens[position].text.lower()
-    return is_mnemonic(word) or word in PREFIXES or word in SEGMENTS
 
 
 def _with_letter(statement: Statement, name: str, token: Token) -> Statement:
@@ -275,7 +277,7 @@ def _ready(statement: Statement) -> Operation | None:
                 return None
             if value.reach == "rel" or any(not isinstance(term.factor, Number) for term in value.terms):
                 return None
-    return build(statement, _no_names, 0, "")
+    return build(statement, _no_names, 0, UNDECLARED)
 
 
 def _no_names(tree: Expression) -> Value:

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import NASM_ESCAPES, DialectRules, EscapeSequences
 from execmem_kernel.assembly.syntax.tokens import Token
 
-_NASM_ESCAPES = {
-    "n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "a": 7, "e": 27, "\\": 92, "'": 39, '"': 34, "`": 96, "?": 63,
-}  # fmt: skip
 
-
-_GNU_ESCAPES = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12, "v": 11, "\\": 92, '"': 34}
-
-
-_ESCAPE = {
-    "nasm": re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL),
-    "gnu": re.compile(r"\\(?:[xX]([0-9a-fA-F]+)|([0-9]{1,3})|()()(.))", re.DOTALL),
-}
-
-
-Escapes = Literal["nasm", "gnu", ""]
-"""Whose escape sequences a quoted text has: NASM's backquotes know C's, GNU's texts fewer; "" is none."""
-
-
-def string_bytes(token: Token, escapes: Escapes) -> bytes:
+def string_bytes(token: Token, escapes: EscapeSequences | None) -> bytes:
     """The bytes of a quoted text: UTF-8, escapes where asked for (always NASM's in backquotes)."""
     body = token.text[1:-1]
     if token.text[0] == "`":
-        escapes = "nasm"
-    if "\\" not in body or not escapes:
+        escapes = NASM_ESCAPES
+    if "\\" not in body or escapes is None:
         return body.encode("utf-8", "surrogatepass")
-    known = _NASM_ESCAPES if escapes == "nasm" else _GNU_ESCAPES
     parts: list[bytes] = []
     position = 0
-    for found in _ESCAPE[escapes].finditer(body):
+    for found in escapes.pattern.finditer(body):
         parts.append(body[position : found.start()].encode("utf-8", "surrogatepass"))
         position = found.end()
         hexadecimal, octal, short, long, letter = found.groups()
@@ -55,9 +36,9 @@ def string_bytes(token: Token, escapes: Escapes) -> bytes:
             if point > 0x10FFFF:
                 raise SourceError("ASM007", "There is no such Unicode character.", token.start, token.end)
             parts.append(chr(point).encode("utf-8", "surrogatepass"))
-        elif letter in known:
-            parts.append(bytes([known[letter]]))
-        elif escapes == "nasm" and letter.isalnum():
+        elif letter in escapes.characters:
+            parts.append(bytes([escapes.characters[letter]]))
+        elif escapes.refuses_unknown and letter.isalnum():
             start = token.start + 1 + found.start()
             raise SourceError(
                 "ASM007",
@@ -72,13 +53,14 @@ def string_bytes(token: Token, escapes: Escapes) -> bytes:
     return b"".join(parts)
 
 
-def character_value(token: Token, dialect: Dialect) -> int:
+def character_value(token: Token, rules: DialectRules) -> int:
     """A quoted text as a number: its first character in the lowest byte, escapes as the dialect has them."""
     body = token.text[1:-1]
-    if dialect == "gnu" and token.text[0] == "'" and len(body) == 2 and body[0] == "\\":
+    apostrophe = rules.apostrophe_escapes
+    if apostrophe is not None and token.text[0] == "'" and len(body) == 2 and body[0] == "\\":
         # Source: process_escape in gas/app.c; what it does not know stands for itself, a 0 too.
-        return {"b": 8, "f": 12, "n": 10, "r": 13, "t": 9}.get(body[1], ord(body[1]))
-    data = string_bytes(token, "" if dialect == "nasm" else "nasm")
+        return apostrophe.get(body[1], ord(body[1]))
+    data = string_bytes(token, rules.number_escapes)
     if not 1 <= len(data) <= 8:
         what = "An empty text" if not data else "A text of more than 8 bytes"
         raise SourceError("ASM008", f"{what} is not a number.", token.start, token.end, "use .ascii or db for text")
@@ -93,17 +75,17 @@ _BASES = {"x": 16, "h": 16, "b": 2, "y": 2, "o": 8, "q": 8, "d": 10, "t": 10}
 _NAMES_OF_BASES = {16: "hexadecimal", 2: "binary", 8: "octal", 10: "decimal"}
 
 
-LOCAL_REFERENCE = re.compile(r"[0-9]{1,9}[bfBF]\Z")
+_LOCAL_REFERENCE = re.compile(r"[0-9]{1,9}[bfBF]\Z")
 
 
 @lru_cache(maxsize=4096)
-def number(text: str, dialect: Dialect) -> int | None:
+def number(text: str, rules: DialectRules) -> int | None:
     """What a number token says, or None for a spelling that is no number ("12ab", "1.5")."""
     plain = text.lower().replace("_", "")
     if len(plain) > 64:
         return None
     if plain.isdigit():
-        if len(plain) > 1 and plain[0] == "0" and dialect != "nasm":
+        if len(plain) > 1 and plain[0] == "0" and rules.leading_zero_is_octal:
             return digits_value(plain, 8)
         return digits_value(plain, 10)
     if plain[-1] == "h":
@@ -112,7 +94,7 @@ def number(text: str, dialect: Dialect) -> int | None:
         value = digits_value(plain[2:], _BASES[plain[1]])
         if value is not None:
             return value
-    if len(plain) == 2 and plain[1] == "b" and dialect != "nasm":
+    if len(plain) == 2 and plain[1] == "b" and rules.numeric_labels:
         return None  # a reference to a label that is not there, far more likely than a binary digit
     if plain[-1] in "bydtqo":
         return digits_value(plain[:-1], _BASES[plain[-1]])
@@ -128,4 +110,4 @@ def digits_value(digits: str, base: int) -> int | None:
 
 def is_local_reference(text: str) -> bool:
     """Whether a number token can name a numeric label: "1f", "2b"."""
-    return LOCAL_REFERENCE.match(text) is not None
+    return _LOCAL_REFERENCE.match(text) is not None

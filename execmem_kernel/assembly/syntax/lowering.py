@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.addresses import arrange
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import LATE, Lookup, Value
 from execmem_kernel.assembly.syntax.expressions import Unary
 from execmem_kernel.assembly.syntax.spelling import expression_text
@@ -18,7 +18,7 @@ from execmem_kernel.x86.registers import register_size
 _SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
 
 
-def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -> Operation:
+def build(statement: Statement, worth: Lookup, address: int, rules: DialectRules) -> Operation:
     """The operation to encode, at its address; `worth` works expressions out.
 
     Raises:
@@ -32,7 +32,7 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
         elif isinstance(value, Address):
             operands.append(_memory(statement.name, value, piece, worth))
         else:
-            operands.append(_constant(statement, value, piece, worth, dialect))
+            operands.append(_constant(statement, value, piece, worth, rules))
     match operands:
         case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
             statement.name in _SIZED_BY_NUMBER
@@ -45,7 +45,7 @@ def build(statement: Statement, worth: Lookup, address: int, dialect: Dialect) -
                 width = register_size(first.name) if isinstance(first, Register) else first.size
                 operands = [first, replace(immediate, value=complement(immediate.value, width or 8))]
     name = statement.name
-    if dialect == "nasm" and name == "mov" and _is_address_for_register(statement, operands):
+    if rules.wide_address_moves and name == "mov" and _is_address_for_register(statement, operands):
         name = "movabs"  # NASM leaves room for any address, so `$ + 19` counts ten bytes
     return Operation(
         name,
@@ -113,12 +113,12 @@ def _memory(name: str, address: Address, piece: WrittenOperand, worth: Lookup) -
 
 
 def _constant(
-    statement: Statement, constant: Constant, piece: WrittenOperand, worth: Lookup, dialect: Dialect
+    statement: Statement, constant: Constant, piece: WrittenOperand, worth: Lookup, rules: DialectRules
 ) -> Operand:
     value = worth(constant.value)
     weight = _weight(value, piece)
     name = statement.name
-    if dialect == "gnu" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
+    if rules.bare_label == "memory" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
         raise SourceError(
             "ASM036",
             f"`{expression_text(constant.value)}` is defined only further down: GNU as would read memory here.",
@@ -132,13 +132,13 @@ def _constant(
         if name == "movabs":
             return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
         return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
-    if weight and name == "movabs" and dialect == "gnu" and not constant.offset:
+    if weight and name == "movabs" and rules.bare_label == "memory" and not constant.offset:
         return Memory(None, None, 1, value.number, constant.size, None, None, True, None, True)
     if is_branch(name) and not constant.offset and len(statement.operands) == 1:
         return Target(value.number, constant.form)
-    if weight == 0 or constant.offset or dialect == "nasm":
+    if weight == 0 or constant.offset or rules.bare_label == "address":
         return Immediate(value.number, constant.size, bool(value.terms))
-    if name == "lea" or dialect == "gnu":
+    if name == "lea" or rules.bare_label == "memory":
         return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
     label = expression_text(constant.value)
     raise SourceError(

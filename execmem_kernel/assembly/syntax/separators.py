@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from execmem_kernel.assembly.syntax.dialects import UNDECLARED
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, LINE_DIRECTIVES
 from execmem_kernel.assembly.syntax.line_parser import read_line
 from execmem_kernel.assembly.syntax.lines import QUOTED
@@ -34,7 +35,7 @@ def hides_instruction(text: str, syntax: Syntax) -> bool:
     position = _semicolon(text)
     if position is None:
         return False
-    statement = read_line(text[position + 1 :].partition(";")[0], syntax, "")
+    statement = read_line(text[position + 1 :].partition(";")[0], syntax, UNDECLARED)
     return statement.complaint is None and statement.directive is None and is_mnemonic(statement.name or "?")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.dialects import Dialect
+from execmem_kernel.assembly.syntax.dialects import GNU, DialectRules
 from execmem_kernel.x86.registers import canonical_register
 
 
@@ -54,7 +54,7 @@ _DIVISOR = re.compile(
 _ONLY_NUMBERS = re.compile(r"//[-+*/%&|^~() \t]*[0-9][\w]*(?:[-+*/%&|^~() \t]+[0-9][\w]*)*[) \t]*\Z")
 
 
-def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
+def tokenize(text: str, rules: DialectRules = GNU) -> list[Token]:
     """The tokens of one line, comments left out.
 
     A backslash in plain quotes is a backslash, as NASM has it, after a NASM data word and wherever NASM is declared.
@@ -63,7 +63,7 @@ def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
     """
     tokens: list[Token] = []
     position, size = 0, len(text)
-    raw = nasm = dialect == "nasm"
+    raw = rules.raw_quotes
     match_token = _TOKEN.match
     while position < size:
         found = match_token(text, position)
@@ -72,12 +72,12 @@ def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
         kind = found.lastgroup
         begin, position = found.span(kind)  # type: ignore[arg-type]
         if kind == "comment":
-            if text[begin] == "/" and dialect != "gnu" and _may_divide(tokens):
-                if nasm and _DIVISOR.match(text, begin) is not None:
+            if text[begin] == "/" and rules.double_slash != "comment" and _may_divide(tokens):
+                if rules.double_slash == "division" and _DIVISOR.match(text, begin) is not None:
                     position = begin + 2
                     tokens.append(Token("op", "//", begin, position))
                     continue
-                if not nasm and _ONLY_NUMBERS.match(text, begin) is not None:
+                if rules.double_slash == "ambiguous" and _ONLY_NUMBERS.match(text, begin) is not None:
                     raise SourceError(
                         "ASM038",
                         "To NASM `//` divides, to GNU as it begins a comment.",
@@ -100,7 +100,7 @@ def tokenize(text: str, dialect: Dialect = "gnu") -> list[Token]:
                     position = whole.end()
                     tokens.append(Token("string", whole.group(), begin, position))
                     continue
-            if kind == "bad" or (kind == "character" and nasm):
+            if kind == "bad" or (kind == "character" and rules.raw_quotes):
                 raise SourceError(
                     "ASM006",
                     "This quote is never closed.",
