@@ -47,8 +47,8 @@ next_case:
         mov     [r12 + 24], r13         # the second list follows
 
 # Registers as they were: x87, vectors, masks and their controls all at once, from an image that says "initial".
-        mov     eax, -1
-        mov     edx, -1
+        mov     eax, 0x2ff              # every component that a program can change unasked; AMX's tiles (17, 18) need a
+        xor     edx, edx                #   permission, and asking for them would make xrstor read 8 KiB beyond this page
         xrstor  [rip + initial]
 .if HAS_FSGSBASE
         xor     eax, eax
