@@ -77,7 +77,8 @@ if TYPE_CHECKING:
     from execmem_kernel.execution.api.function import Function, function
     from execmem_kernel.execution.api.running import run
     from execmem_kernel.execution.contract.call import Buffer, Call, Limits
-    from execmem_kernel.execution.contract.details import Cause, LifeEvent, SystemCall, Warned
+    from execmem_kernel.execution.contract.cause import Cause
+    from execmem_kernel.execution.contract.details import LifeEvent, SystemCall, Warned
     from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
     from execmem_kernel.execution.contract.registers import Registers
     from execmem_kernel.execution.contract.trace import Step, Trace
@@ -121,7 +122,8 @@ _HOMES = {
     "execmem_kernel.execution.api.function": ("Function", "function"),
     "execmem_kernel.execution.api.running": ("run",),
     "execmem_kernel.execution.contract.call": ("Buffer", "Call", "Limits"),
-    "execmem_kernel.execution.contract.details": ("Cause", "LifeEvent", "SystemCall", "Warned"),
+    "execmem_kernel.execution.contract.cause": ("Cause",),
+    "execmem_kernel.execution.contract.details": ("LifeEvent", "SystemCall", "Warned"),
     "execmem_kernel.execution.contract.outcome": ("Exited", "Faulted", "Outcome", "Returned", "TimedOut"),
     "execmem_kernel.execution.contract.registers": ("Registers",),
     "execmem_kernel.execution.contract.trace": ("Step", "Trace"),

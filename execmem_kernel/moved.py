@@ -17,7 +17,8 @@ MOVED: dict[str, dict[str, tuple[str, ...]]] = {
     "execmem_kernel.execution.bench": {"execmem_kernel.execution.api.bench": ("Timing",)},
     "execmem_kernel.execution.engine": {
         "execmem_kernel.execution.contract.call": ("Buffer", "Call", "Limits"),
-        "execmem_kernel.execution.contract.details": ("Cause", "LifeEvent", "SystemCall", "Warned"),
+        "execmem_kernel.execution.contract.cause": ("Cause",),
+        "execmem_kernel.execution.contract.details": ("LifeEvent", "SystemCall", "Warned"),
         "execmem_kernel.execution.contract.outcome": ("Exited", "Faulted", "Returned", "TimedOut"),
         "execmem_kernel.execution.contract.registers": ("Registers",),
     },

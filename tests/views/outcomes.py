@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from execmem_kernel.execution.contract.details import Cause, LifeEvent
+from execmem_kernel.execution.contract.cause import Cause
+from execmem_kernel.execution.contract.details import LifeEvent
 from execmem_kernel.execution.contract.outcome import Faulted, Returned
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.program.diagnostic import Span

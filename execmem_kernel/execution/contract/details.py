@@ -1,10 +1,8 @@
-"""The parts of an outcome: its cause, warnings, system calls, and what happened to its memory."""
+"""Parts of an outcome: warnings, system calls, and what happened to its memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,3 @@ class LifeEvent:
     kind: str
     size: int
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a program stopped, for people: `sentence` alone must make sense; no absolute address in any of them."""
-
-    name: str
-    """Stable: "null-read", "divide-by-zero"; a row of faults.py."""
-    sentence: str
-    evidence: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """The registers that explain it."""
-    look_at: str = ""
-    """What to look at or try, one sentence."""

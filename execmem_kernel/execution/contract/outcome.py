@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from execmem_kernel import errors
-from execmem_kernel.execution.contract.details import Cause, LifeEvent, SystemCall, Warned
+from execmem_kernel.execution.contract.cause import Cause
+from execmem_kernel.execution.contract.details import LifeEvent, SystemCall, Warned
 from execmem_kernel.execution.contract.pointers import describe
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.program.program import ListingRow, Program

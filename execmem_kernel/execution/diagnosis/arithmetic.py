@@ -3,69 +3,100 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.diagnosis.context import FaultContext
 from execmem_kernel.execution.values import xsave
+from execmem_kernel.wording import signed
 from execmem_kernel.x86.registers import PARTS
 
-# ---- arithmetic ------------------------------------------------------------------------------------------------------
-
-_BITS = {1: 8, 2: 16, 4: 32, 8: 64}
-
-
 _DIVIDEND = {8: ("ax",), 16: ("dx", "ax"), 32: ("edx", "eax"), 64: ("rdx", "rax")}
+"""Bits of the divisor -> the registers that hold the dividend, upper half first. Source: Intel SDM vol. 2, DIV."""
+_SIGN_EXTENSION = {8: "cbw", 16: "cwd", 32: "cdq", 64: "cqo"}
 
 
-def division(scene: FaultContext) -> Cause | None:
-    if scene.mnemonic not in ("div", "idiv") or scene.instruction is None:
+class _Division(NamedTuple):
+    """A `div` or `idiv` with the numbers it is to divide, all of them unsigned."""
+
+    operand: str
+    """The divisor as written."""
+    is_register: bool
+    bits: int
+    """Of the divisor, and of the quotient."""
+    divisor: int
+    dividend: int
+
+    @property
+    def dividend_registers(self) -> tuple[str, ...]:
+        return _DIVIDEND[self.bits]
+
+    @property
+    def dividend_name(self) -> str:
+        """`rdx:rax`."""
+        return ":".join(self.dividend_registers)
+
+    @property
+    def quotient_register(self) -> str:
+        return "al" if self.bits == 8 else self.dividend_registers[-1]
+
+
+def _division(context: FaultContext) -> _Division | None:
+    if context.mnemonic not in ("div", "idiv") or context.instruction is None:
         return None
-    operand = scene.instruction.operands[0]
-    if scene.accesses:
-        size = scene.accesses[0][0].size
-        divisor = int.from_bytes(scene.stop.read(scene.accesses[0][1], size), "little")
-        names: tuple[str, ...] = ()
-        bits = _BITS[size]
+    operand = context.instruction.operands[0]
+    if context.accesses:
+        size = context.accesses[0].operand.size
+        bits = 8 * size
+        divisor = int.from_bytes(context.stop.read(context.accesses[0].address, size), "little")
     else:
         bits = PARTS.get(operand, (operand, 0, 64))[2]
-        divisor, names = scene[operand], (operand,)
-    high_low = _DIVIDEND[bits]
-    evidence = scene.evidence(*names, *high_low)
-    dividend_name = ":".join(high_low)
-    if divisor == 0:
-        since = scene.origin(operand) if names else ""
-        return Cause(
-            "divide-by-zero",
-            f"divides by zero: {operand} is 0{since}",
-            evidence,
-            "test the divisor before dividing",
-        )
+        divisor = context[operand]
     dividend = 0
-    for name in high_low:
-        dividend = dividend << (16 if bits == 8 else bits) | scene[name]
-    if scene.mnemonic == "idiv":
-        wide = 16 if bits == 8 else 2 * bits
-        signed = dividend - (1 << wide) if dividend >> (wide - 1) else dividend
-        signed_divisor = divisor - (1 << bits) if divisor >> (bits - 1) else divisor
-        quotient = abs(signed) // abs(signed_divisor) * (1 if (signed < 0) == (signed_divisor < 0) else -1)
-        target = "al" if bits == 8 else high_low[-1]
-        extend = {8: "cbw", 16: "cwd", 32: "cdq", 64: "cqo"}[bits]
-        look_at = f"sign-extend the dividend before `idiv`: `{extend}` fills {high_low[0]} from {high_low[-1]}"
-        if signed_divisor == -1:
-            look_at = "the smallest number there is has no opposite: test for it, or divide numbers twice as wide"
-            why = f"{signed} / -1 is {quotient}, which does not fit in {target}: its most is {(1 << bits - 1) - 1}"
-        else:
-            why = f"{dividend_name} is {signed}, and {signed} / {signed_divisor} does not fit in {target}"
-        return Cause("quotient-overflow", f"the quotient is too large: {why}", evidence, look_at)
-    target = "al" if bits == 8 else high_low[-1]
-    limit = (1 << bits) - 1
-    clear = "ah" if bits == 8 else high_low[0]
-    return Cause(
-        "quotient-overflow",
-        f"the quotient is too large: {dividend_name} is {dividend}, and {dividend} / {divisor} is more than "
-        f"{limit}, the most that {target} holds",
-        evidence,
-        f"the dividend is {dividend_name}: clear its upper half before `div`, with `xor {clear}, {clear}`",
+    for name in _DIVIDEND[bits]:  # ax by itself has both halves of a dividend of 16 bits
+        dividend = dividend << (16 if bits == 8 else bits) | context[name]
+    return _Division(operand, not context.accesses, bits, divisor, dividend)
+
+
+def division(context: FaultContext) -> Cause | None:
+    """A division by zero, or one whose quotient does not fit."""
+    found = _division(context)
+    if found is None:
+        return None
+    names = (found.operand,) if found.is_register else ()
+    evidence = context.evidence(*names, *found.dividend_registers)
+    if found.divisor == 0:
+        since = context.origin(found.operand) if found.is_register else ""
+        sentence = f"divides by zero: {found.operand} is 0{since}"
+        return Cause("divide-by-zero", sentence, evidence, "test the divisor before dividing")
+    why, look_at = (_signed_overflow if context.mnemonic == "idiv" else _unsigned_overflow)(found)
+    return Cause("quotient-overflow", f"the quotient is too large: {why}", evidence, look_at)
+
+
+def _signed_overflow(found: _Division) -> tuple[str, str]:
+    """Why the quotient of an `idiv` does not fit, and what to look at."""
+    dividend, divisor = signed(found.dividend, max(16, 2 * found.bits)), signed(found.divisor, found.bits)
+    target = found.quotient_register
+    if divisor == -1:
+        return (
+            f"{dividend} / -1 is {-dividend}, which does not fit in {target}: its most is {(1 << found.bits - 1) - 1}",
+            "the smallest number there is has no opposite: test for it, or divide numbers twice as wide",
+        )
+    high, low = found.dividend_registers[0], found.dividend_registers[-1]
+    return (
+        f"{found.dividend_name} is {dividend}, and {dividend} / {divisor} does not fit in {target}",
+        f"sign-extend the dividend before `idiv`: `{_SIGN_EXTENSION[found.bits]}` fills {high} from {low}",
+    )
+
+
+def _unsigned_overflow(found: _Division) -> tuple[str, str]:
+    """Why the quotient of a `div` does not fit, and what to look at."""
+    upper_half = "ah" if found.bits == 8 else found.dividend_registers[0]
+    return (
+        f"{found.dividend_name} is {found.dividend}, and {found.dividend} / {found.divisor} is more than "
+        f"{(1 << found.bits) - 1}, the most that {found.quotient_register} holds",
+        f"the dividend is {found.dividend_name}: clear its upper half before `div`, "
+        f"with `xor {upper_half}, {upper_half}`",
     )
 
 
@@ -77,14 +108,17 @@ _FLOAT_NAMES = {
     4: "an underflow",
     5: "an inexact result",
 }
+"""Bit of the x87 status word and of MXCSR -> the exception. Source: Intel SDM vol. 1, 8.1.3 and 10.2.3."""
+_EXCEPTIONS = 0x3F
 
 
-def floating_point(scene: FaultContext) -> Cause | None:
-    control, status = struct.unpack_from("<HH", scene.stop.extended, xsave.CONTROL_WORD)
-    mxcsr = struct.unpack_from("<I", scene.stop.extended, xsave.MXCSR)[0]
-    pending = status & ~control & 0x3F
-    raised = pending or (mxcsr & ~(mxcsr >> 7) & 0x3F)
-    if not raised and scene.mnemonic not in ("fwait", "wait"):
+def floating_point(context: FaultContext) -> Cause | None:
+    """A floating-point exception that the program has unmasked."""
+    control, status = struct.unpack_from("<HH", context.stop.extended, xsave.CONTROL_WORD)
+    mxcsr = struct.unpack_from("<I", context.stop.extended, xsave.MXCSR)[0]
+    pending = status & ~control & _EXCEPTIONS
+    raised = pending or (mxcsr & ~(mxcsr >> 7) & _EXCEPTIONS)  # the masks of MXCSR are 7 bits above its flags
+    if not raised and context.mnemonic not in ("fwait", "wait"):
         return None
     name = next((text for bit, text in _FLOAT_NAMES.items() if raised >> bit & 1), "a floating-point exception")
     if pending:
@@ -100,5 +134,6 @@ def floating_point(scene: FaultContext) -> Cause | None:
     )
 
 
-def arithmetic(scene: FaultContext) -> Cause | None:
+def arithmetic(context: FaultContext) -> Cause | None:
+    """Any other SIGFPE."""
     return Cause("arithmetic", "an arithmetic operation has no result")

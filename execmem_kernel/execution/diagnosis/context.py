@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution.contract import address_map
@@ -18,15 +19,34 @@ from execmem_kernel.program.program import ListingRow, Program
 from execmem_kernel.x86.addressing import effective_address
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.registers import PARTS, whole_register
+from execmem_kernel.x86.registers import PARTS, register_size, whole_register
 
-_PREFIXES = frozenset(
+_PREFIX_WORDS = frozenset(
     ("rep", "repe", "repne", "lock", "bnd", "notrack", "xacquire", "xrelease", "data16", "addr32", "{vex}")
 )
 
 
+class OperandAccess(NamedTuple):
+    """A memory operand, and the address it has with the registers as they are."""
+
+    operand: MemoryAccess
+    address: int
+
+
+class GatheredItem(NamedTuple):
+    """The item of a gather's or scatter's index register that made the address at fault."""
+
+    number: int
+    value: int
+    address: int
+
+
 class FaultContext:
-    """A stop with everything that can be worked out about it, each thing when it is asked for."""
+    """A stop with everything that can be computed about it, each thing when it is asked for.
+
+    `context["eax"]` is the value of a register or of a part of one. What ends up in a sentence for students is a str
+    here: `verb`, `what`, `through`, `item`, `remaining_rounds`, `origin`, `because`, `values`.
+    """
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
@@ -41,6 +61,7 @@ class FaultContext:
 
     @cached_property
     def in_code(self) -> bool:
+        """Whether rip lies in the pages of the program's text."""
         return self.program.text.address <= self.rip < address_map.page_ceil(self.program.text.end)
 
     @cached_property
@@ -54,14 +75,16 @@ class FaultContext:
         """The mnemonic without its prefixes."""
         if self.instruction is None:
             return ""
-        return next((word for word in self.instruction.text.split() if word not in _PREFIXES), "")
+        return next((word for word in self.instruction.text.split() if word not in _PREFIX_WORDS), "")
 
     @cached_property
     def row(self) -> ListingRow | None:
+        """The listing's row that rip lies in; None outside the code."""
         return self.program.row_at(self.rip)
 
     @cached_property
     def history(self) -> Trace | None:
+        """The steps up to the stop; None where the run cannot be repeated step by step."""
         return self.stop.history()
 
     @cached_property
@@ -77,10 +100,15 @@ class FaultContext:
             return None
 
     def row_of(self, step: Step | None) -> ListingRow | None:
+        """The listing's row of a step; None for no step, and for a step outside the program."""
         return None if step is None else self.program.row_at(step.address)
 
+    def word_at(self, address: int) -> int:
+        """The 8 bytes at an address, unsigned; what cannot be read counts as 0."""
+        return int.from_bytes(self.stop.read(address, 8).ljust(8, b"\0"), "little")
+
     def describe(self, value: int) -> str:
-        """A number or a pointer."""
+        """A number in hex and decimal, or a pointer by the place that it points into."""
         return describe(value, self.stop.plan.places)
 
     def address(self, value: int) -> str:
@@ -125,18 +153,18 @@ class FaultContext:
             f"{name} is {self.describe(self[name])}{self.origin(name)}" for name in dict.fromkeys(registers)
         )
 
-    # What the instruction touches
+    # ---- what the instruction touches
 
     @cached_property
-    def accesses(self) -> tuple[tuple[MemoryAccess, int], ...]:
+    def accesses(self) -> tuple[OperandAccess, ...]:
         """Every memory operand, implicit ones too, with the address it has now."""
         if self.instruction is None:
             return ()
-        return tuple((one, effective_address(one, self.registers)) for one in self.instruction.memory)
+        return tuple(OperandAccess(one, effective_address(one, self.registers)) for one in self.instruction.memory)
 
     @cached_property
-    def gathered(self) -> tuple[int, int, int] | None:
-        """Of a gather or scatter that faulted: which item of its index, that item, and the address it makes."""
+    def gathered(self) -> GatheredItem | None:
+        """Of a gather or scatter that faulted: the item of its index register that is to blame."""
         for one, start in self.accesses:
             if one.index is None or one.index[1:3] != "mm":
                 continue
@@ -144,35 +172,40 @@ class FaultContext:
             found = xsave.read(self.stop.extended)
             data = next((found[wide + number] for wide in ("zmm", "ymm", "xmm") if wide + number in found), b"")
             width = 8 if re.search("(gather|scatter)q", self.mnemonic) else 4
-            for item in range({"x": 16, "y": 32, "z": 64}[one.index[0]] // width):
+            for item in range(register_size(one.index) // width):
                 value = int.from_bytes(data[item * width : (item + 1) * width], "little", signed=True)
                 address = (start + value * one.scale) % 2**64
                 at_fault = address <= self.stop.address < address + max(one.size, 1)
                 if at_fault if self.stop.code in (SEGV_MAPERR, SEGV_ACCERR) else not canonical(address):
-                    return item, value, address
+                    return GatheredItem(item, value, address)
         return None
 
     @cached_property
-    def access(self) -> tuple[MemoryAccess, int] | None:
-        """The memory operand that faulted."""
+    def access(self) -> OperandAccess | None:
+        """The memory operand that faulted, and the address that did; None where no operand is to blame.
+
+        The kernel reports the address of a page fault only. For a general protection fault (SI_KERNEL) it reports 0;
+        then the operand is the one whose address cannot exist.
+        """
         if self.gathered is not None:
-            return next((one, self.gathered[2]) for one, _ in self.accesses if one.index is not None)
+            return next(OperandAccess(one, self.gathered.address) for one, _ in self.accesses if one.index is not None)
         if self.stop.code in (SEGV_MAPERR, SEGV_ACCERR) and self.stop.signal == "SIGSEGV":
             for one, address in self.accesses:
                 # An access of 16 bytes across two pages faults at the second; xsave and the like have no size here.
                 if address <= self.stop.address < address + max(one.size, 1) or one.size == 0:
-                    return one, self.stop.address
+                    return OperandAccess(one, self.stop.address)
             if self.mnemonic == "enter" and self.accesses:  # it tries out where rsp is to be in the end
-                return self.accesses[0][0], self.stop.address
+                return OperandAccess(self.accesses[0].operand, self.stop.address)
         else:
             for one, address in self.accesses:
                 if not canonical(address):
-                    return one, address
+                    return OperandAccess(one, address)
         return None
 
     @property
     def verb(self) -> str:
-        one = self.access[0] if self.access else None
+        """What the instruction does to the operand that faulted: "reads", "writes" or "uses"."""
+        one = self.access.operand if self.access else None
         if one is None:
             return "uses"
         if one.access == "read-write":  # x86 asks for write permission first
@@ -182,7 +215,7 @@ class FaultContext:
     @property
     def what(self) -> str:
         """`8 bytes`, of the operand that faulted."""
-        size = self.access[0].size if self.access else 0
+        size = self.access.operand.size if self.access else 0
         if size == 0 and self.instruction is not None and "string" in self.instruction.groups:
             size = {"b": 1, "w": 2, "d": 4, "q": 8}.get(self.mnemonic[-1], 0)
         return "memory" if size == 0 else "1 byte" if size == 1 else f"{size} bytes"
@@ -193,7 +226,7 @@ class FaultContext:
         if self.access is None or self.instruction is None:
             return ""
         found = re.findall(r"\[[^\]]*\]", self.instruction.text)
-        access = self.access[0]
+        access = self.access.operand
         for text in found:
             if access.base is None or access.base in text:
                 return str(text)
@@ -201,6 +234,7 @@ class FaultContext:
 
     @property
     def through(self) -> str:
+        """` through [rax + 8]`; empty where the operand is implicit."""
         return f" through {self.operand}" if self.operand else ""
 
     @property
@@ -208,18 +242,27 @@ class FaultContext:
         """The registers that make the address of the operand that faulted."""
         if self.access is None:
             return ()
-        return tuple(name for name in (self.access[0].base, self.access[0].index) if name and name[1:3] != "mm")
+        return tuple(
+            name for name in (self.access.operand.base, self.access.operand.index) if name and name[1:3] != "mm"
+        )
 
     @property
     def item(self) -> str:
         """The end of a sentence about a gather or scatter: which item of its index register made the address."""
         if self.gathered is None or self.access is None:
             return ""
-        return f"; item {self.gathered[0]} of {self.access[0].index} is {self.gathered[1]}"
+        return f"; item {self.gathered.number} of {self.access.operand.index} is {self.gathered.value}"
+
+    @property
+    def remaining_rounds(self) -> str:
+        """The end of a sentence about an instruction that repeats: how often it was still to be carried out."""
+        return f"; {self['rcx']:,} rounds were still to come" if self.repeats else ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the instruction has a rep prefix, which counts in rcx."""
+        return self.instruction is not None and self.instruction.mnemonic.startswith("rep")
 
     def evidence(self, *names: str) -> MappingProxyType[str, int]:
+        """Registers with their values, for the cause; names of anything else are left out."""
         return MappingProxyType({name: self[name] for name in names if name in self.registers or name in PARTS})
-
-
-def word_at(scene: FaultContext, address: int) -> int:
-    return int.from_bytes(scene.stop.read(address, 8).ljust(8, b"\0"), "little")

@@ -2,79 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from execmem_kernel.execution.contract import address_map
+from execmem_kernel.execution.contract.address_map import USER_END
 from execmem_kernel.execution.contract.call import Call, Limits
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.cause import Cause, CauseName
 from execmem_kernel.execution.contract.outcome import is_whole
 from execmem_kernel.execution.diagnosis import flow
+from execmem_kernel.execution.process.system_call_filter import X32
 from execmem_kernel.execution.syscalls import numbers
 from execmem_kernel.program.program import ListingRow, Program
+from execmem_kernel.x86.disassembler import Instruction
 from execmem_kernel.x86.registers import GENERAL, PARTS
 
-# ---- endings that are not signals ------------------------------------------------------------------------------------
+_Limit = tuple[CauseName, Callable[[Limits], str], str]
+
+_LIMITS: Mapping[str, _Limit] = MappingProxyType(
+    {
+        "wall": ("limit-wall", lambda limits: f"did not end within {limits.wall_s:g} s", ""),
+        "cpu": ("limit-cpu", lambda limits: f"used more than {limits.cpu_s:g} s of processor time", ""),
+        "steps": ("limit-steps", lambda limits: f"took more than {limits.steps or 0:,} steps", ""),
+        "output": (
+            "limit-output",
+            lambda limits: f"wrote more than {limits.output_size:,} bytes; what came after them is cut off",
+            "look at the loop around the write",
+        ),
+        "memory": (
+            "limit-memory",
+            lambda limits: f"asked for more than {limits.memory_size:,} bytes of memory",
+            "give memory back with munmap, or ask for less",
+        ),
+        "system calls": (
+            "limit-system-calls",
+            lambda limits: f"made more than {limits.system_calls:,} system calls",
+            "look at the loop around the call",
+        ),
+    }
+)
+"""`TimedOut.limit` -> the cause's name, what it says, what to look at."""
 
 
 def limit_reached(limit: str, limits: Limits) -> Cause:
     """The cause of an outcome that a limit made."""
-    amounts = {
-        "wall": f"did not end within {limits.wall_s:g} s",
-        "cpu": f"used more than {limits.cpu_s:g} s of processor time",
-        "steps": f"took more than {limits.steps or 0:,} steps",
-        "output": f"wrote more than {limits.output_size:,} bytes; what came after them is cut off",
-        "memory": f"asked for more than {limits.memory_size:,} bytes of memory",
-        "system calls": f"made more than {limits.system_calls:,} system calls",
-    }
-    try_ = {
-        "output": "look at the loop around the write",
-        "memory": "give memory back with munmap, or ask for less",
-        "system calls": "look at the loop around the call",
-    }
-    return Cause(f"limit-{limit.replace(' ', '-')}", amounts[limit], look_at=try_.get(limit, ""))
+    name, sentence, look_at = _LIMITS[limit]
+    return Cause(name, sentence(limits), look_at=look_at)
 
 
 def endless(limit: str, call: Call, registers: dict[str, int]) -> tuple[Cause, ListingRow | None, tuple[str, ...]]:
     """The cause of a run out of time: the lines it goes round, and the registers that no longer change.
 
     Only what every run would show is said: which of the loop's instructions it was in when time ran out is chance.
+
+    Args:
+        limit: "wall", "cpu" or "steps".
+        call: What was run.
+        registers: As they were when it was stopped.
+
+    Returns:
+        The cause, the listing's row to show, and the general registers that no instruction of the loop writes.
     """
     program, rip = call.program, registers["rip"]
     plain = limit_reached(limit, call.limits)
     loop = flow.loop_at(program, rip, call.entry)
     if not loop:
+        # A count of steps ends every run at the same instruction; a clock does not.
         return plain, program.row_at(rip) if limit == "steps" else None, ()
     steady = flow.steady_in(loop)
+    shown = tuple(name for name in GENERAL if name in _read_in(loop) and name in steady and name != "rsp")
+    cause = Cause(
+        plain.name,
+        plain.sentence + _lines_of(loop, program),
+        MappingProxyType({name: registers[name] for name in shown}),
+        _way_out(loop, shown),
+    )
+    return cause, program.row_at(min(one.address for one in loop)), steady
+
+
+def _read_in(loop: Sequence[Instruction]) -> set[str]:
+    """The general registers that a loop reads, parts of them too."""
+    read = {name for one in loop for name in one.registers_read}
+    return {PARTS.get(name, (name,))[0] for name in read if name in PARTS or name in GENERAL}
+
+
+def _lines_of(loop: Sequence[Instruction], program: Program) -> str:
+    """The end of a sentence: which lines a loop goes round."""
     lines = sorted({line for line in (program.line_at(one.address) for one in loop) if line is not None})
     if not lines:
-        where = ""
-    elif len(lines) == 1:
-        where = f", going round line {lines[0]}"
-    else:
-        where = f", going round lines {lines[0]} to {lines[-1]}"
-    used = {
-        PARTS.get(name, (name,))[0] for one in loop for name in one.registers_read if name in PARTS or name in GENERAL
-    }
-    shown = tuple(name for name in GENERAL if name in used and name in steady and name != "rsp")
-    conditional = [one for one in loop if "conditional" in one.groups]
-    if not conditional:
-        look_at = "nothing in the loop leaves it: it needs a conditional jump, or a `ret`"
-    elif shown:
-        look_at = (
-            f"{', '.join(shown)} never change{'s' if len(shown) == 1 else ''} in the loop: is that what it waits for?"
-        )
-    else:
-        look_at = "check what changes the condition of the loop's last jump"
-    cause = Cause(
-        plain.name, plain.sentence + where, MappingProxyType({name: registers[name] for name in shown}), look_at
-    )
-    return cause, program.row_at(min(loop, key=lambda one: one.address).address), steady
+        return ""
+    return f", going round line {lines[0]}" if len(lines) == 1 else f", going round lines {lines[0]} to {lines[-1]}"
+
+
+def _way_out(loop: Sequence[Instruction], unchanged: Sequence[str]) -> str:
+    """What to look at in a loop that does not end."""
+    if not any("conditional" in one.groups for one in loop):
+        return "nothing in the loop leaves it: it needs a conditional jump, or a `ret`"
+    if unchanged:
+        change = "changes" if len(unchanged) == 1 else "change"
+        return f"{', '.join(unchanged)} never {change} in the loop: is that what it waits for?"
+    return "check what changes the condition of the loop's last jump"
 
 
 def exited(name: str, status: int, program: Program) -> Cause:
-    """The cause of a program that asked to be ended."""
+    """The cause of a program that asked to be ended.
+
+    Args:
+        name: The system call: "exit" or "exit_group".
+        status: What it passed.
+        program: Whether it is a whole program says whether that was to be expected.
+    """
     if not is_whole(program):
         look_at = "a function in a cell ends with `ret`, with its result in rax; a whole program starts at `_start`"
     else:
@@ -94,7 +131,14 @@ def unreported(signal: str) -> Cause:
 
 
 def refused(text: str, reason: str, look_at: str, registers: Mapping[str, int]) -> Cause:
-    """The cause of a system call that a program may not make."""
+    """The cause of a system call that a program may not make.
+
+    Args:
+        text: The call, as `open("x", 0)`, or in words.
+        reason: Why not.
+        look_at: What to look at instead; empty for nothing.
+        registers: As they were when it was made.
+    """
     return Cause(
         "forbidden-system-call",
         f"{text if '(' not in text else 'the system call ' + text} is refused: {reason}",
@@ -103,51 +147,71 @@ def refused(text: str, reason: str, look_at: str, registers: Mapping[str, int]) 
     )
 
 
+_NO_CALL_BIT = 1 << 31
+"""Set in no number of any interface."""
+_X32_NUMBER = (1 << 30) - 1
+"""The number of an x32 call is that of the 64-bit call with bit 30 set."""
+_CODE_SELECTOR_32 = 0x23
+"""What cs holds in 32-bit mode. Source: Linux, arch/x86/include/asm/segment.h, __USER32_CS."""
+
+
 def other_interface(
     way: int, program: Program, registers: dict[str, int], read: Callable[[int, int], bytes]
 ) -> dict[str, Any]:
-    """The cause and row of a system call that came in by an interface which is closed."""
+    """The cause and row of a system call that came in by an interface which is closed.
+
+    Args:
+        way: What the seccomp filter said of it: OTHER_ARCHITECTURE, or X32; 0 for a call from the vsyscall page.
+        program: Its listing says which line made the call.
+        registers: As they were when it was made.
+        read: The process's memory, by address and size.
+    """
     number = registers["orig_rax"]
     rip = registers["rip"]
-    evidence = MappingProxyType({"rax": number})
-    if rip >= address_map.USER_END:
-        row = program.row_at(int.from_bytes(read(registers["rsp"], 8).ljust(8, b"\0"), "little") - 1)
-        name = numbers.name_of(number)
-        cause = Cause(
-            "vsyscall",
-            f"called the old vsyscall page for {name}, which is closed",
-            evidence,
-            "a program does not need to know its processor" if name == "getcpu" else "use `syscall` with clock_gettime",
-        )
-        return {"cause": cause, "row": row}
-    row = program.row_at(rip - 2)
-    if way == 2 and not number & 1 << 31:
-        name = numbers.NAMES.get(number & 0x3FFFFFFF, str(number & 0x3FFFFFFF))
-        cause = Cause(
-            "x32-system-call",
-            f"a system call by the x32 interface, for {name}: that interface is closed",
-            evidence,
-            "leave bit 30 out of the number in rax",
-        )
-        return {"cause": cause, "row": row}
-    if way == 2:
+    if rip >= USER_END:
+        back = int.from_bytes(read(registers["rsp"], 8).ljust(8, b"\0"), "little")
+        return {"cause": _vsyscall(number), "row": program.row_at(back - 1)}
+    if way != X32:
+        cause = _interface_of_32_bits(number & 0xFFFFFFFF, number, registers["cs"] == _CODE_SELECTOR_32)
+    elif number & _NO_CALL_BIT:
         cause = refused(numbers.name_of(number), "there is no system call of that number", "look at rax", registers)
-        return {"cause": cause, "row": row}
-    number &= 0xFFFFFFFF
+    else:
+        cause = _x32(number)
+    return {"cause": cause, "row": program.row_at(rip - 2)}
+
+
+def _vsyscall(number: int) -> Cause:
+    name = numbers.name_of(number)
+    return Cause(
+        "vsyscall",
+        f"called the old vsyscall page for {name}, which is closed",
+        MappingProxyType({"rax": number}),
+        "a program does not need to know its processor" if name == "getcpu" else "use `syscall` with clock_gettime",
+    )
+
+
+def _x32(number: int) -> Cause:
+    name = numbers.NAMES.get(number & _X32_NUMBER, str(number & _X32_NUMBER))
+    return Cause(
+        "x32-system-call",
+        f"a system call by the x32 interface, for {name}: that interface is closed",
+        MappingProxyType({"rax": number}),
+        "leave bit 30 out of the number in rax",
+    )
+
+
+def _interface_of_32_bits(number: int, rax: int, in_32_bit_mode: bool) -> Cause:
     known = numbers.NAMES_32.get(number)
     name = known or f"number {number}"
     here = numbers.NUMBERS.get(known or "")
-    if registers["cs"] == 0x23:
+    if in_32_bit_mode:
         sentence = f"the program has switched to 32-bit mode and made a 32-bit system call there, {name}"
     else:
         sentence = f"`int 0x80` is the 32-bit system call interface, which is closed; this is {name} there"
-    return {
-        "cause": Cause(
-            "32-bit-system-call",
-            sentence,
-            evidence,
-            "use `syscall` with the 64-bit numbers"
-            + (f": {known} is {here}, with its arguments in rdi, rsi, rdx" if here is not None else ""),
-        ),
-        "row": row,
-    }
+    return Cause(
+        "32-bit-system-call",
+        sentence,
+        MappingProxyType({"rax": rax}),
+        "use `syscall` with the 64-bit numbers"
+        + (f": {known} is {here}, with its arguments in rdi, rsi, rdx" if here is not None else ""),
+    )

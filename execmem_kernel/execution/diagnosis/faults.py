@@ -10,97 +10,66 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from execmem_kernel.execution.contract.cause import Explanation
-from execmem_kernel.execution.contract.details import Cause
-from execmem_kernel.execution.diagnosis.arithmetic import arithmetic, division, floating_point
+from execmem_kernel.execution.contract.cause import Cause, Explanation
+from execmem_kernel.execution.diagnosis import arithmetic, instructions, jumps, memory, stack, traps
 from execmem_kernel.execution.diagnosis.context import FaultContext
-from execmem_kernel.execution.diagnosis.instructions import (
-    general_protection,
-    kernels_own_call,
-    mxcsr,
-    privileged,
-    ran_into_data,
-    segment_register,
-    software_interrupt,
-    too_long,
-    undefined,
-)
-from execmem_kernel.execution.diagnosis.jumps import non_canonical_jump, wild_jump
-from execmem_kernel.execution.diagnosis.memory import (
-    alignment_check,
-    beside_buffer,
-    beside_mapping,
-    beside_segment,
-    kernel_half,
-    misaligned,
-    negative_offset,
-    non_canonical,
-    null_pointer,
-    thread_storage,
-    unmapped,
-    write_to_code,
-)
-from execmem_kernel.execution.diagnosis.stack import (
-    above_stack,
-    leave_without_frame,
-    stack_overflow,
-    stack_pointer_lost,
-)
 from execmem_kernel.execution.diagnosis.stop import Stop
-from execmem_kernel.execution.diagnosis.traps import trap
-
-
-def explain(stop: Stop) -> Explanation:
-    """Find the first row of the table that fits."""
-    scene = FaultContext(stop)
-    for signals, rule in TABLE:
-        if stop.signal in signals:
-            found = rule(scene)
-            if found is not None:
-                if isinstance(found, Cause):
-                    found = Explanation(found, scene.row, scene.access[1] if scene.access else None)
-                return found
-    return Explanation(Cause("unknown", f"stopped by {stop.signal}, for a reason that is not known"), scene.row)
-
 
 Rule = Callable[[FaultContext], Cause | Explanation | None]
 
-
 _MEMORY = ("SIGSEGV", "SIGBUS")
 
-
 TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
-    (("SIGTRAP",), trap),
-    (("SIGFPE",), division),
-    (("SIGFPE",), floating_point),
-    (("SIGFPE",), arithmetic),
-    (("SIGBUS",), alignment_check),
-    ((*_MEMORY, "SIGILL", "SIGTRAP"), wild_jump),
-    ((*_MEMORY, "SIGILL"), ran_into_data),
-    (_MEMORY, software_interrupt),
-    (_MEMORY, non_canonical_jump),
-    (_MEMORY, leave_without_frame),
-    (_MEMORY, stack_pointer_lost),
-    (_MEMORY, stack_overflow),
-    (_MEMORY, above_stack),
-    (_MEMORY, thread_storage),
-    (_MEMORY, write_to_code),
-    (_MEMORY, null_pointer),
-    (_MEMORY, negative_offset),
-    (_MEMORY, non_canonical),
-    (_MEMORY, kernel_half),
-    (_MEMORY, beside_buffer),
-    (_MEMORY, beside_segment),
-    (_MEMORY, beside_mapping),
-    (_MEMORY, unmapped),
-    (_MEMORY, privileged),
-    (_MEMORY, segment_register),
-    (_MEMORY, misaligned),
-    (_MEMORY, mxcsr),
-    (_MEMORY, too_long),
-    (_MEMORY, general_protection),
-    (("SIGILL",), kernels_own_call),
-    (("SIGILL",), privileged),
-    (("SIGILL",), undefined),
+    (("SIGTRAP",), traps.icebp),
+    (("SIGTRAP",), traps.breakpoint_),
+    (("SIGTRAP",), traps.trap_flag),
+    (("SIGFPE",), arithmetic.division),
+    (("SIGFPE",), arithmetic.floating_point),
+    (("SIGFPE",), arithmetic.arithmetic),
+    (("SIGBUS",), memory.alignment_check),
+    ((*_MEMORY, "SIGILL", "SIGTRAP"), jumps.wild_jump),
+    ((*_MEMORY, "SIGILL"), instructions.ran_into_data),
+    (_MEMORY, instructions.software_interrupt),
+    (_MEMORY, jumps.non_canonical_jump),
+    (_MEMORY, stack.leave_without_frame),
+    (_MEMORY, stack.stack_pointer_lost),
+    (_MEMORY, stack.stack_overflow),
+    (_MEMORY, stack.above_stack),
+    (_MEMORY, memory.thread_storage),
+    (_MEMORY, memory.write_to_code),
+    (_MEMORY, memory.null_pointer),
+    (_MEMORY, memory.negative_offset),
+    (_MEMORY, memory.non_canonical),
+    (_MEMORY, memory.kernel_half),
+    (_MEMORY, memory.beside_buffer),
+    (_MEMORY, memory.beside_segment),
+    (_MEMORY, memory.beside_mapping),
+    (_MEMORY, memory.unmapped),
+    (_MEMORY, instructions.privileged),
+    (_MEMORY, instructions.segment_register),
+    (_MEMORY, memory.misaligned),
+    (_MEMORY, instructions.mxcsr),
+    (_MEMORY, instructions.too_long),
+    (_MEMORY, instructions.general_protection),
+    (("SIGILL",), instructions.kernels_own_call),
+    (("SIGILL",), instructions.privileged),
+    (("SIGILL",), instructions.undefined_on_purpose),
+    (("SIGILL",), instructions.no_sysenter),
+    (("SIGILL",), instructions.lock_misused),
+    (("SIGILL",), instructions.not_an_instruction),
+    (("SIGILL",), instructions.missing_feature),
+    (("SIGILL",), instructions.illegal_instruction),
 )
 """Signals -> a rule that gives the cause, if it is this one; tried in this order."""
+
+
+def explain(stop: Stop) -> Explanation:
+    """The cause of a stop: that of the first row of the table that fits."""
+    context = FaultContext(stop)
+    for signals, rule in TABLE:
+        found = rule(context) if stop.signal in signals else None
+        if isinstance(found, Cause):
+            return Explanation(found, context.row, None if context.access is None else context.access.address)
+        if found is not None:
+            return found
+    return Explanation(Cause("unknown", f"stopped by {stop.signal}, for a reason that is not known"), context.row)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
 from execmem_kernel.execution.contract.details import Warned
 from execmem_kernel.execution.contract.trace import Step, Trace
 from execmem_kernel.x86.registers import FLAGS
 
-SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
-"""What a function must give back as it was. Source: System V ABI, AMD64 supplement, 3.2.1."""
+KEEP = "push {0} first and pop it before the ret, or use rax, rcx, rdx, rsi, rdi or r8 to r11"
+"""What to do about a register of the caller's."""
 
 
 def check(trace: Trace, call: Call) -> Iterator[Warned]:
@@ -51,7 +52,7 @@ def _behind(made: Step) -> int:
 
 def _between(trace: Trace, made: Step, returned: Step, name: str) -> Iterator[tuple[str, Warned]]:
     before, after = made.before, returned.after
-    for register in SAVED:
+    for register in CALLEE_SAVED:
         if before[register] != after[register]:
             step = trace.last_write(register, before=returned)
             yield (
@@ -60,7 +61,7 @@ def _between(trace: Trace, made: Step, returned: Step, name: str) -> Iterator[tu
                     "callee-saved",
                     f"{register} is the caller's, and `{name}`, called on line {made.line}, has changed it",
                     None if step is None else step.line,
-                    f"push {register} first and pop it before the ret, or use rax, rcx, rdx, rsi, rdi or r8 to r11",
+                    KEEP.format(register),
                 ),
             )
     if before["rsp"] != after["rsp"]:

@@ -4,100 +4,116 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from execmem_kernel.execution.contract import address_map
-from execmem_kernel.execution.contract.address_map import NULL_PAGE, canonical
-from execmem_kernel.execution.contract.cause import Explanation
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.address_map import NULL_PAGE, PAGE, RUNNER, canonical
+from execmem_kernel.execution.contract.cause import Cause, Explanation
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SI_KERNEL
 from execmem_kernel.execution.contract.trace import Step
-from execmem_kernel.execution.diagnosis.context import FaultContext, word_at
+from execmem_kernel.execution.diagnosis.context import FaultContext
 from execmem_kernel.x86.registers import GENERAL
 
-# ---- jumps to where no code is ---------------------------------------------------------------------------------------
 
-
-def wild_jump(scene: FaultContext) -> Explanation | None:
-    """rip is outside the code: say who sent it there."""
-    if scene.in_code or scene.stop.signal not in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP"):
+def wild_jump(context: FaultContext) -> Explanation | None:
+    """An rip outside the code: the call, jump or return that set it is to blame."""
+    if context.in_code or context.stop.signal not in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP"):
         return None
-    if address_map.RUNNER <= scene.rip < address_map.RUNNER + address_map.PAGE:
-        steps = reversed(scene.history or ())
-        row = next(filter(None, map(scene.row_of, steps)), None)
+    if RUNNER <= context.rip < RUNNER + PAGE:
+        steps = reversed(context.history or ())
+        row = next(filter(None, map(context.row_of, steps)), None)
         return Explanation(Cause("jump-outside", "jumped out of the program, into what started its process"), row)
-    step = _jumper(scene)
-    row = scene.row_of(step)
-    word = step.text.split()[0] if step is not None else _guessed_jump(scene)
+    step = _jumper(context)
+    row = context.row_of(step)
+    word = step.text.split()[0] if step is not None else _guessed_jump(context)
     if row is None and word == "call":
-        row = scene.program.row_at(word_at(scene, scene.rsp) - 1)
+        row = context.program.row_at(context.word_at(context.rsp) - 1)
     if word == "ret":
-        return Explanation(_bad_return(scene, scene.rip, scene.rsp - 8), row)
-    cause = _bad_target(scene, word, step.text if step is not None else "")
+        return Explanation(_bad_return(context, context.rip, context.rsp - 8), row)
+    cause = _bad_target(context, word, step.text if step is not None else "")
     return Explanation(cause, row)
 
 
-def _jumper(scene: FaultContext) -> Step | None:
+def _jumper(context: FaultContext) -> Step | None:
     """The step that set rip to where it is now."""
-    step = scene.last_step
-    return step if step is not None and step.after["rip"] == scene.rip else None
+    step = context.last_step
+    return step if step is not None and step.after["rip"] == context.rip else None
 
 
-def _guessed_jump(scene: FaultContext) -> str:
+def _guessed_jump(context: FaultContext) -> str:
     """Without steps to look at: a call has left its return address, a ret has left where it went."""
-    back = word_at(scene, scene.rsp)
-    text = scene.program.text
+    back = context.word_at(context.rsp)
+    text = context.program.text
     if text.address < back <= text.end:
         return "call"
-    return "ret" if word_at(scene, scene.rsp - 8) == scene.rip else "jmp"
+    return "ret" if context.word_at(context.rsp - 8) == context.rip else "jmp"
 
 
-def _bad_target(scene: FaultContext, word: str, text: str) -> Cause:
-    does = "called" if word == "call" else "jumped to"
+def _bad_target(context: FaultContext, word: str, text: str) -> Cause:
+    """The cause of a call or jump to where no code is.
+
+    Args:
+        context: The stop; its rip is where the jump went.
+        word: "call" or a jump.
+        text: The instruction, `jmp [rax]`; empty where it is not known.
+    """
+    calls = word == "call"
+    does = "called" if calls else "jumped to"
     target = text.partition(" ")[2]
     register = target if target in GENERAL else ""
     through = f" through {target}" if register or "[" in target else ""
-    evidence = {register: scene.rip} if register else {}
-    since = scene.because(register) if register else ""
-    place = scene.place_of(scene.rip)
-    common = MappingProxyType(evidence)
-    if scene.rip < NULL_PAGE:
-        null = f"{register} is a null pointer{scene.origin(register)}" if register else "a null pointer"
+    since = context.because(register) if register else ""
+    evidence = MappingProxyType({register: context.rip} if register else {})
+    place = context.place_of(context.rip)
+    if context.rip < NULL_PAGE:
+        null = f"{register} is a null pointer{context.origin(register)}" if register else "a null pointer"
         return Cause(
-            "null-call" if word == "call" else "null-jump",
-            f"{does} address {scene.rip:#x}{through}: {null}".replace(" 0x0", " 0"),
-            common,
+            "null-call" if calls else "null-jump",
+            f"{does} address {context.rip:#x}{through}: {null}".replace(" 0x0", " 0"),
+            evidence,
             "load the address of the function first, with `lea`",
         )
     if place is not None:
-        kind = (
-            "the stack" if place == "stack" else "the data" if place in ("data", "bss", "rodata") else f"buffer {place}"
-        )
         return Cause(
-            "jump-to-data" if place != "stack" else "jump-to-stack",
-            f"{'called' if word == 'call' else 'jumped into'} {kind}{through}, which is not executable{since}",
-            common,
+            "jump-to-stack" if place == "stack" else "jump-to-data",
+            f"{'called' if calls else 'jumped into'} {_named(place)}{through}, which is not executable{since}",
+            evidence,
             "only the program's text is executable: what is data stays data",
         )
-    if scene.stop.code == SEGV_ACCERR:
+    if context.stop.code == SEGV_ACCERR:
         return Cause(
             "jump-to-data",
-            f"{does} {scene.rip:#x}{through}, which is not executable{since}",
-            common,
+            f"{does} {context.rip:#x}{through}, which is not executable{since}",
+            evidence,
             "memory that a program asks for holds data; only the program's text is executable",
         )
     return Cause(
         "wild-jump",
-        f"{does} {scene.rip:#x}{through}, where nothing is mapped{since}",
-        common,
+        f"{does} {context.rip:#x}{through}, where nothing is mapped{since}",
+        evidence,
         "check where the address comes from",
     )
 
 
-def _bad_return(scene: FaultContext, target: int, slot: int) -> Cause:
-    """`ret` went to what was no return address; `slot` is where it took it from."""
-    value = scene.address(target)
+def _named(place: str) -> str:
+    """A named range of a program's memory, in the middle of a sentence."""
+    return {"stack": "the stack", "data": "the data", "bss": "the data", "rodata": "the data"}.get(
+        place, f"buffer {place}"
+    )
+
+
+def _bad_return(context: FaultContext, target: int, slot: int) -> Cause:
+    """The cause of a `ret` to what was no return address.
+
+    Whether a push, a pop or a write is to blame is told by where the address was taken from: below the place where the
+    caller had left it, above it, or there.
+
+    Args:
+        context: The stop.
+        target: Where `ret` went.
+        slot: The address of the stack that it took this from.
+    """
+    value = context.address(target)
     evidence = MappingProxyType({"rsp": slot})
-    at_entry, _ = scene.stop.plan.first
-    if scene.stop.call.start == "process" and slot >= at_entry:
+    at_entry, _ = context.stop.plan.first
+    if context.stop.call.start == "process" and slot >= at_entry:
         took = f"the number of arguments, {value}," if slot == at_entry else value
         return Cause(
             "return-from-start",
@@ -106,7 +122,7 @@ def _bad_return(scene: FaultContext, target: int, slot: int) -> Cause:
             "a program that starts at `_start` ends with the system call exit: `mov eax, 60`, `xor edi, edi`, "
             "`syscall`; one that starts at `main`, or has neither label, may end with `ret`",
         )
-    step = scene.last_write(slot)
+    step = context.last_write(slot)
     where = "" if step is None or step.line is None else f" on line {step.line}"
     pushed = step is not None and step.text.startswith("push")
     if slot < at_entry and (pushed or step is None):
@@ -131,24 +147,28 @@ def _bad_return(scene: FaultContext, target: int, slot: int) -> Cause:
     )
 
 
-def non_canonical_jump(scene: FaultContext) -> Cause | None:
+def non_canonical_jump(context: FaultContext) -> Cause | None:
     """The processor refuses the jump itself: rip still points to it."""
-    if scene.stop.code != SI_KERNEL or scene.instruction is None:
+    if context.stop.code != SI_KERNEL or context.instruction is None:
         return None
-    groups = scene.instruction.groups
-    if "return" in groups and scene.mnemonic == "ret" and scene.place_of(scene.rsp) == "stack":
-        target = word_at(scene, scene.rsp)
-        return _bad_return(scene, target, scene.rsp) if not canonical(target) else None
-    if "indirect" in groups and ("jump" in groups or "call" in groups):
-        operand = scene.instruction.operands[0]
-        target = scene[operand] if operand in GENERAL else word_at(scene, scene.accesses[0][1]) if scene.accesses else 0
-        if not canonical(target):
-            names = (operand,) if operand in GENERAL else ()
-            return Cause(
-                "non-canonical-jump",
-                f"{'calls' if 'call' in groups else 'jumps to'} {target:#x}, which cannot be an address, "
-                f"its bits 63 to 47 differ{scene.because(operand) if names else ''}",
-                scene.evidence(*names),
-                "check where the address comes from",
-            )
-    return None
+    groups = context.instruction.groups
+    if "return" in groups and context.mnemonic == "ret" and context.place_of(context.rsp) == "stack":
+        target = context.word_at(context.rsp)
+        return _bad_return(context, target, context.rsp) if not canonical(target) else None
+    if "indirect" not in groups or not ("jump" in groups or "call" in groups):
+        return None
+    operand = context.instruction.operands[0]
+    in_register = operand in GENERAL
+    if in_register:
+        target = context[operand]
+    else:
+        target = context.word_at(context.accesses[0].address) if context.accesses else 0
+    if canonical(target):
+        return None
+    return Cause(
+        "non-canonical-jump",
+        f"{'calls' if 'call' in groups else 'jumps to'} {target:#x}, which cannot be an address, "
+        f"its bits 63 to 47 differ{context.because(operand) if in_register else ''}",
+        context.evidence(*((operand,) if in_register else ())),
+        "check where the address comes from",
+    )

@@ -21,6 +21,8 @@ from execmem_kernel.execution.contract.pointers import describe_place
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import abi, endings, faults
+from execmem_kernel.execution.diagnosis.call_alignment import check_calls
+from execmem_kernel.execution.diagnosis.final_state import FinalState
 from execmem_kernel.execution.diagnosis.stop import Mapped, Stop
 from execmem_kernel.execution.libc import system_calls
 from execmem_kernel.execution.libc.library import Library, library_for
@@ -135,11 +137,11 @@ class Run:
         )
         warnings = (*self.desk.warnings, *self._overrun())
         if kind in (Returned, Exited):
-            found = abi.FinalState(
+            found = FinalState(
                 self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe,
                 None if self.library is None else self.library.misaligned_call(self.guest),
             )  # fmt: skip
-            warnings += abi.check(found) if kind is Returned else abi.check_calls(found)
+            warnings += abi.check(found) if kind is Returned else check_calls(found)
         return dataclasses.replace(outcome, warnings=warnings) if warnings else outcome
 
     def to_the_end(self) -> Ending:

@@ -35,7 +35,7 @@ from execmem_kernel.execution.contract.address_map import (
     STACK_START,
     page_ceil,
 )
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.libc.constants import (
     LIBC_BASE,
     LIBM_BASE,

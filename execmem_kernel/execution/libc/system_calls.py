@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from execmem_kernel.execution.contract.address_map import BREAK, PAGE, STACK_START, page_ceil
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.syscalls import guest_memory, handlers, numbers, verdicts
 
 if TYPE_CHECKING:

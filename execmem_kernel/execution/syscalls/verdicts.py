@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from execmem_kernel.execution.contract.details import Cause
+from execmem_kernel.execution.contract.cause import Cause
 
 
 @dataclass(frozen=True, slots=True)
