@@ -17,35 +17,25 @@ from typing import NamedTuple
 
 from execmem_kernel.execution.diagnosis import flow
 from execmem_kernel.x86.disassembler import Instruction
-from execmem_kernel.x86.registers import PARTS
+from execmem_kernel.x86.registers import full_register
 
 NEVER_RETURN = frozenset(
     ("_Exit", "__assert_fail", "__chk_fail", "__stack_chk_fail", "_exit", "abort", "exit", "longjmp", "siglongjmp")
 )
-"""Functions of the C library after which the next instruction is somebody else's."""
-
-
+"""Functions of the C library that do not return: the instruction behind a call of them is not reached from it."""
 _AT_ENTRY = 8
 """rsp modulo 16 at the first instruction of a function that was called as it should be."""
-
-
 _MOST_STATES = 20_000
-
-
+"""Where more states than this are found, nothing is said: the analysis is to take no longer than a run."""
 _DEEPEST = 512
-
-
+"""Bytes on the stack up to which a function's depth is followed: a loop that pushes would make states without end."""
 _BELOW = -1
 """The depth of a function that has taken its return address off the stack."""
-
-
 _EXITS = frozenset((1, 60, 231))
 """Numbers of exit: int 0x80's, and exit and exit_group of 64-bit programs. Source: asm/unistd_32.h, asm/unistd_64.h."""
-
-
 _STOPS = frozenset(("ud2", "ud1", "ud0", "hlt", "int3"))
-
-
+_OPERAND_SIZE_PREFIX = b"\x66"
+"""Before a push or pop of 16 bits."""
 _ON_STACK = re.compile(r"\[(rsp|rbp)(?: ([+-]) (0x[0-9a-f]+|\d+))?\]")
 
 
@@ -157,31 +147,57 @@ def _after(graph: flow.Flow, instruction: Instruction, state: _State) -> Iterato
 
 
 def _carried_out(instruction: Instruction, state: _State) -> _State:
-    """What an instruction that goes on makes of it."""
-    mnemonic, operands = instruction.mnemonic, instruction.operands
-    written = {PARTS.get(name, (name,))[0] for name in instruction.registers_written}
+    """What an instruction that goes on makes of what is known."""
+    mnemonic = instruction.mnemonic
+    written = {full_register(name) for name in instruction.registers_written}
     if "rax" in written or mnemonic in ("syscall", "int"):
-        known = mnemonic == "mov" and operands[0] in ("eax", "rax") and _is_number(operands[1])
-        number = _number(operands[1]) if known else 0
-        state = state._replace(rax=number if number in _EXITS else None)
+        state = state._replace(rax=_exit_number(instruction))
     if mnemonic == "leave":
         return state._replace(rsp=_moved(state.rbp, 8), rbp=None, depth=None)
     if mnemonic == "enter":
-        frame = state.moved(-8)
-        inside = frame._replace(rbp=frame.rsp).moved(-_number(operands[0]))
-        return inside if _number(operands[1]) == 0 else inside._replace(rsp=None, rbp=None, depth=None)
+        return _entered(instruction, state)
     rbp = _value(instruction, "rbp", state) if "rbp" in written else state.rbp
     if mnemonic.startswith(("push", "pop")) and mnemonic != "popcnt":
-        size = 2 if instruction.code[:1] == b"\x66" else 8
-        taken = mnemonic.startswith("pop")
-        after = state.moved(size if taken else -size)._replace(rbp=rbp)
-        return after._replace(rsp=None, depth=None) if taken and operands[:1] == ("rsp",) else after
+        return _pushed_or_popped(instruction, state)._replace(rbp=rbp)
     if "rsp" not in written:
         return state._replace(rbp=rbp)
-    if mnemonic in ("add", "sub") and operands[0] == "rsp" and _is_number(operands[1]):
-        by = _number(operands[1])
-        return state.moved(by if mnemonic == "add" else -by)._replace(rbp=rbp)
+    by = _added_to_rsp(instruction)
+    if by is not None:
+        return state.moved(by)._replace(rbp=rbp)
     return state._replace(rsp=_value(instruction, "rsp", state), rbp=rbp, depth=None)
+
+
+def _exit_number(instruction: Instruction) -> int | None:
+    """What rax holds after it, if that is the number of exit for sure."""
+    operands = instruction.operands
+    if instruction.mnemonic != "mov" or operands[0] not in ("eax", "rax") or not _is_number(operands[1]):
+        return None
+    number = _number(operands[1])
+    return number if number in _EXITS else None
+
+
+def _entered(instruction: Instruction, state: _State) -> _State:
+    """After `enter size, nesting`: what nested frames push besides is not worked out."""
+    frame = state.moved(-8)
+    size, nesting = instruction.operands
+    inside = frame._replace(rbp=frame.rsp).moved(-_number(size))
+    return inside if _number(nesting) == 0 else inside._replace(rsp=None, rbp=None, depth=None)
+
+
+def _pushed_or_popped(instruction: Instruction, state: _State) -> _State:
+    size = 2 if instruction.code[:1] == _OPERAND_SIZE_PREFIX else 8
+    if instruction.mnemonic.startswith("push"):
+        return state.moved(-size)
+    after = state.moved(size)
+    return after._replace(rsp=None, depth=None) if instruction.operands[:1] == ("rsp",) else after
+
+
+def _added_to_rsp(instruction: Instruction) -> int | None:
+    """What `add rsp, 24` or `sub rsp, 24` adds; None for any other instruction."""
+    mnemonic, operands = instruction.mnemonic, instruction.operands
+    if mnemonic not in ("add", "sub") or operands[0] != "rsp" or not _is_number(operands[1]):
+        return None
+    return _number(operands[1]) if mnemonic == "add" else -_number(operands[1])
 
 
 def _value(instruction: Instruction, register: str, state: _State) -> int | None:

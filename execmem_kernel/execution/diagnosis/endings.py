@@ -15,7 +15,7 @@ from execmem_kernel.execution.process.system_call_filter import X32
 from execmem_kernel.execution.syscalls import numbers
 from execmem_kernel.program.program import ListingRow, Program
 from execmem_kernel.x86.disassembler import Instruction
-from execmem_kernel.x86.registers import GENERAL, PARTS
+from execmem_kernel.x86.registers import GENERAL, full_register
 
 _Limit = tuple[CauseName, Callable[[Limits], str], str]
 
@@ -82,8 +82,7 @@ def endless(limit: str, call: Call, registers: dict[str, int]) -> tuple[Cause, L
 
 def _read_in(loop: Sequence[Instruction]) -> set[str]:
     """The general registers that a loop reads, parts of them too."""
-    read = {name for one in loop for name in one.registers_read}
-    return {PARTS.get(name, (name,))[0] for name in read if name in PARTS or name in GENERAL}
+    return {full_register(name) for one in loop for name in one.registers_read}.intersection(GENERAL)
 
 
 def _lines_of(loop: Sequence[Instruction], program: Program) -> str:

@@ -18,6 +18,7 @@ def undefined_flags(program: Program, entry: int, stopped: int | None) -> tuple[
     """The status flags that may be undefined where a program stopped, whichever way it went.
 
     Args:
+        program: The program.
         entry: Where it started.
         stopped: The instruction it stopped at, before it had any effect; None where it returned to its caller.
     """
@@ -31,7 +32,7 @@ def undefined_flags(program: Program, entry: int, stopped: int | None) -> tuple[
         ]
     else:
         ends = [before[stopped]] if stopped in before else []
-    # It stopped where no known way leads (through a computed jump, say): nothing can be vouched for.
+    # It stopped where no known way leads (through a computed jump, say): every flag may be undefined.
     undefined = frozenset().union(*ends) if ends else frozenset(STATUS_FLAGS)
     return tuple(name for name in STATUS_FLAGS if name in undefined)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from execmem_kernel.program.program import Program
 from execmem_kernel.x86.disassembler import Instruction, disassemble
-from execmem_kernel.x86.registers import GENERAL, PARTS
+from execmem_kernel.x86.registers import GENERAL, full_register
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,18 @@ class Flow:
 
     instructions: Mapping[int, Instruction]
     following: Mapping[int, tuple[int, ...]]
+    """Address -> the addresses that may come next; a `ret` leads behind every call of its function."""
 
 
 @lru_cache(64)
 def flow_of(code: bytes, address: int, entries: tuple[int, ...]) -> Flow:
-    """The graph of the code that can be reached from the entries; indirect jumps lead nowhere known."""
+    """The control-flow graph of the code that can be reached from the entries; indirect jumps lead nowhere known.
+
+    Args:
+        code: The bytes of the text segment.
+        address: Where it starts.
+        entries: Addresses in it.
+    """
     instructions: dict[int, Instruction] = {}
     following: dict[int, tuple[int, ...]] = {}
     calls: dict[int, list[int]] = {}  # function -> where its calls come back to
@@ -32,23 +39,27 @@ def flow_of(code: bytes, address: int, entries: tuple[int, ...]) -> Flow:
             continue
         instruction = disassemble(code[here - address : here - address + 15], here)[0]
         instructions[here] = instruction
-        groups, target = instruction.groups, instruction.target
-        if "call" in groups and target is not None:
-            calls.setdefault(target, []).append(instruction.end)
-            following[here] = (target,)
-            waiting += [target, instruction.end]
-        elif "return" in groups:
-            following[here] = ()
-        elif "jump" in groups and "conditional" not in groups:
-            following[here] = () if target is None else (target,)
-            waiting += following[here]
-        else:
-            following[here] = (instruction.end,) if target is None else (target, instruction.end)
-            waiting += following[here]
+        following[here], returns_to = _leads_to(instruction)
+        waiting += following[here]
+        if returns_to is not None:
+            calls.setdefault(following[here][0], []).append(returns_to)
+            waiting.append(returns_to)
     for function, returns in calls.items():
         for exit_ in _exits(function, instructions, following):
             following[exit_] = (*following[exit_], *returns)
     return Flow(instructions, following)
+
+
+def _leads_to(instruction: Instruction) -> tuple[tuple[int, ...], int | None]:
+    """Where an instruction leads, and for a call of a known function where that comes back to."""
+    groups, target = instruction.groups, instruction.target
+    if "call" in groups and target is not None:
+        return (target,), instruction.end
+    if "return" in groups:
+        return (), None
+    if "jump" in groups and "conditional" not in groups:
+        return () if target is None else (target,), None
+    return (instruction.end,) if target is None else (target, instruction.end), None
 
 
 def _exits(
@@ -105,11 +116,17 @@ def _reached(following: Mapping[int, Iterable[int]], starts: Iterable[int]) -> s
 
 def steady_in(loop: Iterable[Instruction]) -> tuple[str, ...]:
     """The general registers that no instruction of a loop writes."""
-    written = {PARTS.get(name, (name,))[0] for instruction in loop for name in instruction.registers_written}
+    written = {full_register(name) for instruction in loop for name in instruction.registers_written}
     return tuple(name for name in GENERAL if name not in written)
 
 
 def loop_at(program: Program, address: int, entry: int | None = None) -> tuple[Instruction, ...]:
-    """The loop of a program that an address is in."""
+    """The loop of a program that an address is in; nothing where it is in none.
+
+    Args:
+        program: The program.
+        address: An instruction of it.
+        entry: Where it starts; its own entry if not given.
+    """
     starts = (program.entry if entry is None else entry, address)
     return round_of(flow_of(program.code, program.address, starts), address)

@@ -139,7 +139,7 @@ def ran_into_data(context: FaultContext) -> Cause | None:
 
 
 def kernels_own_call(context: FaultContext) -> Explanation | None:
-    """The call that the kernel makes for its own probes: it comes past every filter, and ends whoever else makes it."""
+    """The call that the kernel makes for its own probes: no filter sees it, and it ends any program that makes it."""
     step = context.last_step
     if step is None or step.after["rip"] != context.rip - 2 or context.stop.read(context.rip - 2, 2) != _SYSCALL:
         return None

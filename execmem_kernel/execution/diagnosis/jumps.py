@@ -102,7 +102,7 @@ def _named(place: str) -> str:
 def _bad_return(context: FaultContext, target: int, slot: int) -> Cause:
     """The cause of a `ret` to what was no return address.
 
-    Whether a push, a pop or a write is to blame is told by where the address was taken from: below the place where the
+    Whether a push, a pop or a write is to blame shows in where the address was taken from: below the place where the
     caller had left it, above it, or there.
 
     Args:

@@ -41,8 +41,6 @@ def check_unset_registers(call: Call) -> Iterator[Warned]:
 
 
 _VECTOR = re.compile(r"[xyz](mm\d+)")
-
-
 _TRACKED = frozenset(
     (*GENERAL, *(f"xmm{number}" for number in range(32)), *(f"k{number}" for number in range(8)), *STATUS_FLAGS)
 )
