@@ -317,12 +317,12 @@ class Liar(keystone_child.KeystoneChild):
 
 
 @pytest.mark.parametrize("code", ["4883c001", "48ffc0", "90", "06", "4883c0ff90", "48"])
-def test_bytes_that_say_something_else_are_never_believed(encoder: CheckedEncoder, code: str) -> None:
-    encoder._keystone = Liar(bytes.fromhex(code))
+def test_bytes_that_say_something_else_are_never_believed(code: str) -> None:
+    encoder = CheckedEncoder(Liar(bytes.fromhex(code)))
     assert codes(encoder.encode(SAMPLE[2:])) == EXPECTED[2:]
 
 
-def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: CheckedEncoder) -> None:
+def test_an_instruction_that_only_kills_keystone_is_still_encoded() -> None:
     class Fragile(keystone_child.KeystoneChild):
         """Dies of one text, with the answers before it given."""
 
@@ -337,8 +337,7 @@ def test_an_instruction_that_only_kills_keystone_is_still_encoded(encoder: Check
                 answers.append(None)
             return answers
 
-    encoder._keystone = Fragile()
-    assert codes(encoder.encode(SAMPLE)) == EXPECTED
+    assert codes(CheckedEncoder(Fragile()).encode(SAMPLE)) == EXPECTED
 
 
 def test_the_child_ends_with_its_parent_however_that_ends() -> None:
@@ -348,7 +347,7 @@ def test_the_child_ends_with_its_parent_however_that_ends() -> None:
         "from execmem_kernel.x86.operands import Operation\n"
         "encoder = default_encoder()\n"
         "encoder.encode([Operation('cpuid')])\n"
-        "print(encoder._keystone._process.pid, flush=True)\n"
+        "print(encoder._keystone.child._process.pid, flush=True)\n"
         "signal.pause()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -393,15 +392,18 @@ def test_threads_share_one_encoder() -> None:
     assert failures == []
 
 
-def test_an_interrupted_request_does_not_answer_the_next(
-    encoder: CheckedEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_request_does_not_answer_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(count: int) -> list[bytes | None]:
         raise KeyboardInterrupt
 
-    encoder.encode(SAMPLE[:1])
-    with monkeypatch.context() as patched:
-        patched.setattr(encoder._keystone, "receive", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            encoder.encode(SAMPLE[1:20])
-    assert codes(encoder.encode(SAMPLE)) == EXPECTED
+    child = keystone_child.KeystoneChild()
+    encoder = CheckedEncoder(child)
+    try:
+        encoder.encode(SAMPLE[:1])
+        with monkeypatch.context() as patched:
+            patched.setattr(child, "receive", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                encoder.encode(SAMPLE[1:20])
+        assert codes(encoder.encode(SAMPLE)) == EXPECTED
+    finally:
+        encoder.close()

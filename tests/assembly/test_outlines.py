@@ -66,8 +66,8 @@ def test_what_a_kind_makes_is_what_each_would_make_alone() -> None:
         encoder._known.clear()
         by_kind = encoder.encode(batch)
         encoder._known.clear()
-        encoder._kinds.clear()
-        encoder._KINDS = 0
+        encoder._classes.clear()
+        encoder._CLASSES = 0
         alone = [encoder.encode([operation])[0] for operation in batch[::40]]
     finally:
         encoder.close()

@@ -1,7 +1,5 @@
 """Encoding requests, their candidate encodings, and what operations of one encoding class share."""
 
-# ruff: noqa: E501 (its tables are read by row)
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,11 +9,9 @@ import iced_x86
 from iced_x86 import Instruction
 
 from execmem_kernel.assembly.encoding.iced_encoder import build_instruction, encode_instruction, relative_operand
-from execmem_kernel.x86 import forms, selection
-from execmem_kernel.x86.forms import Form
+from execmem_kernel.x86.forms import Form, iced_registers
 from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operation, Register
-
-# ---- the encoder -----------------------------------------------------------------------------------------------------
+from execmem_kernel.x86.selection import encoding_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +22,20 @@ class PositionedEncoding:
     displacement_offset: int
 
 
+class Candidate(NamedTuple):
+    """Bytes for an operation, and the instruction that they have to be decoded as."""
+
+    form: Form
+    code: bytes
+    displacement_offset: int
+    instruction: Instruction
+
+
+_REGISTER_OF = ("op0_register", "op1_register", "op2_register", "op3_register", "op4_register")
+
+
 class EncodingClass:
-    """What all operations of one outline have in common."""
+    """What all operations of one encoding key have in common."""
 
     __slots__ = ("best", "candidates", "is_for_keystone", "is_relative", "masks", "mnemonic", "models")
 
@@ -41,17 +49,17 @@ class EncodingClass:
         self.models = tuple(build_instruction(form, operation) for form in candidates)
         """One such operation in each of the forms, as iced-x86 holds it."""
         self.best: int | None = None
-        """Which of the forms is the shortest for all of them, once that is known."""
+        """Index of the form that is the shortest for all of them, once that is known."""
 
-    def built(self, number: int, operation: Operation) -> Instruction:
-        """Another such operation in the form of that number: the same but for its registers and numbers."""
-        iced_numbers = forms.iced_registers()
-        instruction = self.models[number].copy()
-        for place, operand in enumerate(operation.operands):
+    def instruction(self, form: int, operation: Operation) -> Instruction:
+        """An operation of this class in the form of that index: the model with other registers and numbers."""
+        iced_numbers = iced_registers()
+        instruction = self.models[form].copy()
+        for number, operand in enumerate(operation.operands):
             if isinstance(operand, Register):
-                setattr(instruction, _REGISTER_OF[place], iced_numbers[operand.name])
+                setattr(instruction, _REGISTER_OF[number], iced_numbers[operand.name])
             elif isinstance(operand, Immediate):
-                instruction.set_immediate_u64(place, operand.value & self.masks[number][place])
+                instruction.set_immediate_u64(number, operand.value & self.masks[form][number])
             elif isinstance(operand, Memory):
                 base, index = operand.base, operand.index
                 if base is not None:
@@ -67,13 +75,10 @@ class EncodingClass:
         return instruction
 
 
-_REGISTER_OF = ("op0_register", "op1_register", "op2_register", "op3_register", "op4_register")
-
-
 class Request:
     """An operation whose encoding is looked for."""
 
-    __slots__ = ("candidates", "is_for_keystone", "kind", "operation", "text")
+    __slots__ = ("candidates", "encoding_class", "is_for_keystone", "operation", "text")
 
     def __init__(
         self,
@@ -81,44 +86,38 @@ class Request:
         candidates: tuple[Form, ...],
         is_for_keystone: bool,
         text: str,
-        kind: EncodingClass | None,
+        encoding_class: EncodingClass | None,
     ) -> None:
         self.operation = operation
         self.candidates = candidates
+        """The forms that say it, best first."""
         self.is_for_keystone = is_for_keystone
         self.text = text
         """The operation as Capstone would write it."""
-        self.kind = kind
+        self.encoding_class = encoding_class
+        """What it shares with others, once one of them has been looked at."""
 
     def encodings(self, encoder: iced_x86.Encoder) -> list[Candidate]:
         """It in every form in which iced-x86 can say it: the preferred encoding space first, then the fewest bytes.
 
-        Of the forms without VEX and EVEX the same one is the shortest for all of a kind: which prefixes they need
-        hangs on the kinds of registers, and all of them have the same address behind the opcode. Only that one is tried.
+        Of the forms without VEX and EVEX the same one is the shortest for a whole encoding class: which prefixes they
+        need follows from the kinds of registers, and all of them have the same address behind the opcode. Only that
+        one is tried.
         """
-        kind, operation = self.kind, self.operation
-        relative = relative_operand(operation) if kind is None or kind.is_relative else None
-        if kind is not None and kind.best is not None:
-            instruction = kind.built(kind.best, operation)
-            made = encode_instruction(encoder, instruction, operation, self.candidates[kind.best], relative)
-            return [] if made is None else [Candidate(self.candidates[kind.best], *made, instruction)]
+        shared, operation = self.encoding_class, self.operation
+        relative = relative_operand(operation) if shared is None or shared.is_relative else None
+        if shared is not None and shared.best is not None:
+            instruction = shared.instruction(shared.best, operation)
+            made = encode_instruction(encoder, instruction, operation, self.candidates[shared.best], relative)
+            return [] if made is None else [Candidate(self.candidates[shared.best], *made, instruction)]
         encoded: list[Candidate] = []
         for order, form in enumerate(self.candidates):
-            instruction = build_instruction(form, operation) if kind is None else kind.built(order, operation)
+            instruction = build_instruction(form, operation) if shared is None else shared.instruction(order, operation)
             made = encode_instruction(encoder, instruction, operation, form, relative)
             if made is not None:
                 encoded.append(Candidate(form, *made, instruction))
         if len(encoded) > 1:
-            encoded.sort(key=lambda one: (selection.encoding_rank(one.form, operation), len(one.code)))
-        if kind is not None and all(one.form.encoding == iced_x86.EncodingKind.LEGACY for one in encoded):
-            kind.best = self.candidates.index(encoded[0].form) if encoded else None
+            encoded.sort(key=lambda one: (encoding_rank(one.form, operation), len(one.code)))
+        if shared is not None and all(one.form.encoding == iced_x86.EncodingKind.LEGACY for one in encoded):
+            shared.best = self.candidates.index(encoded[0].form) if encoded else None
         return encoded
-
-
-class Candidate(NamedTuple):
-    """Bytes for an operation, and what they are to be."""
-
-    form: Form
-    code: bytes
-    displacement_offset: int
-    instruction: Instruction

@@ -1,15 +1,14 @@
-"""An operation as canonical text, as Capstone writes it and as Keystone is asked."""
-
-# ruff: noqa: E501 (its tables are read by row)
+"""An operation as canonical text: as Capstone writes it, and as Keystone is asked."""
 
 from __future__ import annotations
 
 from execmem_kernel.assembly.encoding.iced_encoder import is_raw_prefix
-from execmem_kernel.x86 import operands
 from execmem_kernel.x86.forms import Form
-from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Register, Target
+from execmem_kernel.x86.operands import SIZE_NAMES, Immediate, Memory, Operand, Operation, Register, Target
 
-# ---- what Keystone is asked -------------------------------------------------------------------------------------------
+_BEYOND_KEYSTONE = frozenset(("nop", "endbr32", "endbr64", "salc", "ud0", "ud1", "int1"))
+"""Refused, or encoded as something else."""
+_SIZE_WORDS = {size: f"{word} ptr " for size, word in SIZE_NAMES.items()}
 
 
 def keystone_reads(operation: Operation, form: Form) -> bool:
@@ -30,7 +29,7 @@ def keystone_reads(operation: Operation, form: Form) -> bool:
 
 def canonical_text(operation: Operation, form: Form) -> str:
     """The operation as text, the way Capstone would write it."""
-    words = [_spell_operand(operand, form) for operand in operation.operands]
+    words = [_operand_text(operand, form) for operand in operation.operands]
     if operation.mask is not None:
         words[0] += f" {{{operation.mask.name}}}" + (" {z}" if operation.zeroing else "")
     if operation.rounding is not None:
@@ -43,20 +42,13 @@ def canonical_text(operation: Operation, form: Form) -> str:
     return text
 
 
-_BEYOND_KEYSTONE = frozenset(("nop", "endbr32", "endbr64", "salc", "ud0", "ud1", "int1"))
-"""Refused, or encoded as something else."""
-
-
-_SIZE_WORDS = {size: f"{word} ptr " for size, word in operands.SIZE_NAMES.items()}
-
-
-def _spell_operand(operand: Operand, form: Form) -> str:
+def _operand_text(operand: Operand, form: Form) -> str:
     if isinstance(operand, Register):
         return operand.name
     if isinstance(operand, Immediate):
-        return _spell_number(operand.value)
+        return _number_text(operand.value)
     if isinstance(operand, Target):
-        raise TypeError("branches are encoded here")
+        raise TypeError("branches have no text here")
     size = form.broadcast_size if operand.broadcast is not None else operand.size or form.memory_size
     index, displacement = operand.index, operand.displacement
     text = operand.base.name if operand.base is not None else ""
@@ -64,14 +56,14 @@ def _spell_operand(operand: Operand, form: Form) -> str:
         scale = f"*{operand.scale}" if operand.scale > 1 or not text else ""
         text += f"{' + ' if text else ''}{index.name}{scale}"
     if displacement > 0:
-        text += f" + {_spell_number(displacement)}"
+        text += f" + {_number_text(displacement)}"
     elif displacement < 0:
-        text += f" - {_spell_number(-displacement)}"
+        text += f" - {_number_text(-displacement)}"
     segment = f"{operand.segment.name}:" if operand.segment is not None else ""
     broadcast = f"{{1to{operand.broadcast}}}" if operand.broadcast is not None else ""
     return f"{_SIZE_WORDS.get(size, '')}{segment}[{text}]{broadcast}"
 
 
-def _spell_number(value: int) -> str:
+def _number_text(value: int) -> str:
     """As Capstone writes it; a digit is the same number under every radix that Keystone may have."""
     return f"{value}" if -10 < value < 10 else f"{value:#x}"

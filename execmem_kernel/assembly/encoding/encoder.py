@@ -8,8 +8,6 @@ encoders agree, that is the answer; where they differ, the shorter one. Every an
 Capstone and must say what the operation says, or it does not exist. Branches are encoded in branches.py.
 """
 
-# ruff: noqa: E501 (its tables are read by row)
-
 from __future__ import annotations
 
 import atexit
@@ -26,33 +24,52 @@ from execmem_kernel.assembly.encoding.canonical_text import canonical_text, keys
 from execmem_kernel.assembly.encoding.capstone_check import verified_by_capstone
 from execmem_kernel.assembly.encoding.encoding_key import EncodingKey, encoding_key
 from execmem_kernel.assembly.encoding.iced_check import shortest_encodings, verified_by_iced
-from execmem_kernel.assembly.encoding.keystone_child import ChildLost, KeystoneChild
-from execmem_kernel.assembly.encoding.refusals import misspellings, refuse
+from execmem_kernel.assembly.encoding.keystone_child import KeystoneChild
+from execmem_kernel.assembly.encoding.keystone_client import KeystoneClient
+from execmem_kernel.assembly.encoding.refusals.misspellings import misspelt, unknown
+from execmem_kernel.assembly.encoding.refusals.refuse import refuse
 from execmem_kernel.errors import EncoderLostError
-from execmem_kernel.x86 import canonical_form, forms, selection
-from execmem_kernel.x86.forms import Form
+from execmem_kernel.x86.canonical_form import canonical
+from execmem_kernel.x86.forms import Form, forms_of
 from execmem_kernel.x86.operands import Encoding, Memory, Operation, Refusal, Target
+from execmem_kernel.x86.selection import encoding_rank, select
+
+
+class Encoder(Protocol):
+    """Turns operations into bytes, in batches; one answer for each, in order."""
+
+    def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
+        """Encode every operation at its own address.
+
+        Raises:
+            EncoderLostError: The encoder's process broke twice on the same batch.
+        """
+        ...
+
 
 _CacheKey = Operation | tuple[EncodingClass, str]
-"""What the encoding of an operation is remembered by: its kind and its text, or all of it."""
+"""What the encoding of an operation is remembered by: its encoding class and its text, or all of it."""
 
 
 class CheckedEncoder:
     """The `Encoder` this package uses; safe to share between threads and across a fork."""
 
     _CACHE_SIZE = 16384
-    _KINDS = 8192
-    _BATCH = 1000
-    _GROUP = 32
-    """Instructions that go to Keystone as one line: it is ten times as fast as with one each."""
+    """Encodings that are remembered: several of the largest programs' different instructions."""
+    _CLASSES = 8192
 
-    def __init__(self) -> None:
+    def __init__(self, child: KeystoneChild | None = None) -> None:
+        """An encoder with a child process of its own, which is started when it is first needed.
+
+        Args:
+            child: Keystone's process; one that is made here unless another is given.
+        """
         self._lock = threading.RLock()
         self._known: dict[_CacheKey, PositionedEncoding | Refusal] = {}
-        self._kinds: dict[EncodingKey, EncodingClass] = {}
+        self._classes: dict[EncodingKey, EncodingClass] = {}
         self._answered: dict[int, tuple[Operation, Encoding | Refusal]] = {}
-        """By identity, what was said to the very same operation: lines that are alike share theirs."""
-        self._keystone = KeystoneChild()
+        """By identity, the answer for the very same operation: lines that are alike share theirs."""
+        self._keystone = KeystoneClient(child or KeystoneChild())
 
     def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
         """Encode every operation at its own address; one answer for each, in order.
@@ -81,25 +98,25 @@ class CheckedEncoder:
         fresh: dict[_CacheKey, Request] = {}
         keys: list[_CacheKey | Encoding | Refusal] = []
         for operation in operations:
-            outline = encoding_key(operation)
-            kind = self._kinds.get(outline) if outline is not None else None
-            if kind is None:
-                keys.append(self._look_at(operation, outline, fresh))
+            key = encoding_key(operation)
+            shared = self._classes.get(key) if key is not None else None
+            if shared is None:
+                keys.append(self._look_at(operation, key, fresh))
                 continue
-            text = canonical_text(operation, kind.candidates[0])
-            named = (kind, text)
+            text = canonical_text(operation, shared.candidates[0])
+            named = (shared, text)
             keys.append(named)
             if named not in known and named not in fresh:
-                meant = _named(operation, kind.mnemonic)
-                fresh[named] = Request(meant, kind.candidates, kind.is_for_keystone, text, kind)
+                meant = _renamed(operation, shared.mnemonic)
+                fresh[named] = Request(meant, shared.candidates, shared.is_for_keystone, text, shared)
         if fresh:
             known |= zip(fresh, self._find_all(list(fresh.values())), strict=True)
         answers = []
-        for key, operation in zip(keys, operations, strict=True):
-            if isinstance(key, Encoding | Refusal):
-                answers.append(key)
+        for cached, operation in zip(keys, operations, strict=True):
+            if isinstance(cached, Encoding | Refusal):
+                answers.append(cached)
                 continue
-            answer = _place(key, known[key], operation)
+            answer = _at_address(cached, known[cached], operation)
             answers.append(answer)
             if operation.address == 0:
                 self._answered[id(operation)] = (operation, answer)
@@ -107,14 +124,14 @@ class CheckedEncoder:
         return answers
 
     def _look_at(
-        self, operation: Operation, outline: EncodingKey | None, fresh: dict[_CacheKey, Request]
+        self, operation: Operation, key: EncodingKey | None, fresh: dict[_CacheKey, Request]
     ) -> _CacheKey | Encoding | Refusal:
-        """What an operation of no known kind is remembered by, or its answer where that needs no encoder."""
-        meant = canonical_form.canonical(operation)
+        """What an operation of no known class is remembered by, or its answer where that needs no encoder."""
+        meant = canonical(operation)
         if meant is None:
-            return misspellings.unknown(operation.mnemonic)
+            return unknown(operation.mnemonic)
         if meant.mnemonic != operation.mnemonic:
-            refusal = misspellings.misspelt(operation)
+            refusal = misspelt(operation)
             if refusal is not None:
                 return refusal
         if meant.operands and isinstance(meant.operands[-1], Target):
@@ -122,17 +139,17 @@ class CheckedEncoder:
             return _as_spelt(answer, meant.mnemonic, operation.mnemonic)
         plan = _without_target(meant)
         if plan not in self._known and plan not in fresh:
-            candidates = selection.select(plan)
-            refusal = refuse.refuse(plan, candidates)
+            candidates = select(plan)
+            refusal = refuse(plan, candidates)
             if refusal is not None:
                 self._known[plan] = refusal
                 return plan
             is_for_keystone = keystone_reads(plan, candidates[0])
             fresh[plan] = Request(plan, candidates, is_for_keystone, canonical_text(plan, candidates[0]), None)
-            if outline is not None and _is_exemplary(operation, meant, candidates):
-                if len(self._kinds) >= self._KINDS:
-                    self._kinds.clear()
-                self._kinds[outline] = EncodingClass(plan, candidates, is_for_keystone)
+            if key is not None and _is_exemplary(operation, meant, candidates):
+                if len(self._classes) >= self._CLASSES:
+                    self._classes.clear()
+                self._classes[key] = EncodingClass(plan, candidates, is_for_keystone)
         return plan
 
     def _forget_the_oldest(self) -> None:
@@ -143,110 +160,56 @@ class CheckedEncoder:
             for key in list(self._known)[: len(self._known) - self._CACHE_SIZE // 2]:
                 del self._known[key]
 
+    def _find_all(self, requests: list[Request]) -> list[PositionedEncoding | Refusal]:
+        """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
+        asked = [request for request in requests if request.is_for_keystone]
+        try:
+            self._keystone.begin(list(dict.fromkeys(request.text for request in asked)))
+            # Keystone works while iced-x86 does.
+            by_iced = shortest_encodings(requests)
+            expected = {
+                request.text: candidate.code
+                for request, candidate in zip(requests, by_iced, strict=True)
+                if request.is_for_keystone and candidate is not None
+            }
+            by_keystone = self._keystone.finish(expected)
+        except BaseException:
+            # Interrupted in between: what the child has yet to say would answer the next request.
+            self._keystone.child.stop()
+            raise
+        chosen = [
+            _better(request, candidate, by_keystone[request.text] if request.is_for_keystone else None)
+            for request, candidate in zip(requests, by_iced, strict=True)
+        ]
+        return verified_by_capstone(requests, chosen)
+
     def prepare(self) -> None:
         """Start the child process, so that it is ready by the time the first source has been read."""
         with self._lock, contextlib.suppress(EncoderLostError):  # the first request will say so again
-            self._keystone.start()
+            self._keystone.child.start()
 
     def close(self) -> None:
         """End the child process; the next request starts another."""
         with self._lock:
-            self._keystone.stop()
+            self._keystone.child.stop()
 
     def after_fork(self) -> None:
         """In a forked copy: the child is the parent's, the lock may have been held by a thread that is not here."""
         self._lock = threading.RLock()
-        self._keystone.forget()
-
-    def _find_all(self, questions: list[Request]) -> list[PositionedEncoding | Refusal]:
-        """Keystone's encoding where it is right and as short as can be, otherwise iced-x86's; both checked."""
-        texts = list(dict.fromkeys(question.text for question in questions if question.is_for_keystone))
-        groups = [texts[start : start + self._GROUP] for start in range(0, len(texts), self._GROUP)]
-        lines = [";".join(group) for group in groups]
-        try:
-            sent = self._send(lines[: self._BATCH])
-            # Keystone works while iced-x86 does.
-            by_iced = shortest_encodings(questions)
-            alike = {
-                question.text: other.code
-                for question, other in zip(questions, by_iced, strict=True)
-                if question.is_for_keystone and other is not None
-            }
-            together = self._receive(lines, sent)
-            codes: dict[str, bytes | None] = {}
-            for group, line in zip(groups, lines, strict=True):
-                if together[line] == b"".join([alike.get(text, b"") for text in group]):
-                    codes.update((text, alike[text]) for text in group)
-            # Where a group differs, each of it has to answer for itself.
-            codes |= self._receive([text for text in texts if text not in codes], False)
-        except BaseException:
-            self._keystone.stop()  # interrupted in between: what it has yet to say would answer the next request
-            raise
-        chosen: list[Candidate | None] = []
-        for question, other in zip(questions, by_iced, strict=True):
-            code = codes[question.text] if question.is_for_keystone else None
-            if code is None or (other is not None and code == other.code):
-                chosen.append(other)
-                continue
-            operation = question.operation
-            believed = verified_by_iced(code, question.candidates, operation)
-            chosen.append(
-                min(
-                    (one for one in (other, believed) if one is not None),
-                    key=lambda one: (selection.encoding_rank(one.form, operation), len(one.code), one.form.rank),
-                    default=None,
-                )
-            )
-        return verified_by_capstone(questions, chosen)
-
-    def _send(self, batch: list[str]) -> bool:
-        """Send a batch to the child; False when there is none to take it."""
-        if not batch:
-            return False
-        try:
-            self._keystone.send(batch)
-        except ChildLost:
-            return False
-        return True
-
-    def _receive(self, texts: list[str], sent: bool) -> dict[str, bytes | None]:
-        """Text -> Keystone's bytes; a child that is lost is replaced, and an instruction that kills two is skipped.
-
-        Raises:
-            EncoderLostError: Children were lost without one instruction being to blame.
-        """
-        answers: dict[str, bytes | None] = {}
-        waiting = texts
-        suspect: str | None = None
-        losses = 0
-        while waiting:
-            batch = [suspect] if suspect is not None else waiting[: self._BATCH]
-            try:
-                if not sent:
-                    self._keystone.send(batch)
-                sent = False
-                answers.update(zip(batch, self._keystone.receive(len(batch)), strict=True))
-                suspect = None
-            except ChildLost as lost:
-                losses += 1
-                (before,) = lost.args
-                answers.update(zip(batch, before, strict=False))
-                culprit = batch[len(before)] if len(before) < len(batch) else None
-                if culprit is not None and culprit == suspect:
-                    answers[culprit] = None
-                    suspect = None
-                elif losses > _LOSSES_ALLOWED:
-                    raise EncoderLostError(
-                        "The encoder's process (Keystone) was lost again and again. The program may still be right: run it once more."
-                    ) from None
-                else:
-                    suspect = culprit
-            waiting = [text for text in waiting if text not in answers]
-        return answers
+        self._keystone.child.forget()
 
 
-_LOSSES_ALLOWED = 4
-"""Children lost in one request before it is given up: one, its replacement, and as much again for a second culprit."""
+def _better(request: Request, by_iced: Candidate | None, by_keystone: bytes | None) -> Candidate | None:
+    """The better of two encodings, if Keystone's is one: in the preferred encoding space, then the shorter."""
+    if by_keystone is None or (by_iced is not None and by_keystone == by_iced.code):
+        return by_iced
+    operation = request.operation
+    verified = verified_by_iced(by_keystone, request.candidates, operation)
+    return min(
+        (one for one in (by_iced, verified) if one is not None),
+        key=lambda one: (encoding_rank(one.form, operation), len(one.code), one.form.rank),
+        default=None,
+    )
 
 
 def _without_target(operation: Operation) -> Operation:
@@ -260,7 +223,7 @@ def _without_target(operation: Operation) -> Operation:
 
 
 def _is_exemplary(operation: Operation, meant: Operation, candidates: Sequence[Form]) -> bool:
-    """Whether what was found out about the operation holds for all of its outline.
+    """Whether what was found out about the operation holds for all with its encoding key.
 
     Not where its operands were put into other words, and not where it matters that two registers are the same.
     """
@@ -268,7 +231,7 @@ def _is_exemplary(operation: Operation, meant: Operation, candidates: Sequence[F
         operation.operands == meant.operands
         and operation.prefixes == meant.prefixes
         and all(len(form.slots) == len(operation.operands) for form in candidates)
-        and not any(slot.memory == "implied" for form in forms.forms_of(meant.mnemonic) for slot in form.slots)
+        and not any(slot.memory == "implied" for form in forms_of(meant.mnemonic) for slot in form.slots)
         and not any(form.info.requires_unique_reg_nums for form in candidates)
     )
 
@@ -283,12 +246,12 @@ def _as_spelt(answer: Encoding | Refusal, name: str, written: str) -> Encoding |
     )
 
 
-def _named(operation: Operation, mnemonic: str) -> Operation:
+def _renamed(operation: Operation, mnemonic: str) -> Operation:
     """The operation under the instruction's one name here."""
     return operation if operation.mnemonic == mnemonic else operation._replace(mnemonic=mnemonic)
 
 
-def _place(key: _CacheKey, found: PositionedEncoding | Refusal, operation: Operation) -> Encoding | Refusal:
+def _at_address(key: _CacheKey, found: PositionedEncoding | Refusal, operation: Operation) -> Encoding | Refusal:
     """The encoding at the operation's own address."""
     if isinstance(found, PositionedEncoding):
         for operand in operation.operands:
@@ -309,8 +272,6 @@ def _place(key: _CacheKey, found: PositionedEncoding | Refusal, operation: Opera
 
 
 _shared: CheckedEncoder | None = None
-
-
 _shared_lock = threading.Lock()
 
 
@@ -324,15 +285,3 @@ def default_encoder() -> Encoder:
             atexit.register(_shared.close)
             os.register_at_fork(after_in_child=_shared.after_fork)
         return _shared
-
-
-class Encoder(Protocol):
-    """Turns operations into bytes, in batches; one answer for each, in order."""
-
-    def encode(self, operations: Sequence[Operation]) -> list[Encoding | Refusal]:
-        """Encode every operation at its own address.
-
-        Raises:
-            EncoderLostError: The encoder's process broke twice on the same batch.
-        """
-        ...

@@ -4,35 +4,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from execmem_kernel.assembly.diagnostics import hints
+from execmem_kernel.assembly.diagnostics.hints import unsuitable_operand, wrong_operand_count
 from execmem_kernel.assembly.encoding.refusals.comparing import operand_size
 from execmem_kernel.assembly.encoding.refusals.immediates import misfit_number
 from execmem_kernel.assembly.encoding.refusals.operand_sizes import misfit_size
 from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, listed, operand_text, operands_swapped
-from execmem_kernel.x86 import forms, registers, selection
-from execmem_kernel.x86.forms import Form
-from execmem_kernel.x86.operands import Immediate, Memory, Operation, Refusal, Register
-from execmem_kernel.x86.registers import register_class
-from execmem_kernel.x86.selection import operand_fits
+from execmem_kernel.x86.forms import Form, forms_of
+from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Refusal, Register
+from execmem_kernel.x86.registers import full_register, register_class
+from execmem_kernel.x86.selection import operand_counts, operand_fits
 
-# ---- what does not fit the instruction -------------------------------------------------------------------------------
+_REPLACEMENTS = {
+    "pusha": "push the registers one by one", "pushad": "push the registers one by one", "popa": "pop the registers one by one",
+    "popad": "pop the registers one by one", "into": "use `jo` to a call", "pushfd": "write pushfq", "popfd": "write popfq",
+    "les": "use lfs or lgs", "lds": "use lfs or lgs", "jcxz": "write jrcxz or jecxz", "salc": "write sbb al, al",
+}  # fmt: skip
+"""Instruction of 32-bit code -> what does the same in 64-bit mode."""
 
 
 def no_form(operation: Operation) -> Refusal:
     """No form says the operation: find the operand to blame, from the grossest mismatch to the finest."""
     mnemonic, operands = operation.mnemonic, operation.operands
-    every = forms.forms_of(mnemonic)
+    every = forms_of(mnemonic)
     if not every:
         return Refusal("ASM101", f"`{mnemonic}` does not exist in 64-bit mode.", None, _REPLACEMENTS.get(mnemonic, ""))
-    counts = sorted({count for form in every for count in selection.operand_counts(form)})
+    counts = sorted({count for form in every for count in operand_counts(form)})
     if len(operands) not in counts:
         wanted = listed([str(count) for count in counts], "or")
         plural = "operand" if counts == [1] else "operands"
         return Refusal(
             "ASM104", f"`{mnemonic}` takes {wanted if counts != [0] else 'no'} {plural}, and {len(operands)} {'is' if len(operands) == 1 else 'are'} given.",
-            -1, hints.wrong_operand_count(mnemonic, len(operands)), form_texts(every, operation),
+            -1, wrong_operand_count(mnemonic, len(operands)), form_texts(every, operation),
         )  # fmt: skip
     if mnemonic == "mov" and operands[0] == Register("cs"):
         return Refusal("ASM102", "`cs` cannot be written to; it changes with far jumps, calls and returns.", 0)
@@ -46,14 +51,8 @@ def no_form(operation: Operation) -> Refusal:
     )
 
 
-_REPLACEMENTS = {
-    "pusha": "push the registers one by one", "pushad": "push the registers one by one", "popa": "pop the registers one by one",
-    "popad": "pop the registers one by one", "into": "use `jo` to a call", "pushfd": "write pushfq", "popfd": "write popfq",
-    "les": "use lfs or lgs", "lds": "use lfs or lgs", "jcxz": "write jrcxz or jecxz", "salc": "write sbb al, al",
-}  # fmt: skip
-
-
 def _impossible_kinds(operation: Operation, every: Sequence[Form]) -> Refusal | None:
+    """Operands of kinds that no instruction takes together, or that a string instruction does not take at all."""
     operands, mnemonic = operation.operands, operation.mnemonic
     if (
         any(form.is_string for form in every)
@@ -104,7 +103,7 @@ def not_in_64_bit_mode(operation: Operation) -> Refusal | None:
             "ASM101",
             f"`{mnemonic}` with a 32-bit register does not exist in 64-bit mode.",
             0,
-            f"write `{mnemonic} {registers.full_register(operand.name)}`",
+            f"write `{mnemonic} {full_register(operand.name)}`",
         )
     if isinstance(operand, Register) and operand.name in ("cs", "ds", "es", "ss"):
         return Refusal(
@@ -132,7 +131,7 @@ def _misfit_kind(operation: Operation, every: Sequence[Form]) -> Refusal:
                 "ASM102",
                 f"`{operation.mnemonic}` does not take {operand_text(operand)} as its {_ORDINALS[number]} operand here.",
                 number,
-                _kind_hint(operation, remaining, number),
+                _kind_hint(_Misfit(operation, number, remaining)),
                 form_texts(remaining, operation),
             )
         remaining = kept
@@ -148,44 +147,116 @@ def _misfit_kind(operation: Operation, every: Sequence[Form]) -> Refusal:
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
-def _kind_hint(operation: Operation, remaining: Sequence[Form], number: int) -> str:
-    mnemonic, operand = operation.mnemonic, operation.operands[number]
-    vector = isinstance(operand, Register) and register_class(operand.name) in ("xmm", "ymm", "zmm")
-    if mnemonic == "lea":
-        return f"write brackets: `lea rax, [{operand.name if isinstance(operand, Register) else '...'}]`, or `mov` for what is no address"
-    if mnemonic.startswith("set") and isinstance(operand, Register):
-        return f"it sets one byte: `{mnemonic} al`, then `movzx eax, al`"
-    if mnemonic == "mov" and vector:
+# ---- what to write instead -------------------------------------------------------------------------------------------
+
+
+class _Misfit(NamedTuple):
+    """An operand that no form takes in its place."""
+
+    operation: Operation
+    number: int
+    """Its index."""
+    remaining: Sequence[Form]
+    """The forms that take the operands before it."""
+
+    @property
+    def mnemonic(self) -> str:
+        return self.operation.mnemonic
+
+    @property
+    def operand(self) -> Operand:
+        return self.operation.operands[self.number]
+
+    @property
+    def register(self) -> str | None:
+        """The name of the operand where it is a register."""
+        return self.operand.name if isinstance(self.operand, Register) else None
+
+    @property
+    def is_vector(self) -> bool:
+        return self.register is not None and register_class(self.register) in ("xmm", "ymm", "zmm")
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.operand, Immediate)
+
+
+def _kind_hint(misfit: _Misfit) -> str:
+    """What may be meant: the first of the hints that is one."""
+    return next((hint for rule in _HINTS if (hint := rule(misfit))), "")
+
+
+def _address_taken(misfit: _Misfit) -> str:
+    if misfit.mnemonic != "lea":
+        return ""
+    return f"write brackets: `lea rax, [{misfit.register or '...'}]`, or `mov` for what is no address"
+
+
+def _wide_flag(misfit: _Misfit) -> str:
+    if not misfit.mnemonic.startswith("set") or misfit.register is None:
+        return ""
+    return f"it sets one byte: `{misfit.mnemonic} al`, then `movzx eax, al`"
+
+
+def _vector_in_general_instruction(misfit: _Misfit) -> str:
+    if not misfit.is_vector:
+        return ""
+    if misfit.mnemonic == "mov":
         return "movd, movq, movaps and movups move vector registers"
-    if vector and forms.forms_of(f"{mnemonic}ps"):
-        return f"`{mnemonic}ps` and `{mnemonic}pd` work on vectors of numbers with a fraction, `p{mnemonic}d` and the like on integers"
-    if (mnemonic[0] == "j" or mnemonic.startswith("loop")) and mnemonic != "jmp":
-        return "it goes to a label only"
-    if mnemonic == "imul" and isinstance(operand, Immediate) and number == 1 and len(operation.operands) == 3:
-        return "the number comes last: `imul rbx, rax, 5`"
-    general = isinstance(operand, Register) and register_class(operand.name) in ("r8", "r16", "r32", "r64")
-    hint = hints.unsuitable_operand(
-        mnemonic,
-        operand_size(operand) if general else None,
-        vector=vector,
-        number=isinstance(operand, Immediate),
-        high=operand_size(operation.operands[0]),
-    )
-    if hint:
-        return hint
-    if isinstance(operand, Immediate) and mnemonic in ("mul", "div", "idiv", "imul", "mov", "xchg"):
-        return "put the number into a register first"
-    fixed = {
-        name
-        for form in remaining
-        if len(form.slots) > number
-        for name in form.slots[number].registers
-        if len(form.slots[number].registers) == 1
-    }
-    if fixed and all(len(form.slots[number].registers) <= 1 for form in remaining if len(form.slots) > number):
-        return f"it has to be {listed(sorted(fixed), 'or')}" + (
-            " or a number"
-            if any(form.slots[number].immediate for form in remaining if len(form.slots) > number)
-            else ""
-        )
+    if forms_of(f"{misfit.mnemonic}ps"):
+        return f"`{misfit.mnemonic}ps` and `{misfit.mnemonic}pd` work on vectors of numbers with a fraction, `p{misfit.mnemonic}d` and the like on integers"
     return ""
+
+
+def _label_needed(misfit: _Misfit) -> str:
+    return "it goes to a label only" if _is_direct_branch(misfit.mnemonic) else ""
+
+
+def _is_direct_branch(mnemonic: str) -> bool:
+    return (mnemonic[0] == "j" or mnemonic.startswith("loop")) and mnemonic != "jmp"
+
+
+def _number_first(misfit: _Misfit) -> str:
+    if misfit.mnemonic != "imul" or not misfit.is_number or misfit.number != 1 or len(misfit.operation.operands) != 3:
+        return ""
+    return "the number comes last: `imul rbx, rax, 5`"
+
+
+def _of_its_family(misfit: _Misfit) -> str:
+    general = misfit.register is not None and register_class(misfit.register) in ("r8", "r16", "r32", "r64")
+    return unsuitable_operand(
+        misfit.mnemonic,
+        operand_size(misfit.operand) if general else None,
+        vector=misfit.is_vector,
+        number=misfit.is_number,
+        high=operand_size(misfit.operation.operands[0]),
+    )
+
+
+def _number_in_register(misfit: _Misfit) -> str:
+    if not misfit.is_number or misfit.mnemonic not in ("mul", "div", "idiv", "imul", "mov", "xchg"):
+        return ""
+    return "put the number into a register first"
+
+
+def _fixed_register(misfit: _Misfit) -> str:
+    """The only registers that some form takes here, where each form takes one at most."""
+    slots = [form.slots[misfit.number] for form in misfit.remaining if len(form.slots) > misfit.number]
+    fixed = {name for slot in slots for name in slot.registers if len(slot.registers) == 1}
+    if not fixed or any(len(slot.registers) > 1 for slot in slots):
+        return ""
+    number = " or a number" if any(slot.immediate for slot in slots) else ""
+    return f"it has to be {listed(sorted(fixed), 'or')}{number}"
+
+
+_HINTS: tuple[Callable[[_Misfit], str], ...] = (
+    _address_taken,
+    _wide_flag,
+    _vector_in_general_instruction,
+    _label_needed,
+    _number_first,
+    _of_its_family,
+    _number_in_register,
+    _fixed_register,
+)
+"""Each says a hint or "", in the order in which they are asked."""
