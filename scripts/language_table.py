@@ -1,0 +1,214 @@
+"""Write the table that every editor reads: words, patterns and options of `%%asm`, from the assembler's own tables.
+
+    python scripts/language_table.py            write execmem_kernel/editor/language.json
+    python scripts/language_table.py --check    exit status 1 if it is not what the tables say
+
+The kernel's completion, the CodeMirror mode and the TextMate grammar are made from that file, so a word that the
+assembler learns is coloured and completed everywhere. Patterns are written in what JavaScript, Python and Oniguruma
+have in common: no possessive quantifiers, no named groups, no look-behind. All are meant to ignore case but `comment`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
+from execmem_kernel.assembly.preprocessor import expander
+from execmem_kernel.assembly.syntax import dialect_detection
+from execmem_kernel.assembly.syntax.directives import (
+    DIRECTIVES,
+    LINE_DIRECTIVES,
+    MASM_DATA,
+    NASM_DATA,
+    NASM_ONLY,
+    NEEDS_NO_NAME,
+)
+from execmem_kernel.assembly.syntax.words import BROADCASTS, KEYWORDS, PREFIXES, ROUNDINGS, SIZES
+from execmem_kernel.magics import options
+from execmem_kernel.magics.commands import COMMANDS
+from execmem_kernel.magics.values import GENERAL as SETTABLE
+from execmem_kernel.x86.mnemonics import known_mnemonics, resolve
+from execmem_kernel.x86.registers import CLASS_MEMBERS, GENERAL, HIGH_BYTE_REGISTERS, PARTS, REGISTER_SIZES
+
+TABLE = Path(__file__).parent.parent / "execmem_kernel" / "editor" / "language.json"
+
+_MASM_WORDS = (
+    ".code .data .data? .const .model .stack .386 .486 .586 .686 .x64 .xmm "
+    "proc endp ends end proto public extrn externdef segment equ align org option assume title includelib "
+    "db dw dd dq dt"
+)
+"""Directives that MASM has too. Source: Microsoft's MASM reference, "Directives reference"."""
+
+
+def _register_order(name: str) -> tuple[int, int, str]:
+    """As they are counted: rax before r8, xmm2 before xmm10."""
+    whole = PARTS[name][0] if name in PARTS else name
+    number = re.search(r"[0-9]+", name)
+    high = name in HIGH_BYTE_REGISTERS
+    return (100 * high + (GENERAL.index(whole) if whole in GENERAL else 99), int(number[0]) if number else 0, name)
+
+
+def _registers() -> dict[str, list[str]]:
+    families = {family: sorted(members, key=_register_order) for family, members in CLASS_MEMBERS.items()}
+    order = ("r64", "r32", "r16", "r8", "xmm", "ymm", "zmm", "k", "mm", "st", "sreg", "ip", "cr", "dr", "bnd", "tmm")
+    assert set(order) == set(families)
+    return {family: families[family] for family in order}
+
+
+def _words(names: Any) -> list[str]:
+    return sorted(names)
+
+
+def _portable(pattern: str) -> str:
+    """The same pattern without possessive quantifiers, which JavaScript has not: here they only save time."""
+    return re.sub(r"(?<!\\)([*+?])\+", r"\1", pattern)
+
+
+def _att_mnemonics(known: frozenset[str]) -> list[str]:
+    """The spellings that only AT&T syntax has: size letters (movl, addq, flds) and extensions (movzbl)."""
+    found = {f"{name}{letter}" for name in known for letter in "bwlqxyz"}
+    found = {name for name in found if resolve(name) is not None}
+    found |= {f"mov{kind}{pair}" for kind in "zs" for pair in ("bw", "bl", "bq", "wl", "wq")} | {"movslq"}
+    found |= {f"movabs{letter}" for letter in "bwlq"} | {f"clr{letter}" for letter in ("", *"bwlq")}
+    for stem in "fld fst fstp fadd fsub fsubr fmul fdiv fdivr fcom fcomp".split():
+        found |= {f"{stem}{letter}" for letter in "slt"[: 3 if stem in ("fld", "fstp") else 2]}
+    for stem in "fild fist fistp fisttp fiadd fisub fisubr fimul fidiv fidivr ficom ficomp".split():
+        letters = ("s", "l", "q", "ll") if stem in ("fild", "fistp", "fisttp") else ("s", "l")
+        found |= {f"{stem}{letter}" for letter in letters}
+    conversions = [f"cvt{way}" for way in ("sd2si", "ss2si", "tsd2si", "tss2si", "si2sd", "si2ss")]
+    found |= {f"{v}{name}{letter}" for v in ("", "v") for name in conversions for letter in "lq"}
+    return sorted(found - known)
+
+
+def _options() -> dict[str, Any]:
+    values = {
+        "--expect": list(options.EXPECTATIONS),
+        "--limit": [f"{name}=" for name in options.LIMITS],
+        "--syntax": ["intel", "att"],
+    }
+    kinds = {
+        "--entry": "label",
+        "--show": "registers",
+        "--name": "new name",
+        "--seed": "number",
+        "--iterations": "number",
+    }
+    kinds |= {
+        "--timeout": "seconds",
+        "--stdin": "text",
+        "--args": "text",
+        "--function": "prototype",
+        "--limit": "limits",
+    }
+    table: dict[str, Any] = {}
+    for action in options._parser()._actions:
+        for name in action.option_strings:
+            takes_value = action.nargs != 0
+            table[name] = {"help": action.help or "", "value": action.metavar or "" if takes_value else None}
+            if takes_value:
+                table[name]["kind"] = kinds.get(name, "choice")
+                table[name]["value"] = action.metavar or "|".join(action.choices or ())
+            if name in values:
+                table[name]["values"] = values[name]
+    return table
+
+
+def language() -> dict[str, Any]:
+    """The table, from the tables of the assembler and of the magics."""
+    known = known_mnemonics()
+    registers = _registers()
+    aliases = ["st", *(f"st{n}" for n in range(8)), *(f"r{n}l" for n in range(8, 16)), *(f"db{n}" for n in range(16))]
+    names = sorted({*REGISTER_SIZES, *aliases}, key=lambda name: (-len(name), name))
+    preprocessor = [name for name, action in expander._NASM_ACTIONS.items() if action != "unsupported"]
+    gnu_lines = {*LINE_DIRECTIVES, *(name for name in expander._GNU_ACTIONS if name.startswith("."))}
+    masm = {*_MASM_WORDS.split(), *MASM_DATA}
+    return {
+        "about": "Written by scripts/language_table.py from the assembler's tables. Names are lower case; case is ignored.",
+        "magic": r"^\s*%%asm(?=\s|$)",
+        "mnemonics": _words(known),
+        "att_mnemonics": _att_mnemonics(known),
+        "prefixes": _words(PREFIXES),
+        "registers": registers,
+        "register_aliases": aliases,
+        "sizes": dict(sorted(SIZES.items())),
+        "keywords": _words(KEYWORDS),
+        "decorations": _words(["z", *ROUNDINGS, *BROADCASTS, "vex", "vex2", "vex3", "evex", "load", "store"]),
+        "directives": {
+            "gnu": _words({*(name for name in DIRECTIVES if name.startswith(".")), *gnu_lines}),
+            "nasm": _words(name for name in DIRECTIVES if not name.startswith(".")),
+            "nasm_preprocessor": _words(preprocessor),
+            "masm": _words(masm),
+            "gnu_prefixes": [".cfi_", ".seh_", ".debug_", ".def", ".endef"],
+        },
+        "names_before": _words({*NEEDS_NO_NAME, *MASM_DATA}),
+        "comments": {
+            "undeclared": {"line": [";", "#", "//"], "block": ["/*", "*/"], "separator": None},
+            "nasm": {"line": [";", "#"], "block": ["/*", "*/"], "separator": None},
+            "gnu": {"line": ["#", "//"], "block": ["/*", "*/"], "separator": ";"},
+            "toggle": {"undeclared": ";", "nasm": ";", "gnu": "#", "att": "#"},
+        },
+        "dialects": {
+            "nasm": [
+                _portable(dialect_detection._NASM_PREPROCESSOR.pattern),
+                _portable(dialect_detection._NASM_WORD.pattern),
+            ],
+            "gnu": [_portable(dialect_detection._GNU_WORD.pattern)],
+            "not_nasm": [_portable(dialect_detection._DOTTED.pattern)],
+            "nasm_words": sorted({*NASM_ONLY, *NASM_DATA}),
+        },
+        "patterns": {
+            "name": r"[A-Za-z_.@?][A-Za-z0-9_.@?$]*",
+            "label": r"(?:\$?[A-Za-z_.@?][A-Za-z0-9_.@?$]*|[0-9]+)[ \t]*:(?![:=])",
+            "number": (
+                r"(?:0x[0-9a-f_]+|(?:[0-9]+\.[0-9]*(?:e[+-]?[0-9]+)?|[0-9]+e[+-]?[0-9]+)|0h[0-9a-f_]+|0[by][01_]+"
+                r"|0[oq][0-7_]+|0[dt][0-9_]+|[0-9][0-9a-f_]*h|[01][01_]*[by]|[0-7][0-7_]*[oq]|[0-9][0-9_]*[dt]?)"
+                r"(?![A-Za-z0-9_.@?$])"
+            ),
+            "local_reference": r"[0-9]{1,9}[bf](?![A-Za-z0-9_.@?$])",
+            "string": {
+                "undeclared": r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`",
+                "nasm": r"\"[^\"]*\"|'[^']*'|`(?:[^`\\]|\\.)*`",
+                "gnu": r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|'(?:\\.|[^'\\])",
+            },
+            "open_string": r"\"(?:[^\"\\]|\\.)*|'(?:[^'\\]|\\.)*|`(?:[^`\\]|\\.)*",
+            "register": "(?:" + "|".join(map(re.escape, names)) + r")(?![A-Za-z0-9_.@?$])",
+            "decoration": r"\{[ \t]*%?[A-Za-z0-9_-]+[ \t]*\}",
+            "operator": r"<<|>>|<=|>=|==|!=|<>|&&|\|\||\$\$|%%|[-+*/%&|^~!()\[\],:=<>$\\{}]",
+            "macro_argument": r"%(?:%|[0-9]+|\{[^}]*\})|\\[A-Za-z_@()][A-Za-z0-9_]*",
+        },
+        "options": _options(),
+        "settable": {
+            "general": [name for name in GENERAL if name in SETTABLE],
+            "vector": "[xyz]mm([12]?[0-9]|3[01])|k[0-7]",
+        },
+        "commands": {name: about for name, (_, about) in COMMANDS.items()},
+        "codes": {code: meaning for code, (meaning, _) in sorted(documented_codes().items())},
+    }
+
+
+def text() -> str:
+    """The file's text: lists of words in one line each, so that a difference is a line."""
+    whole = json.dumps(language(), indent=1, ensure_ascii=False)
+    return re.sub(r"\[\s*((?:[^\[\]{}\"]|\"(?:[^\"\\]|\\.)*\")*?)\s*\]", _in_one_line, whole) + "\n"
+
+
+def _in_one_line(found: re.Match[str]) -> str:
+    return "[" + re.sub(r"\s*\n\s*", " ", found[1]) + "]"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    if parser.parse_args().check:
+        return int(TABLE.read_text() != text())
+    TABLE.write_text(text())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
