@@ -1,7 +1,12 @@
-"""An instruction in its canonical form: its one name here, and every operand that its spelling leaves out."""
+"""An instruction in its canonical form: its one name here, and every operand that its spelling leaves out.
+
+First what holds for every instruction (aliases, sizes and prefixes that belong to an operand, implied operands), then
+the rewrites of single mnemonics, which are the table `_REWRITES`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from execmem_kernel.x86.forms import STRING_STEMS
@@ -17,21 +22,17 @@ from execmem_kernel.x86.registers import (
 )
 from execmem_kernel.x86.selection import candidate_forms, form_says, shape_of
 
-# ---- from what was written to the forms that say it ------------------------------------------------------------------
-
 _STRING_SIZES = {"b": 1, "w": 2, "d": 4, "q": 8}
-
-
-_X87_WITH_TOP = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
+_TOP, _NEXT = Register("st(0)"), Register("st(1)")
 
 
 def canonical(operation: Operation) -> Operation | None:
-    """The same instruction under its one name here, anywhere, with every operand that its spelling leaves out.
+    """The same instruction under its one name here, at address 0, with every operand that its spelling leaves out.
 
     None if no instruction has the name.
     """
     name = resolve(operation.mnemonic)
-    operands = operation.operands
+    operands, prefixes = operation.operands, operation.prefixes
     if name is None:
         sized = _generic_string(operation)
         return None if sized is None else canonical(sized)
@@ -40,7 +41,6 @@ def canonical(operation: Operation) -> Operation | None:
         operands = (*operands, Immediate(name.predicate))
     if name.size is not None:
         operands = tuple(_with_size(operand, name.size) for operand in operands)
-    prefixes = operation.prefixes
     if prefixes and prefixes[-1] in SEGMENTS:
         prefixes, operands = _with_segment(prefixes, operands)
     if operation.mnemonic.startswith("movabs"):
@@ -50,72 +50,26 @@ def canonical(operation: Operation) -> Operation | None:
     if any(isinstance(operand, Memory) and operand.segment is not None for operand in operands):
         string = mnemonic[:-1] in STRING_STEMS
         operands = tuple(_without_default_segment(operand, string) for operand in operands)
-    implied = IMPLIED_OPERANDS.get(mnemonic)
-    if implied is not None and len(operands) >= _WRITTEN_LEAST.get(mnemonic, 1):
-        for tail in implied:
-            if operands[len(operands) - len(tail) :] == tuple(map(Register, tail)):
-                operands = operands[: len(operands) - len(tail)]
-                if tail[0] == "eax" and mnemonic not in ("mwait", "mwaitx", "skinit"):
-                    prefixes = (*prefixes, "addr32")  # there eax is an address, or part of one
-                break
-    if mnemonic == "xlatb" and operands == (Memory(Register("rbx"), size=1),):
-        operands = ()
-    match mnemonic, operands:
-        case (("test" | "xchg"), (Register(), Memory())):
-            operands = operands[::-1]
-        case "xchg", (Register("rax" | "eax" | "ax"), Register()):
-            operands = operands[::-1]
-        case "mov", (Register(), Register(source)) if register_class(source) == "sreg":
-            operands = (_narrowed(operands[0], "r64"), operands[1])
-        case "mov", (Register(destination), Register()) if register_class(destination) == "sreg":
-            operands = (operands[0], _narrowed(_narrowed(operands[1], "r16"), "r64"))
-        case _ if mnemonic in SAME_IN_32_BITS:
-            operands = tuple(_narrowed(operand, "r64") for operand in operands)
-            if mnemonic in ("verr", "verw", "lmsw", "lldt", "ltr"):
-                operands = tuple(_narrowed(operand, "r16") for operand in operands)
-        case (("lar" | "lsl"), (Register(wide), Register(low))) if register_class(low) == "r16":
-            operands = (operands[0], Register(_same_number(low, wide)))
-        case (("fnstsw" | "fstsw"), ()):
-            operands = (Register("ax"),)
-        case "imul", (Register(), Immediate()):
-            operands = (operands[0], *operands)
-        case (("shl" | "shr" | "sar" | "rol" | "ror" | "rcl" | "rcr"), (_,)):
-            operands = (*operands, Immediate(1))
-        case "int", (Immediate(3),):
-            mnemonic, operands = "int3", ()
-        case "movsx", (Register(wide), Register(low)) if (register_class(wide), register_class(low)) == ("r64", "r32"):
-            mnemonic = "movsxd"
-        case "movsx", (Register(wide), Memory(size=4)) if register_class(wide) == "r64":
-            mnemonic = "movsxd"
-        case (("movd" | "vmovd"), (Register(one), Register(other))) if "r64" in (
-            register_class(one),
-            register_class(other),
-        ):
-            mnemonic = mnemonic.replace("movd", "movq")
-        case "movq", (first, second) if _is_quadword(first) and _is_quadword(second):
-            return canonical(
-                operation._replace(mnemonic="mov", operands=tuple(_with_size(operand, 8) for operand in operands))
-            )
-        case "pushf", () if operation.mnemonic == "pushf":
-            mnemonic = "pushfq"
-        case "popf", () if operation.mnemonic == "popf":
-            mnemonic = "popfq"
-        case (("fadd" | "fsub" | "fsubr" | "fmul" | "fdiv" | "fdivr"), ()):
-            mnemonic, operands = mnemonic + "p", (Register("st(1)"), Register("st(0)"))
-        case (("faddp" | "fsubp" | "fsubrp" | "fmulp" | "fdivp" | "fdivrp"), ()):
-            operands = (Register("st(1)"), Register("st(0)"))
-        case (("faddp" | "fsubp" | "fsubrp" | "fmulp" | "fdivp" | "fdivrp"), (Register(),)):
-            operands = (*operands, Register("st(0)"))
-        case (("fxch" | "fcom" | "fcomp" | "fucom" | "fucomp" | "fcomi" | "fcomip" | "fucomi" | "fucomip"), ()):
-            operands = (Register("st(0)"), Register("st(1)"))
-        case _, (Register(top),) if register_class(top) == "st" and (
-            mnemonic in _X87_WITH_TOP or mnemonic.startswith(("fcom", "fucom", "fxch", "fcmov"))
-        ):
-            operands = (Register("st(0)"), *operands)
+    if mnemonic in IMPLIED_OPERANDS:
+        prefixes, operands = _without_implied(mnemonic, prefixes, operands)
+    if mnemonic == "movq" and len(operands) == 2 and all(map(_is_quadword, operands)):
+        # Without a vector register it is the 64-bit `mov`.
+        mov = operation._replace(mnemonic="mov", operands=tuple(_with_size(operand, 8) for operand in operands))
+        return canonical(mov)
+    if not operands and operation.mnemonic in _QUADWORD_FLAGS:
+        mnemonic = _QUADWORD_FLAGS[operation.mnemonic]
+    rewrite = _REWRITES.get(mnemonic)
+    if rewrite is None and mnemonic.startswith(_WITH_TOP):
+        rewrite = _x87_with_top
+    if rewrite is not None:
+        mnemonic, operands = rewrite(mnemonic, operands)
     found = Operation(mnemonic, operands, prefixes, 0, operation.mask, operation.zeroing, operation.rounding)
     if any(isinstance(operand, Memory) and operand.broadcast == 0 for operand in operands):
         return _with_count(found)
     return found
+
+
+# ---- what holds for every instruction --------------------------------------------------------------------------------
 
 
 def _with_segment(
@@ -146,48 +100,19 @@ def _with_count(operation: Operation) -> Operation:
     return operation._replace(operands=counted)
 
 
-def _same_number(name: str, like: str) -> str:
-    """The register of which `name` is a part, in the size of `like`."""
-    full, family = full_register(name), register_class(like)
-    return next((other for other in CLASS_MEMBERS[family] if full_register(other) == full), name)
-
-
-SAME_IN_32_BITS = frozenset(
-    [
-        "movmskps",
-        "movmskpd",
-        "vmovmskps",
-        "vmovmskpd",
-        "pmovmskb",
-        "vpmovmskb",
-        "extractps",
-        "vextractps",
-        "pextrb",
-        "pextrw",
-        "vpextrb",
-        "vpextrw",
-        "pinsrb",
-        "pinsrw",
-        "vpinsrb",
-        "vpinsrw",
-        "sldt",
-        "str",
-        "verr",
-        "verw",
-        "lmsw",
-        "lldt",
-        "ltr",
-    ]
-)
-"""The 64-bit form does what the 32-bit form does, with one more prefix; GNU as writes the shorter one too."""
-
-
-def _narrowed(operand: Operand, family: str) -> Operand:
-    """The 32-bit register of the same number, for a general register of the given family."""
-    if not isinstance(operand, Register) or register_class(operand.name) != family:
-        return operand
-    full = full_register(operand.name)
-    return Register(f"{full}d" if full in EXTENDED_REGISTERS else f"e{full[1:]}")
+def _without_implied(
+    mnemonic: str, prefixes: tuple[str, ...], operands: tuple[Operand, ...]
+) -> tuple[tuple[str, ...], tuple[Operand, ...]]:
+    """Registers that the instruction always uses left out where they are written, as in `monitor rax, rcx, rdx`."""
+    if len(operands) < _WRITTEN_LEAST.get(mnemonic, 1):
+        return prefixes, operands
+    for tail in IMPLIED_OPERANDS[mnemonic]:
+        kept = len(operands) - len(tail)
+        if operands[kept:] == tuple(map(Register, tail)):
+            if tail[0] == "eax" and mnemonic not in ("mwait", "mwaitx", "skinit"):
+                prefixes = (*prefixes, "addr32")  # there eax is an address, or part of one
+            return prefixes, operands[:kept]
+    return prefixes, operands
 
 
 IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -225,7 +150,7 @@ _WRITTEN_LEAST = dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2
 
 
 def _is_quadword(operand: Operand) -> bool:
-    """Whether `movq` with it, and without a vector register, is the 64-bit `mov`."""
+    """Whether the 64-bit `mov` takes it."""
     match operand:
         case Register(name):
             return register_class(name) in ("r64", "sreg", "cr", "dr")
@@ -279,3 +204,169 @@ def _generic_string(operation: Operation) -> Operation | None:
     if len(letters) != 1:
         return None
     return operation._replace(mnemonic=operation.mnemonic + letters[0])
+
+
+# ---- single mnemonics ------------------------------------------------------------------------------------------------
+
+_Rewrite = Callable[[str, tuple[Operand, ...]], tuple[str, tuple[Operand, ...]]]
+"""From a mnemonic and its operands to those of the same instruction in its one form."""
+
+
+def _test(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Register(), Memory()):
+            return mnemonic, operands[::-1]
+    return mnemonic, operands
+
+
+def _xchg(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Register(), Memory()) | (Register("rax" | "eax" | "ax"), Register()):
+            return mnemonic, operands[::-1]
+    return mnemonic, operands
+
+
+def _mov(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """Between a segment register and a general one only 16 bits count: the 32-bit register needs no prefix."""
+    match operands:
+        case (Register(), Register(source)) if register_class(source) == "sreg":
+            return mnemonic, (_narrowed(operands[0], "r64"), operands[1])
+        case (Register(destination), Register()) if register_class(destination) == "sreg":
+            return mnemonic, (operands[0], _narrowed(_narrowed(operands[1], "r16"), "r64"))
+    return mnemonic, operands
+
+
+SAME_IN_32_BITS = frozenset(
+    (
+        "movmskps", "movmskpd", "vmovmskps", "vmovmskpd", "pmovmskb", "vpmovmskb", "extractps", "vextractps", "pextrb",
+        "pextrw", "vpextrb", "vpextrw", "pinsrb", "pinsrw", "vpinsrb", "vpinsrw", "sldt", "str", "verr", "verw", "lmsw",
+        "lldt", "ltr",
+    )
+)  # fmt: skip
+"""The 64-bit form does what the 32-bit form does, with one more prefix; GNU as writes the shorter one too."""
+
+
+def _in_32_bits(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    return mnemonic, tuple(_narrowed(operand, "r64") for operand in operands)
+
+
+def _selector(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """A selector of 16 bits, read from a register of any size."""
+    return mnemonic, tuple(_narrowed(_narrowed(operand, "r64"), "r16") for operand in operands)
+
+
+def _lar(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Register(wide), Register(low)) if register_class(low) == "r16":
+            return mnemonic, (operands[0], Register(_same_number(low, wide)))
+    return mnemonic, operands
+
+
+def _fnstsw(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    return mnemonic, operands or (Register("ax"),)
+
+
+def _imul(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Register(), Immediate()):
+            return mnemonic, (operands[0], *operands)
+    return mnemonic, operands
+
+
+def _shift(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    return mnemonic, (*operands, Immediate(1)) if len(operands) == 1 else operands
+
+
+def _int(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Immediate(3),):
+            return "int3", ()
+    return mnemonic, operands
+
+
+def _movsx(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """From 32 bits to 64 it has an opcode, and a name, of its own."""
+    match operands:
+        case (Register(wide), Register(low)) if (register_class(wide), register_class(low)) == ("r64", "r32"):
+            return "movsxd", operands
+        case (Register(wide), Memory(size=4)) if register_class(wide) == "r64":
+            return "movsxd", operands
+    return mnemonic, operands
+
+
+def _movd(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case (Register(one), Register(other)) if "r64" in (register_class(one), register_class(other)):
+            return mnemonic.replace("movd", "movq"), operands
+    return mnemonic, operands
+
+
+def _xlatb(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    return mnemonic, () if operands == (Memory(Register("rbx"), size=1),) else operands
+
+
+def _x87_with_top(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """`fcmove st1`: the other register is the top of the stack."""
+    match operands:
+        case (Register(name),) if register_class(name) == "st":
+            return mnemonic, (_TOP, *operands)
+    return mnemonic, operands
+
+
+def _x87_comparison(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    return _x87_with_top(mnemonic, operands) if operands else (mnemonic, (_TOP, _NEXT))
+
+
+def _x87_arithmetic(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """Without operands it pops, as `faddp` does."""
+    return _x87_with_top(mnemonic, operands) if operands else (f"{mnemonic}p", (_NEXT, _TOP))
+
+
+def _x87_popping(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    match operands:
+        case ():
+            return mnemonic, (_NEXT, _TOP)
+        case (Register(),):
+            return mnemonic, (*operands, _TOP)
+    return mnemonic, operands
+
+
+_REWRITES: dict[str, _Rewrite] = {
+    "test": _test,
+    "xchg": _xchg,
+    "mov": _mov,
+    **dict.fromkeys(SAME_IN_32_BITS, _in_32_bits),
+    **dict.fromkeys(("verr", "verw", "lmsw", "lldt", "ltr"), _selector),
+    **dict.fromkeys(("lar", "lsl"), _lar),
+    **dict.fromkeys(("fnstsw", "fstsw"), _fnstsw),
+    "imul": _imul,
+    **dict.fromkeys(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr"), _shift),
+    "int": _int,
+    "movsx": _movsx,
+    **dict.fromkeys(("movd", "vmovd"), _movd),
+    "xlatb": _xlatb,
+    **dict.fromkeys(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"), _x87_arithmetic),
+    **dict.fromkeys(("faddp", "fsubp", "fsubrp", "fmulp", "fdivp", "fdivrp"), _x87_popping),
+    **dict.fromkeys(
+        ("fxch", "fcom", "fcomp", "fucom", "fucomp", "fcomi", "fcomip", "fucomi", "fucomip"), _x87_comparison
+    ),
+}
+"""Mnemonic -> what makes the spellings of its operands one."""
+_WITH_TOP = ("fcom", "fucom", "fxch", "fcmov")
+"""How the mnemonics begin that are not in the table and take one x87 register beside the top."""
+_QUADWORD_FLAGS = {"pushf": "pushfq", "popf": "popfq"}
+"""Without a suffix they work on 64 bits; the tables give their plain names to the 16-bit forms."""
+
+
+def _same_number(name: str, like: str) -> str:
+    """The register of which `name` is a part, in the size of `like`."""
+    full, family = full_register(name), register_class(like)
+    return next((other for other in CLASS_MEMBERS[family] if full_register(other) == full), name)
+
+
+def _narrowed(operand: Operand, family: str) -> Operand:
+    """The 32-bit register of the same number, for a general register of the given family."""
+    if not isinstance(operand, Register) or register_class(operand.name) != family:
+        return operand
+    full = full_register(operand.name)
+    return Register(f"{full}d" if full in EXTENDED_REGISTERS else f"e{full[1:]}")
