@@ -1,8 +1,8 @@
 """Source text to `Program`, or every diagnostic at once.
 
-    text --macros--> lines --Reader--> chunks in sections --Layout, Encoder--> bytes --listing--> Program
+    text --macros--> lines --Reader--> fragments in sections --Layout, Encoder--> bytes --listing--> Program
 
-Sizes are found first, with every jump short; jumps that do not reach grow until all reach. Then every chunk that
+Sizes are found first, with every jump short; jumps that do not reach grow until all reach. Then every fragment that
 depends on an address is encoded where it lies.
 """
 
@@ -34,8 +34,6 @@ from execmem_kernel.program.program import CODE_ADDRESS, Program
 from execmem_kernel.x86.operands import Encoding, Operation, Refusal, Target
 
 SOURCE_LIMIT = 4 << 20
-
-
 _PASS_LIMIT = 40
 
 
@@ -77,20 +75,20 @@ class Assembly:
         self._rules = dialect_of("\n".join(line.text for line in self._lines))
         if self._rules.joins_lines:
             self._lines = continued(self._lines)
-        self._findings = DiagnosticCollector(nasm=self._rules.speaks_nasm)
+        self._collector = DiagnosticCollector(nasm=self._rules.speaks_nasm)
         self._sections = Sections()
         self._compiled = is_compiled(source)
-        self._names = SymbolTable(self._sections, self._findings, self._rules, address, compiled=self._compiled)
-        self._layout = Layout(self._sections, self._names, self._findings, address)
+        self._symbols = SymbolTable(self._sections, self._collector, self._rules, address, compiled=self._compiled)
+        self._layout = Layout(self._sections, self._symbols, self._collector, address)
 
     def program(self) -> Program:
         """Everything, in order; raises AssemblyError when any of it went wrong."""
-        findings = self._findings
+        collector = self._collector
         try:
             if len(self._source) > SOURCE_LIMIT:
-                findings.complain(self._lines[0], SourceError("ASM064", "The source is larger than 4 MiB.", 0, 1))
+                collector.report_error(self._lines[0], SourceError("ASM064", "The source is larger than 4 MiB.", 0, 1))
                 raise TooManyErrors
-            StatementReader(self._lines, self._syntax, self._rules, self._sections, self._names, findings).read()
+            StatementReader(self._lines, self._syntax, self._rules, self._sections, self._symbols, collector).read()
             self._encode()
             self._check()
         except TooManyErrors:
@@ -98,120 +96,124 @@ class Assembly:
         except RecursionError:
             # Constants that stand for long expressions of constants that stand for long expressions.
             self._nested_too_deep()
-        if not findings.error_count:
-            for line, complaint in findings.echoes:
-                findings.complain(line, complaint, echo=True)
-        if findings.error_count:
-            raise AssemblyError([found for found in findings.in_order() if found.severity == "error"])
-        check_flow(self._sections, self._names, findings)
-        check_unused(self._sections, self._names, findings)
+        if not collector.error_count:
+            for line, error in collector.cascading:
+                collector.report_error(line, error, cascading=True)
+        if collector.error_count:
+            raise AssemblyError([found for found in collector.in_order() if found.severity == "error"])
+        check_flow(self._sections, self._symbols, collector)
+        check_unused(self._sections, self._symbols, collector)
         return finished(
             self._source,
             self._syntax,
             self._address,
             self._sections,
-            self._names,
-            findings.in_order(),
+            self._symbols,
+            collector.in_order(),
             compiled=self._compiled,
         )
 
     def _nested_too_deep(self) -> None:
-        line = self._names.here.line if self._names.here is not None else self._lines[0]
-        complaint = SourceError("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
+        line = self._symbols.location.line if self._symbols.location is not None else self._lines[0]
+        error = SourceError("ASM016", "The constants used here are nested too deep.", 0, line.text_end)
         with contextlib.suppress(TooManyErrors):
-            self._findings.complain(line, complaint)
+            self._collector.report_error(line, error)
 
     def _encode(self) -> None:
-        code = [chunk for section in self._sections for chunk in section.chunks if chunk.kind == "code"]
-        fixed = [chunk for chunk in code if chunk.operation is not None]
+        code = [fragment for section in self._sections for fragment in section.fragments if fragment.kind == "code"]
+        fixed = [fragment for fragment in code if fragment.operation is not None]
         jumps: list[Jump] = []
-        for chunk in code:
-            if chunk.operation is not None:
-                chunk.size = 4
-            elif chunk.form is not None:
-                value = chunk.statement.operands[0].value
+        for fragment in code:
+            if fragment.operation is not None:
+                fragment.size = 4
+            elif fragment.form is not None:
+                value = fragment.statement.operands[0].value
                 assert isinstance(value, Constant)
-                if chunk.form == "near":
-                    chunk.size = 5
+                if fragment.form == "near":
+                    fragment.size = 5
                 else:
-                    chunk.size = 2
-                    jumps.append((chunk, value.value))
+                    fragment.size = 2
+                    jumps.append((fragment, value.value))
             else:
-                chunk.size = 7
+                fragment.size = 7
         self._layout.lay_out()
         built: list[Fragment] = []
-        for chunk in code:
-            if chunk.operation is None and self._build(chunk) and chunk.form is None:
-                built.append(chunk)
+        for fragment in code:
+            if fragment.operation is None and self._build(fragment) and fragment.form is None:
+                built.append(fragment)
         # Lines that are alike were read once, so they share one operation.
-        asked = {id(chunk.operation): chunk.operation for chunk in (*fixed, *built) if chunk.operation is not None}
+        asked = {
+            id(fragment.operation): fragment.operation
+            for fragment in (*fixed, *built)
+            if fragment.operation is not None
+        }
         answers = dict(zip(asked, self._encoder.encode(list(asked.values())), strict=True))
-        for chunk in (*fixed, *built):
-            answer = answers[id(chunk.operation)]
+        for fragment in (*fixed, *built):
+            answer = answers[id(fragment.operation)]
             if isinstance(answer, Encoding):
-                chunk.encoding = answer
-                chunk.size = len(answer.code)
-            elif chunk.statement.ready is not None:
-                self._refuse(chunk, answer)
-                chunk.operation = None
+                fragment.encoding = answer
+                fragment.size = len(answer.code)
+            elif fragment.statement.ready is not None:
+                self._refuse(fragment, answer)
+                fragment.operation = None
         self._layout.relax(jumps)
-        waiting = [chunk for chunk in code if chunk.statement.ready is None and chunk.operation is not None]
+        waiting = [fragment for fragment in code if fragment.statement.ready is None and fragment.operation is not None]
         for _ in range(_PASS_LIMIT):
             if not self._encode_where_it_lies(waiting):
                 break
             self._layout.relax(jumps)
-        for chunk in waiting:
-            if chunk.refusal is not None:
-                self._refuse(chunk, chunk.refusal)
+        for fragment in waiting:
+            if fragment.refusal is not None:
+                self._refuse(fragment, fragment.refusal)
 
-    def _build(self, chunk: Fragment) -> bool:
-        self._names.here = chunk
+    def _build(self, fragment: Fragment) -> bool:
+        self._symbols.location = fragment
         try:
-            operation = build(chunk.statement, self._names.worth, chunk.address, self._rules)
-        except SourceError as complaint:
-            if complaint.start == complaint.end:
-                statement = chunk.statement
-                complaint = SourceError(
-                    complaint.code, complaint.message, statement.start, statement.last, complaint.hint
-                )
-            self._findings.complain(chunk.line, complaint)
-            chunk.operation = None
+            operation = build(fragment.statement, self._symbols.evaluate, fragment.address, self._rules)
+        except SourceError as error:
+            if error.start == error.end:
+                statement = fragment.statement
+                error = SourceError(error.code, error.message, statement.start, statement.last, error.hint)
+            self._collector.report_error(fragment.line, error)
+            fragment.operation = None
             return False
-        if chunk.form is not None:
+        if fragment.form is not None:
             target = operation.operands[0]
             assert isinstance(target, Target)
-            if target.form is None and chunk.limit is None:
-                operation = Operation(operation.mnemonic, (Target(target.address, chunk.form),), (), operation.address)
-        chunk.operation = operation
+            if target.form is None and fragment.limit is None:
+                operation = Operation(
+                    operation.mnemonic, (Target(target.address, fragment.form),), (), operation.address
+                )
+        fragment.operation = operation
         return True
 
-    def _encode_where_it_lies(self, chunks: list[Fragment]) -> bool:
+    def _encode_where_it_lies(self, fragments: list[Fragment]) -> bool:
         """Encode all that depends on addresses; whether any size came out larger than it was taken for."""
-        ready = [chunk for chunk in chunks if chunk.operation is not None and self._build(chunk)]
-        answers = self._encoder.encode([chunk.operation for chunk in ready if chunk.operation is not None])
+        ready = [fragment for fragment in fragments if fragment.operation is not None and self._build(fragment)]
+        answers = self._encoder.encode([fragment.operation for fragment in ready if fragment.operation is not None])
         grown = False
-        for chunk, answer in zip(ready, answers, strict=True):
+        for fragment, answer in zip(ready, answers, strict=True):
             if isinstance(answer, Refusal):
-                chunk.refusal = answer
+                fragment.refusal = answer
                 continue
-            chunk.refusal = None
-            chunk.encoding = answer
-            if len(answer.code) != chunk.size:
-                chunk.size = len(answer.code)
+            fragment.refusal = None
+            fragment.encoding = answer
+            if len(answer.code) != fragment.size:
+                fragment.size = len(answer.code)
                 grown = True
         return grown
 
-    def _refuse(self, chunk: Fragment, refusal: Refusal) -> None:
+    def _refuse(self, fragment: Fragment, refusal: Refusal) -> None:
         """A refusal of the encoder, with the columns of the operand it blames."""
-        statement = chunk.statement
+        statement = fragment.statement
         start, end = statement.start, statement.end
         operands = statement.operands
         if refusal.code == "ASM100" and any(
-            name.text[bad.start : bad.end].lower() == statement.name for name, bad in self._findings.echoes
+            name.text[bad.start : bad.end].lower() == statement.name for name, bad in self._collector.cascading
         ):
             refusal = replace(refusal, hint=f"for a label write `{statement.name}:`")
         elif refusal.code == "ASM100":
-            word = chunk.line.text[start:end]
+            word = fragment.line.text[start:end]
             refusal = replace(
                 refusal,
                 message=refusal.message.replace(f"`{statement.name}`", f"`{word}`"),
@@ -221,8 +223,8 @@ class Assembly:
             from execmem_kernel.assembly.diagnostics import att_wording
 
             pieces = sorted(operands, key=lambda piece: piece.start)
-            texts = [chunk.line.text[piece.start : piece.end] for piece in pieces]
-            refusal = att_wording.in_att_syntax(refusal, texts, chunk.line.text[start:end])
+            texts = [fragment.line.text[piece.start : piece.end] for piece in pieces]
+            refusal = att_wording.in_att_syntax(refusal, texts, fragment.line.text[start:end])
         if refusal.operand is not None:
             if 0 <= refusal.operand < len(operands):
                 start, end = operands[refusal.operand].start, operands[refusal.operand].end
@@ -230,27 +232,27 @@ class Assembly:
                 end = max(piece.end for piece in operands)
         hint = refusal.hint
         if refusal.code == "ASM104":
-            hint = hints.wrong_operand_count_in_line(chunk.line.text, start, end) or hint
-        self._findings.report("error", chunk.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
+            hint = hints.wrong_operand_count_in_line(fragment.line.text, start, end) or hint
+        self._collector.report("error", fragment.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
 
     def _check(self) -> None:
         """What can be judged only when everything has its place: values of data, counts that came out negative."""
         total = 0
         for section in self._sections:
             total += section.end - section.address
-            for chunk in section.chunks:
-                if chunk.kind in ("space", "org") and chunk.refusal is not None:
-                    self._refuse(chunk, chunk.refusal)
-                for offset, size, tree, start, end in chunk.fixups:
-                    self._names.here = chunk
+            for fragment in section.fragments:
+                if fragment.kind in ("space", "org") and fragment.refusal is not None:
+                    self._refuse(fragment, fragment.refusal)
+                for offset, size, tree, start, end in fragment.fixups:
+                    self._symbols.location = fragment
                     # In GNU as `.` is the place of the very value, in NASM `$` that of the statement.
-                    self._names.offset = (
+                    self._symbols.location_offset = (
                         offset
-                        if chunk.statement.directive is not None and chunk.statement.directive.word != "db"
+                        if fragment.statement.directive is not None and fragment.statement.directive.word != "db"
                         else 0
                     )
                     try:
-                        value = self._names.worth(tree)
+                        value = self._symbols.evaluate(tree)
                         if value.weight not in (0, 1):
                             raise SourceError(
                                 "ASM034",
@@ -259,17 +261,17 @@ class Assembly:
                                 end,
                                 "the difference of two labels is a number",
                             )
-                        chunk.data[offset : offset + size] = fitted(value.number, size, start, end)
-                    except SourceError as complaint:
-                        if complaint.start == complaint.end:
-                            complaint = SourceError(complaint.code, complaint.message, start, end, complaint.hint)
-                        self._findings.complain(chunk.line, complaint)
+                        fragment.data[offset : offset + size] = fitted(value.number, size, start, end)
+                    except SourceError as error:
+                        if error.start == error.end:
+                            error = SourceError(error.code, error.message, start, end, error.hint)
+                        self._collector.report_error(fragment.line, error)
                     finally:
-                        self._names.offset = 0
+                        self._symbols.location_offset = 0
         if total > SIZE_LIMIT:
             line = self._lines[0]
-            self._findings.complain(
+            self._collector.report_error(
                 line, SourceError("ASM062", "The program would be larger than 1 MiB.", 0, line.text_end)
             )
-        check_globals(self._names, self._findings)
-        check_constants(self._names, self._findings)
+        check_globals(self._symbols, self._collector)
+        check_constants(self._symbols, self._collector)

@@ -16,8 +16,6 @@ from execmem_kernel.x86.disassembler import LabelsByAddress, disassemble
 from execmem_kernel.x86.operands import Encoding, Memory, Target
 
 _PROTECTION: dict[str, Literal["r-x", "r--", "rw-"]] = {"text": "r-x", "rodata": "r--", "data": "rw-", "bss": "rw-"}
-
-
 _NOPS = (
     b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00",
     b"\x66\x0f\x1f\x44\x00\x00",
@@ -32,7 +30,7 @@ def finished(
     syntax: Syntax,
     address: int,
     sections: Sections,
-    names: SymbolTable,
+    symbols: SymbolTable,
     warnings: Sequence[Diagnostic],
     *,
     compiled: bool,
@@ -43,7 +41,7 @@ def finished(
         source: The text as it was given.
         syntax: What it began with.
         address: Where it starts unless a label says otherwise.
-        sections: Its chunks, all with their bytes.
+        sections: Its fragments, all with their bytes.
         names: Its labels, and what it takes from the C library.
         warnings: What was found in it, none of it an error.
         compiled: Whether a compiler wrote it.
@@ -51,11 +49,11 @@ def finished(
     segments: list[Segment] = []
     rows: list[ListingRow] = []
     features: set[str] = set()
-    labels = names.addresses()
-    named = LabelsByAddress({**labels, **names.externs})
+    labels = symbols.addresses()
+    named = LabelsByAddress({**labels, **symbols.externs})
     for segment in SEGMENT_ORDER:
         parts = [section for section in sections if section.segment == segment]
-        if segment != "text" and not any(section.chunks for section in parts):
+        if segment != "text" and not any(section.fragments for section in parts):
             continue
         start = parts[0].address
         end = max(section.end for section in parts)
@@ -64,23 +62,23 @@ def finished(
         data = bytearray()
         for section in parts:
             data += _padding(segment, section.address - start - len(data))
-            for chunk in section.chunks:
-                if chunk.encoding is not None:
-                    text, needed = _text_of(chunk, chunk.encoding, named)
+            for fragment in section.fragments:
+                if fragment.encoding is not None:
+                    text, needed = _text_of(fragment, fragment.encoding, named)
                     features.update(needed)
-                    data += chunk.encoding.code
-                    rows.append(_row(chunk, "instruction", segment, start, chunk.encoding.code, text))
+                    data += fragment.encoding.code
+                    rows.append(_row(fragment, "instruction", segment, start, fragment.encoding.code, text))
                     continue
-                piece, kind = _bytes_of(chunk, segment)
+                piece, kind = _bytes_of(fragment, segment)
                 data += piece
-                if piece or chunk.size:
+                if piece or fragment.size:
                     shown = piece[:16] if len(piece) > 16 and not any(piece) else piece
-                    rows.append(_row(chunk, kind, segment, start, shown, _data_text(chunk, piece)))
+                    rows.append(_row(fragment, kind, segment, start, shown, _data_text(fragment, piece)))
         held = b"" if segment == "bss" else bytes(data)
         segments.append(Segment(segment, start, held, end - start, _PROTECTION[segment]))
     entry = address
     for name in ("_start", "main"):
-        label = names.labels.get(name)
+        label = symbols.labels.get(name)
         if label is not None and label.section.segment == "text":
             entry = label.address
             break
@@ -92,7 +90,7 @@ def finished(
         tuple(rows),
         entry,
         tuple(warnings),
-        MappingProxyType({name: names.externs[name] for name in sorted(names.used_externs)}),
+        MappingProxyType({name: symbols.externs[name] for name in sorted(symbols.used_externs)}),
         frozenset(features),
         compiled,
     )
@@ -102,13 +100,13 @@ def _padding(segment: str, size: int) -> bytes:
     return nops(size) if segment == "text" else bytes(size)
 
 
-def _bytes_of(chunk: Fragment, segment: str) -> tuple[bytes, Literal["data", "padding"]]:
-    """The bytes of a chunk that is no instruction, and what they are."""
-    if chunk.kind == "data":
-        return bytes(chunk.data), "data"
-    if chunk.kind == "align":
-        return repeated(chunk.fill, chunk.size) if chunk.fill else _padding(segment, chunk.size), "padding"
-    return repeated(chunk.fill or b"\0", chunk.size), "data"
+def _bytes_of(fragment: Fragment, segment: str) -> tuple[bytes, Literal["data", "padding"]]:
+    """The bytes of a fragment that is no instruction, and what they are."""
+    if fragment.kind == "data":
+        return bytes(fragment.data), "data"
+    if fragment.kind == "align":
+        return repeated(fragment.fill, fragment.size) if fragment.fill else _padding(segment, fragment.size), "padding"
+    return repeated(fragment.fill or b"\0", fragment.size), "data"
 
 
 def nops(size: int) -> bytes:
@@ -137,27 +135,32 @@ def _branch_read_back(code: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _row(
-    chunk: Fragment, kind: Literal["instruction", "data", "padding"], segment: str, start: int, code: bytes, text: str
+    fragment: Fragment,
+    kind: Literal["instruction", "data", "padding"],
+    segment: str,
+    start: int,
+    code: bytes,
+    text: str,
 ) -> ListingRow:
-    line, address = chunk.line, chunk.address
+    line, address = fragment.line, fragment.address
     source = line.source
     if line.moved:
         first, last = len(source) - len(source.lstrip()), len(source.rstrip())
     else:
-        first, last = chunk.statement.start, chunk.statement.last
+        first, last = fragment.statement.start, fragment.statement.last
     span = Span(line.number, first + 1, (first if first > last else last) + 1)
     return ListingRow(
-        kind, segment, address, address - start, code, chunk.size, text, span, source, line.expansion, chunk.item
+        kind, segment, address, address - start, code, fragment.size, text, span, source, line.expansion, fragment.item
     )
 
 
-def _text_of(chunk: Fragment, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:
+def _text_of(fragment: Fragment, encoding: Encoding, names: LabelsByAddress) -> tuple[str, tuple[str, ...]]:
     """The text of an instruction, with the label that it names where it depends on where it lies; its CPU features."""
-    if chunk.statement.ready is not None:
+    if fragment.statement.ready is not None:
         return encoding.text, encoding.features
-    assert chunk.operation is not None
+    assert fragment.operation is not None
     code = encoding.code
-    for operand in chunk.operation.operands:
+    for operand in fragment.operation.operands:
         if isinstance(operand, Target):
             width = 4 if len(code) > 4 else 1
             branch, needed = _branch_read_back(code[:-width] + bytes(width))
@@ -166,17 +169,17 @@ def _text_of(chunk: Fragment, encoding: Encoding, names: LabelsByAddress) -> tup
             place = names.near(operand.target)
             if place is not None and "[rip]" in encoding.text:
                 return encoding.text.replace("[rip]", f"[rip + {place}]"), encoding.features
-            return disassemble(code, chunk.address)[0].text, encoding.features
+            return disassemble(code, fragment.address)[0].text, encoding.features
     return encoding.text, encoding.features
 
 
-def _data_text(chunk: Fragment, piece: bytes) -> str:
+def _data_text(fragment: Fragment, piece: bytes) -> str:
     """A readable form of bytes that are no instruction."""
-    if chunk.kind == "align":
-        return f".balign {chunk.count}"
+    if fragment.kind == "align":
+        return f".balign {fragment.count}"
     if not any(piece):
-        return f".zero {chunk.size}"
-    statement = chunk.statement
+        return f".zero {fragment.size}"
+    statement = fragment.statement
     printable = sum(32 <= byte < 127 for byte in piece)
     if (
         printable >= 2

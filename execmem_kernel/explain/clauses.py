@@ -91,8 +91,6 @@ def about_flags(instruction: Instruction, mnemonic: str) -> str:
 
 
 _COUNTED = frozenset(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
-
-
 _FLAGS_ARE_SAID = frozenset(
     ("xtest", "tpause", "umwait", "enqcmd", "enqcmds", "stac", "clac", "lar", "lsl", "verr", "verw", "mul", "imul", "vtestps", "vtestpd", "ktestb", "ktestw", "ktestd", "ktestq", "kortestb", "kortestw", "kortestd", "kortestq", "vcomish", "vucomish", "popcnt", "iretd", "iret",
      "sysret", "sysretq", "sysenter", "vmcall", "cmp", "test", "clc", "stc", "cmc", "cld", "std", "popfq", "popf", "sahf", "bt", "bts", "btr", "btc", "comiss", "comisd", "ucomiss", "ucomisd",

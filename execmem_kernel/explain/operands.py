@@ -11,8 +11,6 @@ from execmem_kernel.x86.registers import canonical_register, register_class
 # ---- operands in words -----------------------------------------------------------------------------------------------
 
 MEMORY_OPERAND = re.compile(r"(?:(\w+) ptr )?(?:(\w\w):)?\[(.*)\](.*)")
-
-
 _BYTES = {
     "byte": "the byte", "word": "the 2 bytes", "dword": "the 4 bytes", "fword": "the 6 bytes", "qword": "the 8 bytes", "tbyte": "the 10 bytes",
     "xword": "the 10 bytes", "xmmword": "the 16 bytes", "ymmword": "the 32 bytes", "zmmword": "the 64 bytes",

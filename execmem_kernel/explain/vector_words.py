@@ -19,14 +19,8 @@ _ELEMENTS = {
     "ss": "32-bit floating-point numbers", "sd": "64-bit floating-point numbers", "sh": "16-bit floating-point numbers",
 }  # fmt: skip
 """The end of a name -> what the vector is made of."""
-
-
 _ONE = {name: words.removesuffix("s").replace("halve", "half") for name, words in _ELEMENTS.items()}
-
-
 _NUMBER = re.compile(r"-?(?:0x[0-9a-f]+|\d+)\Z")
-
-
 _TWICE = {"b": "w", "w": "d", "d": "q", "q": "dq"}
 
 
@@ -91,8 +85,6 @@ def in_words(mnemonic: str, operands: Sequence[str], raw: Sequence[str], is_vex:
 
 
 _Say = Callable[[re.Match[str], _Words], "str | None"]
-
-
 _RULES: list[tuple[re.Pattern[str], _Say]] = []
 
 
@@ -129,8 +121,6 @@ _PACKED = {
     "mul": "multiplies the {E} of {one} by those of {two}, each by each", "div": "divides the {E} of {one} by those of {two}, each by each",
     "min": "keeps the smaller of each two {E} of {one} and {two}", "max": "keeps the larger of each two {E} of {one} and {two}",
 }  # fmt: skip
-
-
 _SCALAR = {
     "add": "adds {b} to {a}", "sub": "subtracts {b} from {a}", "mul": "multiplies {a} by {b}", "div": "divides {a} by {b}",
     "min": "keeps the smaller of {a} and {b}", "max": "keeps the larger of {a} and {b}",
@@ -593,8 +583,6 @@ _TYPES = {
     "uw": "unsigned 16-bit integers", "ps": "32-bit floating-point numbers", "pd": "64-bit floating-point numbers", "ph": "16-bit floating-point numbers",
     "psx": "32-bit floating-point numbers", "phx": "16-bit floating-point numbers", "pi": "32-bit integers",
 }  # fmt: skip
-
-
 _SIZES = {"ph": 2, "w": 2, "ps": 4, "pi": 4, "dq": 4, "pd": 8, "qq": 8}
 
 

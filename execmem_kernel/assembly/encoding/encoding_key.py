@@ -26,7 +26,6 @@ from execmem_kernel.x86.registers import (
 )
 
 EncodingKey = tuple[Hashable, ...]
-
 _WITHOUT_KEY = frozenset(("int", "xlatb", *IMPLIED_OPERANDS))
 """Instructions of which one number, or one register, is another instruction or may be left out."""
 _PLAIN_PREFIXES = frozenset(("lock", "rep", "repne", "bnd", "notrack", "xacquire", "xrelease", "movabs"))

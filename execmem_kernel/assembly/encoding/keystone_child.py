@@ -20,14 +20,8 @@ from execmem_kernel.errors import EncoderLostError
 
 _ANSWER_TIMEOUT_S = 1.0
 """How long the child may be silent: an instruction takes it 30 microseconds, its start 0.1 s on a busy machine."""
-
-
 _START_TIMEOUT_S = 10.0
-
-
 _CANARY = "mov eax, 0xa"
-
-
 _CANARY_CODE = bytes.fromhex("b80a000000")
 
 

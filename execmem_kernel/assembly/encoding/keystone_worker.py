@@ -13,8 +13,6 @@ import sys
 
 _MEMORY = 512 << 20
 """Bytes of address space: Python and Keystone need a third of it; `.space`-like runaway needs more than all."""
-
-
 _PATIENCE_S = 2.0
 """The child's own deadline for a request: Keystone loops in C, where no handler runs and no end-of-file is seen."""
 

@@ -14,8 +14,6 @@ from execmem_kernel.x86.operands import Immediate, Memory, Register
 _MEMORY_TEXT = re.compile(
     r"(?:(?:(?P<size>\w+) )?ptr )?(?:(?P<segment>[c-gs]s):)?\[(?P<address>[^]]*)\](?:\{1to(?P<broadcast>\d+)\})?"
 )
-
-
 _SIZES = {word: size for size, word in operands.SIZE_NAMES.items()} | {"xword": 10}
 
 

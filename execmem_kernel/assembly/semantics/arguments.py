@@ -36,8 +36,8 @@ def arguments_of(statement: Statement) -> list[list[Token]]:
 class DirectiveArguments:
     """Reads values by the rules of the moment."""
 
-    def __init__(self, names: SymbolTable, rules: DialectRules) -> None:
-        self._names = names
+    def __init__(self, symbols: SymbolTable, rules: DialectRules) -> None:
+        self._symbols = symbols
         self.rules = rules
         """Whose: GNU's wherever the syntax is AT&T's."""
 
@@ -66,10 +66,8 @@ class DirectiveArguments:
         """A number that is known at the time of reading."""
         tree = self.expression(tokens, statement)
         try:
-            return self._names.known_value(tree, line)
-        except SourceError as complaint:
-            if complaint.code == "ASM036":
-                raise SourceError(
-                    complaint.code, complaint.message, tokens[0].start, tokens[-1].end, complaint.hint
-                ) from None
+            return self._symbols.known_value(tree, line)
+        except SourceError as error:
+            if error.code == "ASM036":
+                raise SourceError(error.code, error.message, tokens[0].start, tokens[-1].end, error.hint) from None
             raise

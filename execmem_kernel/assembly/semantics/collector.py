@@ -11,8 +11,6 @@ from execmem_kernel.assembly.syntax.lines import Line, SourceRange
 from execmem_kernel.program.diagnostic import Diagnostic, Span
 
 ERROR_LIMIT = 20
-
-
 _WORD = re.compile(r"[\w.$@?~#]+")
 
 
@@ -33,7 +31,7 @@ class DiagnosticCollector:
         self._nasm = nasm
         """Whether what is advised is spelt as NASM has it."""
         self.error_count: int = 0
-        self.echoes: list[tuple[Line, SourceError]] = []
+        self.cascading: list[tuple[Line, SourceError]] = []
         """Complaints about names that a wrong line would have defined."""
         self._diagnostics: list[Diagnostic] = []
         self._said: set[tuple[int, int, str]] = set()
@@ -75,23 +73,23 @@ class DiagnosticCollector:
             if self.error_count >= ERROR_LIMIT:
                 raise TooManyErrors
 
-    def complain(self, line: Line, complaint: SourceError, *, echo: bool = False) -> None:
-        """Note an error; one that only follows from another waits among the echoes."""
-        if complaint.code in ("ASM040", "ASM043") and not echo:
-            name = complaint.message.split("`")[1].rstrip(":")
+    def report_error(self, line: Line, error: SourceError, *, cascading: bool = False) -> None:
+        """Note an error; one that only follows from another waits among the cascading."""
+        if error.code in ("ASM040", "ASM043") and not cascading:
+            name = error.message.split("`")[1].rstrip(":")
             if name in self._broken:
                 # The line that should have defined the name has its own error; this one only follows from it.
-                self.echoes.append((line, complaint))
+                self.cascading.append((line, error))
                 return
         self.report(
             "error",
             line,
-            complaint.code,
-            complaint.message,
-            complaint.start,
-            complaint.end,
-            complaint.hint,
-            complaint.forms,
+            error.code,
+            error.message,
+            error.start,
+            error.end,
+            error.hint,
+            error.forms,
         )
 
     def warn(self, line: Line, code: str, message: str, start: int, end: int, hint: str = "") -> None:

@@ -23,18 +23,10 @@ from execmem_kernel.assembly.syntax.tokens import Token
 from execmem_kernel.program.program import Item
 
 Handler = Callable[[Statement, Line], None]
-
-
 _WHOLE: dict[int, Item] = {1: "b", 2: "h", 4: "i", 8: "q", 10: "t", 16: "o"}
 """Size in bytes -> what data of whole numbers consist of; those of vectors, as `resy` reserves them, are no numbers."""
-
-
 _FLOATS: dict[int, Item] = {2: "e", 4: "f", 8: "d", 10: "t", 16: "o"}
-
-
 _MASM_FLOATS = frozenset(("real4", "real8", "real10"))
-
-
 _FILLERS = {"nop": b"\x90", "int3": b"\xcc", "hlt": b"\xf4", "ret": b"\xc3"}
 """Instructions of one byte that NASM's `align` may fill with."""
 
@@ -42,9 +34,9 @@ _FILLERS = {"nop": b"\x90", "int3": b"\xcc", "hlt": b"\xf4", "ret": b"\xc3"}
 class DataDirectives:
     """What each kind of data directive adds to the current section."""
 
-    def __init__(self, sections: Sections, names: SymbolTable, values: DirectiveArguments) -> None:
+    def __init__(self, sections: Sections, symbols: SymbolTable, values: DirectiveArguments) -> None:
         self._sections = sections
-        self._names = names
+        self._symbols = symbols
         self._values = values
         self.handlers: dict[str, Handler] = {
             "data": self._data,
@@ -67,24 +59,24 @@ class DataDirectives:
             raise _lacking(statement, "at least one value")
         if nasm and len(arguments) > 1 and not arguments[-1]:
             arguments.pop()  # NASM lets a list end with a comma
-        chunk = self._sections.chunk("data", statement, line)
-        chunk.data, chunk.fixups = bytearray(), []
-        chunk.item = (_FLOATS if statement.name in _MASM_FLOATS else _WHOLE)[size]
+        fragment = self._sections.add_fragment("data", statement, line)
+        fragment.data, fragment.fixups = bytearray(), []
+        fragment.item = (_FLOATS if statement.name in _MASM_FLOATS else _WHOLE)[size]
         for tokens in arguments:
-            self._datum(chunk, tokens, size, nasm)
-        chunk.size = len(chunk.data)
-        self._sections.grow(chunk.size, statement)
-        if self._sections.current.segment == "bss" and (any(chunk.data) or chunk.fixups):
+            self._datum(fragment, tokens, size, nasm)
+        fragment.size = len(fragment.data)
+        self._sections.grow(fragment.size, statement)
+        if self._sections.current.segment == "bss" and (any(fragment.data) or fragment.fixups):
             raise lost_in_bss(statement)
 
-    def _datum(self, chunk: Fragment, tokens: Sequence[Token], size: int, nasm: bool) -> None:
-        statement = chunk.statement
+    def _datum(self, fragment: Fragment, tokens: Sequence[Token], size: int, nasm: bool) -> None:
+        statement = fragment.statement
         if len(tokens) == 1:
             token = tokens[0]
             if token.kind == "string":
                 data = string_bytes(token, None if nasm else GNU_ESCAPES)
                 if nasm:
-                    chunk.data += data + bytes(-len(data) % size)
+                    fragment.data += data + bytes(-len(data) % size)
                     return
                 if len(data) > size:
                     raise SourceError(
@@ -95,17 +87,17 @@ class DataDirectives:
                         "use .ascii or .asciz for text",
                     )
             elif token.text == "?":
-                chunk.data += bytes(size)
+                fragment.data += bytes(size)
                 return
         if nasm:
             for index, token in enumerate(tokens):
                 if token.kind == "name" and token.text.lower() == "dup" and index:
-                    self._duplicated(chunk, tokens, index, size)
+                    self._duplicated(fragment, tokens, index, size)
                     return
             data_ = numbers.float_bytes(tokens, size) if size in (2, 4, 8, 10, 16) else None
             if data_ is not None:
-                chunk.data += data_
-                chunk.item = _FLOATS[size]
+                fragment.data += data_
+                fragment.item = _FLOATS[size]
                 return
             if size == 10:
                 raise SourceError(
@@ -119,14 +111,14 @@ class DataDirectives:
         if isinstance(tree, Unary) and tree.operator == "~" and isinstance(tree.operand, Number):
             tree = Number(complement(~tree.operand.value, size))
         if isinstance(tree, Number):
-            chunk.data += fitted(tree.value, size, tokens[0].start, tokens[-1].end)
+            fragment.data += fitted(tree.value, size, tokens[0].start, tokens[-1].end)
         else:
-            chunk.fixups.append((len(chunk.data), size, tree, tokens[0].start, tokens[-1].end))
-            chunk.data += bytes(size)
+            fragment.fixups.append((len(fragment.data), size, tree, tokens[0].start, tokens[-1].end))
+            fragment.data += bytes(size)
 
-    def _duplicated(self, chunk: Fragment, tokens: Sequence[Token], index: int, size: int) -> None:
+    def _duplicated(self, fragment: Fragment, tokens: Sequence[Token], index: int, size: int) -> None:
         """MASM's `4 dup (0)`."""
-        count = self._values.number(tokens[:index], chunk.statement, chunk.line)
+        count = self._values.number(tokens[:index], fragment.statement, fragment.line)
         body = list(tokens[index + 1 :])
         if not body:
             raise SourceError(
@@ -140,17 +132,17 @@ class DataDirectives:
             body = body[1:-1]
         if not 0 <= count <= SIZE_LIMIT:
             raise SourceError("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
-        begin = len(chunk.data)
-        inner = chunk.statement._replace(tokens=tuple(body))
+        begin = len(fragment.data)
+        inner = fragment.statement._replace(tokens=tuple(body))
         for argument in arguments_of(inner):
-            self._datum(chunk, argument, size, nasm=True)
-        unit = bytes(chunk.data[begin:])
+            self._datum(fragment, argument, size, nasm=True)
+        unit = bytes(fragment.data[begin:])
         if len(unit) * count > SIZE_LIMIT:
             raise SourceError("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
-        fixups = [fixup for fixup in chunk.fixups if fixup[0] >= begin]
+        fixups = [fixup for fixup in fragment.fixups if fixup[0] >= begin]
         if fixups and count > 1:
             raise SourceError("ASM036", "What `dup` repeats must be a plain number.", tokens[0].start, tokens[-1].end)
-        chunk.data[begin:] = unit * count
+        fragment.data[begin:] = unit * count
 
     def _text(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None
@@ -229,26 +221,26 @@ class DataDirectives:
             item: What they consist of.
 
         Raises:
-            Complaint: The count is negative or too large, or there is no room for such bytes.
+            SourceError: The count is negative or too large, or there is no room for such bytes.
         """
-        place = self._sections.place("", line, 0, 0)
-        settled = self._names.settled(tree, place)
+        place = self._sections.label_here("", line, 0, 0)
+        folded = self._symbols.fold(tree, place)
         if fill.strip(b"\0") and self._sections.current.segment == "bss":
             raise lost_in_bss(statement)
-        if isinstance(settled, Number):
-            if settled.value < 0:
+        if isinstance(folded, Number):
+            if folded.value < 0:
                 raise SourceError(
-                    "ASM056", f"A count cannot be negative; this is {settled.value}.", tokens[0].start, tokens[-1].end
+                    "ASM056", f"A count cannot be negative; this is {folded.value}.", tokens[0].start, tokens[-1].end
                 )
-            self._sections.grow(settled.value * unit, statement)
-        chunk = self._sections.chunk("space", statement, line)
-        chunk.count = unit
-        chunk.fill = fill
-        chunk.item = item
-        if isinstance(settled, Number):
-            chunk.size = settled.value * unit
+            self._sections.grow(folded.value * unit, statement)
+        fragment = self._sections.add_fragment("space", statement, line)
+        fragment.count = unit
+        fragment.fill = fill
+        fragment.item = item
+        if isinstance(folded, Number):
+            fragment.size = folded.value * unit
         else:
-            chunk.amount = tree
+            fragment.amount = tree
             self._sections.break_run()
 
     def _fill(self, statement: Statement, line: Line) -> None:
@@ -320,11 +312,11 @@ class DataDirectives:
                 )
         elif statement.name == "align" and self._values.rules.align_fills_with_nop and section.segment != "bss":
             fill = _FILLERS["nop"]  # in data, too
-        chunk = self._sections.chunk("align", statement, line)
-        chunk.count = amount
+        fragment = self._sections.add_fragment("align", statement, line)
+        fragment.count = amount
         if len(arguments) > 2:
-            chunk.limit = self._values.number(arguments[2], statement, line)
-        chunk.fill = fill or b""
+            fragment.limit = self._values.number(arguments[2], statement, line)
+        fragment.fill = fill or b""
         section.alignment = max(section.alignment, amount)
         self._sections.break_run()
 
@@ -341,11 +333,11 @@ class DataDirectives:
                 "leave it out",
             )
         tree = self._values.expression(arguments[0], statement)
-        chunk = self._sections.chunk("org", statement, line)
-        chunk.amount = tree
-        chunk.item = "x"
+        fragment = self._sections.add_fragment("org", statement, line)
+        fragment.amount = tree
+        fragment.item = "x"
         if len(arguments) > 1:
-            chunk.fill = bytes([self._values.number(arguments[1], statement, line) & 255])
+            fragment.fill = bytes([self._values.number(arguments[1], statement, line) & 255])
         self._sections.break_run()
 
     def _leb(self, statement: Statement, line: Line) -> None:
@@ -376,15 +368,15 @@ class DataDirectives:
                 "ASM056", "The size or the alignment makes no sense.", arguments[1][0].start, statement.tokens[-1].end
             )
         held, self._sections.current = self._sections.current, self._sections.open(".bss", "bss")
-        chunk = self._sections.chunk("align", statement, line)
-        chunk.count = alignment
+        fragment = self._sections.add_fragment("align", statement, line)
+        fragment.count = alignment
         self._sections.current.alignment = max(self._sections.current.alignment, alignment)
         self._sections.break_run()
         parent = self._sections.parent
-        self._names.define(LabelDefinition(name.text, name.start, name.end), line)
+        self._symbols.define(LabelDefinition(name.text, name.start, name.end), line)
         self._sections.parent = parent
         self._sections.grow(size, statement)
-        room = self._sections.chunk("space", statement, line)
+        room = self._sections.add_fragment("space", statement, line)
         room.size, room.fill, room.item = size, b"\0", "x"
         self._sections.current = held
 

@@ -9,20 +9,10 @@ from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.lines import QUOTED_OR_COMMENT, Line
 
 _ESCAPE = re.compile(r"\\[ntr0]")
-
-
 _OCTAL = re.compile(r"(?<![\w.])0[0-7]*[1-7][0-7]+(?![\w.])")
-
-
 _TEXT_DIRECTIVE = re.compile(r"(?:^|[ \t:;])\.(?:ascii|asciz|string8?)\b", re.IGNORECASE)
-
-
 _ODD_IN_TEXT = re.compile(r"\\(?:([ac-eg-mo-qsuwyzAC-WYZ])|.)")
-
-
 _ODD_CHARACTER = re.compile(r"'\\(?:([ac-eg-mo-qsu-zA-Z0-9])|.)'")
-
-
 _INSTEAD = {"e": r"escape is \033 or 27", "a": r"the bell is \007 or 7", "0": "the number is written 0"}
 
 
@@ -48,7 +38,7 @@ def may_mislead(source: str) -> bool:
     return "\\" in source or _OCTAL.search(source) is not None
 
 
-def warn_of_meanings(line: Line, rules: DialectRules, findings: DiagnosticCollector) -> None:
+def warn_of_meanings(line: Line, rules: DialectRules, collector: DiagnosticCollector) -> None:
     """Point out what another assembler, or C, would read otherwise."""
     text = line.text
     if line.moved:
@@ -57,7 +47,7 @@ def warn_of_meanings(line: Line, rules: DialectRules, findings: DiagnosticCollec
         found_ = _odd_escape(text, rules)
         if found_ is not None:
             start, letter = found_
-            findings.warn(
+            collector.warn(
                 line,
                 "ASM088",
                 f"GNU as knows no `\\{letter}` here: it is a plain `{letter}`.",
@@ -69,7 +59,7 @@ def warn_of_meanings(line: Line, rules: DialectRules, findings: DiagnosticCollec
         for found in QUOTED_OR_COMMENT.finditer(text):
             if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
                 start = found.start() + escape.start()
-                findings.warn(
+                collector.warn(
                     line,
                     "ASM087",
                     f"To NASM `{escape[0]}` in these quotes is two plain characters.",
@@ -82,7 +72,7 @@ def warn_of_meanings(line: Line, rules: DialectRules, findings: DiagnosticCollec
         octal = _OCTAL.search(QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), text))
         if octal is not None:
             here, there = int(octal[0], 8), int(octal[0])
-            findings.warn(
+            collector.warn(
                 line,
                 "ASM085",
                 f"`{octal[0]}` is {here} here, as in GNU as and C; to NASM and MASM it is {there}.",

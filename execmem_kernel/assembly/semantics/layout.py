@@ -13,46 +13,40 @@ from execmem_kernel.assembly.syntax.expressions import Expression
 from execmem_kernel.x86.operands import Refusal
 
 _ROUND_LIMIT = 40
-
-
 _IN_TURN_LIMIT = 100_000
-"""Chunks that are laid out, all in all, to grow jumps one by one; each jump costs a layout: some tenths of a second."""
-
-
+"""Fragments laid out, all in all, to grow jumps one by one; each jump costs a layout: some tenths of a second."""
 _SHRINK_LIMIT = 50
 """Jumps tried again for the short form at the end; each costs a layout."""
-
-
 Jump = tuple[Fragment, Expression]
 """A jump that may be short or near, and where it goes."""
-
-
 _JumpForm = tuple[Fragment, Literal["short", "near"] | None, int]
 
 
 class Layout:
-    """Gives the chunks of one program their addresses."""
+    """Gives the fragments of one program their addresses."""
 
-    def __init__(self, sections: Sections, names: SymbolTable, findings: DiagnosticCollector, address: int) -> None:
+    def __init__(self, sections: Sections, symbols: SymbolTable, collector: DiagnosticCollector, address: int) -> None:
         self._sections = sections
-        self._names = names
-        self._findings = findings
+        self._symbols = symbols
+        self._collector = collector
         self._address = address
 
     def lay_out(self) -> None:
-        """Give every chunk its address; sizes that hang on addresses settle in a few rounds."""
+        """Give every fragment its address; sizes that hang on addresses settle in a few rounds."""
         for _ in range(_ROUND_LIMIT):
             if not self._lay_out_once():
                 return
-        chunk = next(chunk for section in self._sections for chunk in section.chunks if chunk.amount is not None)
-        raise_at = chunk.statement
-        self._findings.complain(
-            chunk.line,
+        fragment = next(
+            fragment for section in self._sections for fragment in section.fragments if fragment.amount is not None
+        )
+        raise_at = fragment.statement
+        self._collector.report_error(
+            fragment.line,
             SourceError(
                 "ASM037", "The size of this never settles: it depends on itself.", raise_at.start, raise_at.end
             ),
         )
-        chunk.amount = None
+        fragment.amount = None
 
     def _lay_out_once(self) -> bool:
         """One round; whether any size still moved that others may depend on."""
@@ -61,7 +55,7 @@ class Layout:
         first = True
         for segment in SEGMENT_ORDER:
             sections = [section for section in self._sections if section.segment == segment]
-            if not any(section.chunks for section in sections) and segment != "text":
+            if not any(section.fragments for section in sections) and segment != "text":
                 continue
             if not first:
                 address = (address + PAGE - 1) // PAGE * PAGE + PAGE
@@ -81,53 +75,55 @@ class Layout:
     def _lay_out_section(self, section: Section, address: int) -> bool:
         moved = section.address != address
         section.address = address
-        for chunk in section.chunks:
-            chunk.address = address
-            if chunk.kind == "align":
-                size = -address % chunk.count
-                chunk.size = 0 if chunk.limit is not None and size > chunk.limit else size
-            elif chunk.amount is not None:
-                size = self._amount(chunk)
-                if size != chunk.size:
-                    chunk.size = size
+        for fragment in section.fragments:
+            fragment.address = address
+            if fragment.kind == "align":
+                size = -address % fragment.count
+                fragment.size = 0 if fragment.limit is not None and size > fragment.limit else size
+            elif fragment.amount is not None:
+                size = self._amount(fragment)
+                if size != fragment.size:
+                    fragment.size = size
                     moved = True
-            address += chunk.size
+            address += fragment.size
         if section.end != address:
             section.end = address
         return moved
 
-    def _amount(self, chunk: Fragment) -> int:
-        """The size of a chunk whose size is an expression over addresses."""
-        assert chunk.amount is not None
-        held, self._names.here = self._names.here, chunk
-        statement = chunk.statement
+    def _amount(self, fragment: Fragment) -> int:
+        """The size of a fragment whose size is an expression over addresses."""
+        assert fragment.amount is not None
+        held, self._symbols.location = self._symbols.location, fragment
+        statement = fragment.statement
         try:
-            value = self._names.worth(chunk.amount)
+            value = self._symbols.evaluate(fragment.amount)
             count = value.number
-            if chunk.kind == "org":
-                count = count - chunk.address if value.weight else count - (chunk.address - chunk.section.address)
+            if fragment.kind == "org":
+                count = (
+                    count - fragment.address if value.weight else count - (fragment.address - fragment.section.address)
+                )
             elif value.weight:
                 raise SourceError(
                     "ASM034", "A count is needed here, and this is an address.", statement.start, statement.end
                 )
-        except SourceError as complaint:
-            chunk.amount = None
-            if complaint.start == complaint.end:
-                complaint = SourceError(complaint.code, complaint.message, statement.start, statement.end)
-            self._findings.complain(chunk.line, complaint)
+        except SourceError as error:
+            fragment.amount = None
+            if error.start == error.end:
+                error = SourceError(error.code, error.message, statement.start, statement.end)
+            self._collector.report_error(fragment.line, error)
             return 0
         finally:
-            self._names.here = held
+            self._symbols.location = held
         if count < 0:
             count = 0
-            chunk.refusal = Refusal("ASM056", "This would have to go backwards.")
+            fragment.refusal = Refusal("ASM056", "This would have to go backwards.")
         else:
-            chunk.refusal = None
-        size = count * (chunk.count if chunk.kind == "space" else 1)
+            fragment.refusal = None
+        size = count * (fragment.count if fragment.kind == "space" else 1)
         if size > SIZE_LIMIT:
-            chunk.amount = None
-            self._findings.complain(
-                chunk.line,
+            fragment.amount = None
+            self._collector.report_error(
+                fragment.line,
                 SourceError("ASM062", "The program would be larger than 1 MiB.", statement.start, statement.end),
             )
             return 0
@@ -143,8 +139,8 @@ class Layout:
             return
         size = self._sections.text.end
         settled = _forms(jumps)
-        for chunk in spare:
-            _make_short(chunk)
+        for fragment in spare:
+            _make_short(fragment)
         self._grow_jumps(jumps)
         if self._sections.text.end > size:
             self._restore(settled)
@@ -162,11 +158,13 @@ class Layout:
         """
         near = [jump[0] for jump in jumps if jump[0].form == "near"]
         text = self._sections.text
-        if len(near) * len(text.chunks) > _IN_TURN_LIMIT or not any(chunk.kind == "align" for chunk in text.chunks):
+        if len(near) * len(text.fragments) > _IN_TURN_LIMIT or not any(
+            fragment.kind == "align" for fragment in text.fragments
+        ):
             return
         size, settled = text.end, _forms(jumps)
-        for chunk in near:
-            _make_short(chunk)
+        for fragment in near:
+            _make_short(fragment)
         for _ in near:  # more than before would be no better
             self.lay_out()
             first = next((jump for jump in jumps if jump[0].form == "short" and not self._reaches(jump, 127)), None)
@@ -178,8 +176,8 @@ class Layout:
             self._restore(settled)
 
     def _restore(self, settled: list[_JumpForm]) -> None:
-        for chunk, form, size in settled:
-            chunk.form, chunk.size = form, size
+        for fragment, form, size in settled:
+            fragment.form, fragment.size = form, size
         self.lay_out()
 
     def _grow_jumps(self, jumps: list[Jump]) -> None:
@@ -191,29 +189,29 @@ class Layout:
             grown = [jump for jump in jumps if jump[0].form == "short" and not self._reaches(jump, reach)]
             if not grown:
                 return
-            for chunk, _ in grown:
-                _make_near(chunk)
+            for fragment, _ in grown:
+                _make_near(fragment)
 
     def _reaches(self, jump: Jump, reach: int) -> bool:
         """Whether a short form of the jump gets where it goes in the present layout."""
-        chunk, value = jump
-        self._names.here = chunk
+        fragment, value = jump
+        self._symbols.location = fragment
         try:
-            target = evaluate(value, self._names.look_up).number
+            target = evaluate(value, self._symbols.look_up).number
         except SourceError:
             return True  # reported where it is encoded
-        return -reach - 1 <= target - (chunk.address + 2) <= reach
+        return -reach - 1 <= target - (fragment.address + 2) <= reach
 
 
 def _forms(jumps: list[Jump]) -> list[_JumpForm]:
     """Which form each jump has now, and its size."""
-    return [(chunk, chunk.form, chunk.size) for chunk, _ in jumps]
+    return [(fragment, fragment.form, fragment.size) for fragment, _ in jumps]
 
 
-def _make_short(chunk: Fragment) -> None:
-    chunk.form, chunk.size = "short", 2
+def _make_short(fragment: Fragment) -> None:
+    fragment.form, fragment.size = "short", 2
 
 
-def _make_near(chunk: Fragment) -> None:
-    chunk.form = "near"
-    chunk.size = 5 if chunk.statement.name in ("jmp", "jmpq") else 6
+def _make_near(fragment: Fragment) -> None:
+    fragment.form = "near"
+    fragment.size = 5 if fragment.statement.name in ("jmp", "jmpq") else 6

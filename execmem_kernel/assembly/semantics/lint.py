@@ -11,68 +11,66 @@ from execmem_kernel.assembly.syntax.statements import Statement
 from execmem_kernel.x86.mnemonics import is_mnemonic
 
 
-def check_globals(names: SymbolTable, findings: DiagnosticCollector) -> None:
+def check_globals(symbols: SymbolTable, collector: DiagnosticCollector) -> None:
     """What `global` named must exist."""
-    for name, (line, start, end) in names.globals.items():
+    for name, (line, start, end) in symbols.globals.items():
         if (
-            name not in names.labels
-            and name not in names.constants
-            and name not in names.externs
-            and name not in names.dotted
+            name not in symbols.labels
+            and name not in symbols.constants
+            and name not in symbols.externs
+            and name not in symbols.dotted_labels
         ):
-            findings.complain(line, names.unknown(Symbol(name, start, end)))
+            collector.report_error(line, symbols.unknown(Symbol(name, start, end)))
 
 
-def check_constants(names: SymbolTable, findings: DiagnosticCollector) -> None:
+def check_constants(symbols: SymbolTable, collector: DiagnosticCollector) -> None:
     """Constants that nothing uses must have a value all the same, as NASM asks."""
-    if names.gnu:
+    if symbols.gnu:
         return
-    for name, constants in names.constants.items():
+    for name, constants in symbols.constants.items():
         for constant in constants:
-            if isinstance(constant.value, Number) or name in names.used:
+            if isinstance(constant.value, Number) or name in symbols.used:
                 continue
-            place = names.here = constant.place
+            place = symbols.location = constant.place
             try:
-                names.worth(constant.value)
-            except SourceError as complaint:
+                symbols.evaluate(constant.value)
+            except SourceError as error:
                 start, end = place.start, place.end
-                if complaint.start < complaint.end:
-                    start, end = complaint.start, complaint.end
-                findings.complain(
-                    place.line, SourceError(complaint.code, complaint.message, start, end, complaint.hint)
-                )
+                if error.start < error.end:
+                    start, end = error.start, error.end
+                collector.report_error(place.line, SourceError(error.code, error.message, start, end, error.hint))
 
 
-def check_flow(sections: Sections, names: SymbolTable, findings: DiagnosticCollector) -> None:
+def check_flow(sections: Sections, symbols: SymbolTable, collector: DiagnosticCollector) -> None:
     """Missing ret at the end, and instructions that nothing can reach."""
     section = sections.text
-    chunks = section.chunks
-    starts = {label.index for label in names.labels.values() if label.section is section}
+    fragments = section.fragments
+    starts = {label.index for label in symbols.labels.values() if label.section is section}
     starts |= {
         label.index
-        for labels in (*names.dotted.values(), *names.numeric.values())
+        for labels in (*symbols.dotted_labels.values(), *symbols.numeric_labels.values())
         for label in labels
         if label.section is section
     }
     stopped = False
     said = False
     last: Fragment | None = None
-    for index, chunk in enumerate(chunks):
+    for index, fragment in enumerate(fragments):
         goes_on = not stopped
         if index in starts:
             stopped = said = False
-        if chunk.kind == "data":
-            if index in starts and chunk.data and _is_no_code(chunk.statement):
-                _check_run_into(chunk, index, last if goes_on else None, names, findings)
+        if fragment.kind == "data":
+            if index in starts and fragment.data and _is_no_code(fragment.statement):
+                _check_run_into(fragment, index, last if goes_on else None, symbols, collector)
             # Bytes by hand may be an instruction: what follows them is anybody's guess.
-            last, stopped, said = (None if chunk.data else last), False, False
+            last, stopped, said = (None if fragment.data else last), False, False
             continue
-        if chunk.kind != "code":
+        if fragment.kind != "code":
             continue
-        statement = chunk.statement
+        statement = fragment.statement
         if stopped and not said and statement.name not in _GUARDS:
-            findings.warn(
-                chunk.line,
+            collector.warn(
+                fragment.line,
                 "ASM081",
                 "Nothing ever gets here: the instruction before it does not go on, and no label stands between.",
                 statement.start,
@@ -81,9 +79,9 @@ def check_flow(sections: Sections, names: SymbolTable, findings: DiagnosticColle
             )
             said = True
         stopped = _never_goes_on(statement)
-        last = chunk
+        last = fragment
     if last is not None and not stopped and not _may_end(last.statement):
-        findings.warn(
+        collector.warn(
             last.line,
             "ASM080",
             "The program runs past its end: after this instruction comes nothing.",
@@ -102,18 +100,18 @@ def _is_no_code(statement: Statement) -> bool:
 
 
 def _check_run_into(
-    chunk: Fragment, index: int, last: Fragment | None, names: SymbolTable, findings: DiagnosticCollector
+    fragment: Fragment, index: int, last: Fragment | None, symbols: SymbolTable, collector: DiagnosticCollector
 ) -> None:
     """Data in the way of the program, which would run as instructions; `last` goes on to them."""
-    statement = chunk.statement
+    statement = fragment.statement
     if last is not None and not _may_end(last.statement):
         message = "The program runs into these data: the instruction before them goes on."
-    elif index == 0 and not {"_start", "main"} & names.labels.keys():
+    elif index == 0 and not {"_start", "main"} & symbols.labels.keys():
         message = "The program begins with these data: they would run as instructions."
     else:
         return
-    findings.warn(
-        chunk.line,
+    collector.warn(
+        fragment.line,
         "ASM092",
         message,
         statement.start,
@@ -122,17 +120,17 @@ def _check_run_into(
     )
 
 
-def check_unused(sections: Sections, names: SymbolTable, findings: DiagnosticCollector) -> None:
+def check_unused(sections: Sections, symbols: SymbolTable, collector: DiagnosticCollector) -> None:
     """Labels in the code that nothing names; data may well be reached by counting on from a neighbour."""
     text = sections.text
-    for label in [*names.labels.values(), *(label for labels in names.dotted.values() for label in labels)]:
+    for label in [*symbols.labels.values(), *(label for labels in symbols.dotted_labels.values() for label in labels)]:
         name = label.name
-        if name in names.used or name in names.globals or name in ("_start", "main") or label.line.moved:
+        if name in symbols.used or name in symbols.globals or name in ("_start", "main") or label.line.moved:
             continue
         if label.section is not text or name.startswith((".L", "..")):
             continue
         if is_mnemonic(name):
-            findings.warn(
+            collector.warn(
                 label.line,
                 "ASM082",
                 f"`{name}:` is a label, and nothing uses it.",
@@ -140,8 +138,8 @@ def check_unused(sections: Sections, names: SymbolTable, findings: DiagnosticCol
                 label.end,
                 f"leave out the colon if the instruction {name} is meant",
             )
-        elif label.index and label.index < len(text.chunks) and text.chunks[label.index].kind == "code":
-            findings.warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
+        elif label.index and label.index < len(text.fragments) and text.fragments[label.index].kind == "code":
+            collector.warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
 
 
 def _never_goes_on(statement: Statement) -> bool:

@@ -26,11 +26,7 @@ def fitted(value: int, size: int, start: int, end: int) -> bytes:
 
 _LAYOUTS = {2: (11, 5), 4: (24, 8), 8: (53, 11), 10: (64, 15), 16: (113, 15)}
 """Size in bytes -> bits of precision, bits of the exponent. Source: IEEE 754-2019, 3.6; Intel SDM vol. 1, 4.2.2."""
-
-
 _DECIMAL = re.compile(r"([0-9_]*)(?:\.([0-9_]*))?(?:[eE]([+-]?[0-9]+))?")
-
-
 _SPECIAL = {
     "inf": "inf",
     "infinity": "inf",

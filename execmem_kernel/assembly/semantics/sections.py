@@ -17,24 +17,12 @@ from execmem_kernel.program.program import Item
 from execmem_kernel.x86.operands import Encoding, Operation, Refusal
 
 SIZE_LIMIT = 1 << 20
-
-
 PAGE = 4096
-
-
 SegmentName = Literal["text", "rodata", "data", "bss"]
-
-
 SEGMENT_ORDER: tuple[SegmentName, ...] = ("text", "rodata", "data", "bss")
-
-
 Fixup = tuple[int, int, Expression, int, int]
-"""Where in its chunk a value goes, its size, what it is, and the columns it comes from."""
-
-
+"""Where in its fragment a value goes, its size, what it is, and the columns it comes from."""
 _NO_DATA = bytearray()
-
-
 _NO_FIXUPS: list[Fixup] = []
 
 
@@ -92,25 +80,25 @@ class Fragment:
 
 
 class Section:
-    """The chunks of one section, in order."""
+    """The fragments of one section, in order."""
 
-    __slots__ = ("address", "alignment", "chunks", "end", "name", "run", "scolded", "segment")
+    __slots__ = ("address", "alignment", "end", "error_reported", "fragments", "name", "run", "segment")
 
     def __init__(self, name: str, segment: str, run: int) -> None:
         self.name: str = name
         self.segment: str = segment
-        self.chunks: list[Fragment] = []
+        self.fragments: list[Fragment] = []
         self.alignment: int = 1
         self.address: int = 0
         self.end: int = 0
         self.run: int = run
-        self.scolded: bool = False
+        self.error_reported: bool = False
         """Whether somebody has been told that no instructions can stand here: once is enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A place: before the chunk `index` of its section."""
+    """A place: before the fragment `index` of its section."""
 
     name: str
     section: Section
@@ -124,8 +112,8 @@ class Label:
 
     @property
     def address(self) -> int:
-        chunks = self.section.chunks
-        return chunks[self.index].address if self.index < len(chunks) else self.section.end
+        fragments = self.section.fragments
+        return fragments[self.index].address if self.index < len(fragments) else self.section.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +146,13 @@ class Sections:
     def __iter__(self) -> Iterator[Section]:
         return iter(self._by_name.values())
 
-    def chunk(self, kind: str, statement: Statement, line: Line) -> Fragment:
-        """A new chunk at the end of the current section."""
+    def add_fragment(self, kind: str, statement: Statement, line: Line) -> Fragment:
+        """A new fragment at the end of the current section."""
         section = self.current
         self.order += 1
-        chunk = Fragment(kind, line, statement, section, self.order, section.run, self.parent)
-        section.chunks.append(chunk)
-        return chunk
+        fragment = Fragment(kind, line, statement, section, self.order, section.run, self.parent)
+        section.fragments.append(fragment)
+        return fragment
 
     def break_run(self) -> None:
         """What follows does not lie at a fixed distance from what came before."""
@@ -172,28 +160,28 @@ class Sections:
         self.current.run = self._runs
         self.owners[self._runs] = self.current
 
-    def place(self, name: str, line: Line, start: int, end: int) -> Label:
+    def label_here(self, name: str, line: Line, start: int, end: int) -> Label:
         """Here: the end of the current section."""
         self.order += 1
         section = self.current
-        return Label(name, section, len(section.chunks), section.run, self.order, line, start, end, self.parent)
+        return Label(name, section, len(section.fragments), section.run, self.order, line, start, end, self.parent)
 
     def add_data(self, statement: Statement, line: Line, data: bytes, item: Item) -> Fragment:
-        """A new chunk of bytes that are known already."""
+        """A new fragment of bytes that are known already."""
         if self.current.segment == "bss" and any(data):
             raise lost_in_bss(statement)
-        chunk = self.chunk("data", statement, line)
-        chunk.data = bytearray(data)
-        chunk.size = len(data)
-        chunk.item = item
+        fragment = self.add_fragment("data", statement, line)
+        fragment.data = bytearray(data)
+        fragment.size = len(data)
+        fragment.item = item
         self.grow(len(data), statement)
-        return chunk
+        return fragment
 
     def grow(self, size: int, statement: Statement) -> None:
         """Count bytes that the program takes.
 
         Raises:
-            Complaint: They are more than a program may have.
+            SourceError: They are more than a program may have.
         """
         self.size += size
         if size > SIZE_LIMIT or self.size > SIZE_LIMIT:

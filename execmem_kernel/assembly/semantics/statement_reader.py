@@ -36,20 +36,10 @@ from execmem_kernel.x86.registers import canonical_register
 
 _OUTSIDE_OF_MEMORY = frozenset(("section", "return", "syntax", "set", "equ", "global", "extern", "common", "end"))
 """What still counts in a section for debuggers and linkers, of which nothing is ever loaded."""
-
-
 _WORD = re.compile(r"[\w.$@?~#]+")
-
-
 _PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
-
-
 _ATT_THROUGHOUT = 'the whole cell is in AT&T syntax: write `.att_syntax` before its first line, or ask for syntax="att"'
-
-
 _DEFINED_FOR_C = re.compile(r"[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+([^\n]+)")
-
-
 _SHORT_ONLY = frozenset(("jrcxz", "jecxz", "jcxz"))
 
 
@@ -62,18 +52,18 @@ class StatementReader:
         syntax: Syntax,
         rules: DialectRules,
         sections: Sections,
-        names: SymbolTable,
-        findings: DiagnosticCollector,
+        symbols: SymbolTable,
+        collector: DiagnosticCollector,
     ) -> None:
         self._lines = lines
         self._syntax: Syntax = syntax
         self._declared = rules
         self._sections = sections
-        self._names = names
-        self._findings = findings
-        self._values = DirectiveArguments(names, self._rules())
-        self._data = DataDirectives(sections, names, self._values)
-        self._structures = Structures(sections, names, self._values)
+        self._symbols = symbols
+        self._collector = collector
+        self._values = DirectiveArguments(symbols, self._rules())
+        self._data = DataDirectives(sections, symbols, self._values)
+        self._structures = Structures(sections, symbols, self._values)
         self._handlers: dict[str, Handler] = {
             **self._data.handlers,
             "times": self._times,
@@ -119,17 +109,17 @@ class StatementReader:
         """
         for line in self._lines:
             if "#" in line.text and (found := _DEFINED_FOR_C.match(line.text)) is not None:
-                self._names.defined_for_c[found[1]] = found[2].strip()
-        for line, complaint in check_characters(self._lines):
-            self._findings.complain(line, complaint)
+                self._symbols.c_defines[found[1]] = found[2].strip()
+        for line, error in check_characters(self._lines):
+            self._collector.report_error(line, error)
             self._deceptive.add(line.number)
         reader = Preprocessor(self._lines, self)
         while True:
             try:
                 upcoming = reader.next()
-            except SourceError as complaint:
-                self._findings.complain(reader.line, complaint)
-                if complaint.code in ("ASM060", "ASM061"):
+            except SourceError as error:
+                self._collector.report_error(reader.line, error)
+                if error.code in ("ASM060", "ASM061"):
                     raise TooManyErrors from None  # past a cap: nothing more is read, and nothing encoded
                 continue
             if upcoming is None:
@@ -138,7 +128,7 @@ class StatementReader:
                 if read_line(upcoming.text, self._syntax, self._values.rules) == EMPTY:
                     continue
                 start = len(upcoming.text) - len(upcoming.text.lstrip())
-                self._findings.warn(
+                self._collector.warn(
                     upcoming, "ASM093", "Nothing behind `end` is read.", start, upcoming.text_end, "delete the `end`"
                 )
                 break
@@ -149,13 +139,13 @@ class StatementReader:
 
     def _read_line(self, line: Line) -> None:
         rules = self._values.rules
-        self._names.gnu |= rules.gnu_symbols
+        self._symbols.gnu |= rules.gnu_symbols
         texts: tuple[str, ...] = (line.text,)
         if rules.separates_statements and ";" in line.text:
             texts = split_statements(line.text)
         elif not rules.is_declared and ";" in line.text and hides_instruction(line.text, self._syntax):
             start = line.text.index(";")
-            self._findings.warn(
+            self._collector.warn(
                 line,
                 "ASM084",
                 "What stands after `;` reads like an instruction, and is taken as a comment.",
@@ -164,7 +154,7 @@ class StatementReader:
                 "put each instruction on a line of its own",
             )
         if self._may_mislead:
-            warn_of_meanings(line, rules, self._findings)
+            warn_of_meanings(line, rules, self._collector)
         for text in texts:
             statement = read_line(text, self._syntax, rules)
             if self._lone is not None and (statement.name or statement.labels or statement.complaint is not None):
@@ -173,41 +163,41 @@ class StatementReader:
                     self._put_back_prefixes()
                 else:
                     statement, self._lone = joined, None
-            complaint = statement.complaint
-            if complaint is not None and statement.prefixes and not statement.name:
+            error = statement.complaint
+            if error is not None and statement.prefixes and not statement.name:
                 for name in statement.labels:
-                    self._names.define(name, line)
-                self._lone = (line, statement.prefixes, complaint)
+                    self._symbols.define(name, line)
+                self._lone = (line, statement.prefixes, error)
                 continue
             if not statement.name and statement.labels and self._is_slip(statement.labels[-1], line):
                 name = statement.labels[-1]
                 refusal = misspellings.unknown(name.name)
-                complaint = SourceError(refusal.code, refusal.message, name.start, name.end, refusal.hint)
-                self._findings.note_broken(line)
-                self._findings.complain(line, complaint)
+                error = SourceError(refusal.code, refusal.message, name.start, name.end, refusal.hint)
+                self._collector.note_broken(line)
+                self._collector.report_error(line, error)
                 continue
             try:
-                if complaint is None:
+                if error is None:
                     self._take(statement, line)
                     continue
                 for name in statement.labels:
-                    self._names.define(name, line)
+                    self._symbols.define(name, line)
             except SourceError as found:
-                complaint = found
-            self._findings.note_broken(line)
-            if complaint.code == "ASM020" and not rules.is_declared and is_att_throughout(self._lines):
-                translated = complaint.hint.partition(";")[0] if "in Intel" in complaint.hint else ""
-                complaint = complaint.with_hint(f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}")
-                self._findings.complain(line, complaint)
+                error = found
+            self._collector.note_broken(line)
+            if error.code == "ASM020" and not rules.is_declared and is_att_throughout(self._lines):
+                translated = error.hint.partition(";")[0] if "in Intel" in error.hint else ""
+                error = error.with_hint(f"{translated}{'; ' * bool(translated)}{_ATT_THROUGHOUT}")
+                self._collector.report_error(line, error)
                 raise TooManyErrors  # every other line has the same error
-            self._findings.complain(line, complaint)
+            self._collector.report_error(line, error)
 
     def _put_back_prefixes(self) -> None:
         """Complain about a prefix alone on its line that no instruction follows."""
         if self._lone is not None:
-            line, _, complaint = self._lone
+            line, _, error = self._lone
             self._lone = None
-            self._findings.complain(line, complaint)
+            self._collector.report_error(line, error)
 
     def _is_slip(self, name: LabelDefinition, line: Line) -> bool:
         """Whether a word alone on its line, which NASM takes for a label, is more likely an instruction misspelt.
@@ -225,7 +215,7 @@ class StatementReader:
         if self._structures.open and self._structures.take(statement, line):
             return
         for name in statement.labels:
-            self._names.define(name, line)
+            self._symbols.define(name, line)
         if not statement.name:
             return
         directive = statement.directive
@@ -236,15 +226,15 @@ class StatementReader:
 
     def known_value(self, value: Expression, line: Line) -> int:
         """What an expression is worth at the time of reading."""
-        return self._names.known_value(value, line)
+        return self._symbols.known_value(value, line)
 
     def define_constant(self, name: str, value: Expression, line: Line, start: int, end: int, *, again: bool) -> None:
         """Give a name a value."""
-        self._names.define_constant(name, value, line, start, end, again=again)
+        self._symbols.define_constant(name, value, line, start, end, again=again)
 
     def is_defined(self, name: str) -> bool:
         """Whether a name has a meaning by now."""
-        return self._names.is_defined(name)
+        return self._symbols.is_defined(name)
 
     def pieces(self, text: str, macros: Iterable[str]) -> tuple[str, ...]:
         """The statements of a line, where semicolons separate them."""
@@ -252,7 +242,7 @@ class StatementReader:
 
     def note_warning(self, line: Line, text: str) -> None:
         """A warning that the source itself asks for."""
-        self._findings.warn(line, "ASM086", f"The source says: {text}", 0, len(line.text.rstrip()))
+        self._collector.warn(line, "ASM086", f"The source says: {text}", 0, len(line.text.rstrip()))
 
     def _add_code(self, statement: Statement, line: Line) -> None:
         section = self._sections.current
@@ -262,20 +252,20 @@ class StatementReader:
                 if len(tokens) > 1 and (directive := MASM_DATA.get(tokens[0].text.lower())) is not None:
                     # `sum DWORD 0`: in memory for data it can be nothing else.
                     start, end = statement.start, statement.end
-                    self._names.define(LabelDefinition(line.text[start:end], start, end, colon=False), line)
+                    self._symbols.define(LabelDefinition(line.text[start:end], start, end, colon=False), line)
                     datum = statement._replace(name=tokens[0].text.lower(), directive=directive, tokens=tokens[1:])
                     self._handlers["data"](datum, line)
                     return
                 refusal = misspellings.unknown(statement.name)
                 near = difflib.get_close_matches(statement.name, _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
-                section.scolded |= bool(near)  # what follows was to stand elsewhere
+                section.error_reported |= bool(near)  # what follows was to stand elsewhere
                 hint = (
                     f"did you mean `{near[0]}`?" if near else refusal.hint or f"for a label write `{statement.name}:`"
                 )
                 raise SourceError(refusal.code, refusal.message, statement.start, statement.end, hint)
-            if section.scolded:
+            if section.error_reported:
                 return
-            section.scolded = True
+            section.error_reported = True
             if section.segment == "bss":
                 raise SourceError(
                     "ASM054",
@@ -294,21 +284,21 @@ class StatementReader:
                 else "write .text before them",
             )
         if not is_mnemonic(statement.name):
-            self._findings.note_broken(line)
+            self._collector.note_broken(line)
         if "GOT" in line.text or "got" in line.text:
-            self._keep_addresses(statement, line)
+            self._add_got_entries(statement, line)
         if statement.att:
             self._warn_of_bare_numbers(statement, line)
         elif self._declared.warns_of_counted_bytes and "$" in line.text:
             self._warn_of_counted_bytes(statement, line)
-        chunk = self._sections.chunk("code", statement, line)
-        chunk.operation = statement.ready
-        if chunk.operation is None:
+        fragment = self._sections.add_fragment("code", statement, line)
+        fragment.operation = statement.ready
+        if fragment.operation is None:
             form = _branch_form(statement)
             if form is not None:
-                chunk.form = "short" if form == "jump" else "near"
+                fragment.form = "short" if form == "jump" else "near"
                 if form == "call":
-                    chunk.limit = 0
+                    fragment.limit = 0
         self._sections.break_run()
 
     def _warn_of_bare_numbers(self, statement: Statement, line: Line) -> None:
@@ -318,7 +308,7 @@ class StatementReader:
             if isinstance(value, Address) and not value.terms and value.segment is None:
                 text = line.text[piece.start : piece.end]
                 if isinstance(value.displacement, Number) and text[:1] != "*" and statement.name != "movabs":
-                    self._findings.warn(
+                    self._collector.warn(
                         line,
                         "ASM090",
                         f"Without `$` this is what lies in memory at address {text}.",
@@ -333,7 +323,7 @@ class StatementReader:
             value = piece.value
             tree = value.value if isinstance(value, Constant) else None
             if isinstance(tree, Binary) and isinstance(tree.left, Here) and isinstance(tree.right, Number):
-                self._findings.warn(
+                self._collector.warn(
                     line,
                     "ASM091",
                     "This counts bytes of machine code: an instruction may be shorter here than NASM makes it.",
@@ -342,7 +332,7 @@ class StatementReader:
                     "put a label where it is to lead, and name that",
                 )
 
-    def _keep_addresses(self, statement: Statement, line: Line) -> None:
+    def _add_got_entries(self, statement: Statement, line: Line) -> None:
         """`mov rax, x@GOTPCREL[rip]` loads an address from memory: put it there, as a linker would."""
         for piece in statement.operands:
             tree = (
@@ -352,22 +342,22 @@ class StatementReader:
             )
             for symbol in symbols_in(tree):
                 name, _, kind = symbol.name.partition("@")
-                if kind.upper() != GOT or name in self._names.kept:
+                if kind.upper() != GOT or name in self._symbols.got_entries:
                     continue
                 held, self._sections.current = self._sections.current, self._sections.open(".got", "rodata")
                 self._sections.current.alignment = 8
-                self._names.kept[name] = self._sections.place(name, line, symbol.start, symbol.end)
-                chunk = self._sections.add_data(statement._replace(labels=()), line, bytes(8), "q")
-                chunk.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
+                self._symbols.got_entries[name] = self._sections.label_here(name, line, symbol.start, symbol.end)
+                fragment = self._sections.add_data(statement._replace(labels=()), line, bytes(8), "q")
+                fragment.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
                 self._sections.current = held
 
     def _times(self, statement: Statement, line: Line) -> None:
         inner = statement.inner
         assert inner is not None
         tree = self._values.expression(statement.tokens, statement)
-        settled = self._names.settled(tree, self._sections.place("", line, 0, 0))
+        folded = self._symbols.fold(tree, self._sections.label_here("", line, 0, 0))
         start, end = statement.tokens[0].start, statement.tokens[-1].end
-        if not isinstance(settled, Number):
+        if not isinstance(folded, Number):
             # times 510-($-$$) db 0: the count settles with the layout, so what is repeated must be settled already.
             plain = self._constant_bytes(inner, line)
             if plain is None:
@@ -377,7 +367,7 @@ class StatementReader:
             unit, item = plain
             self._data.space(statement, line, tree, len(unit), unit, statement.tokens, item)
             return
-        count = settled.value
+        count = folded.value
         if count < 0:
             raise SourceError("ASM056", f"A count cannot be negative; this is {count}.", start, end)
         plain = self._constant_bytes(inner, line) if inner.directive is not None else None
@@ -406,11 +396,11 @@ class StatementReader:
             self._take(statement, line)
         finally:
             self._sections.current, self._sections.order, self._sections.size = section, order, size
-        data, item = b"", scratch.chunks[0].item if scratch.chunks else "x"
-        for chunk in scratch.chunks:
-            if chunk.fixups or chunk.amount is not None or chunk.kind not in ("data", "space"):
+        data, item = b"", scratch.fragments[0].item if scratch.fragments else "x"
+        for fragment in scratch.fragments:
+            if fragment.fixups or fragment.amount is not None or fragment.kind not in ("data", "space"):
                 return None
-            data += bytes(chunk.data) if chunk.kind == "data" else repeated(chunk.fill, chunk.size)
+            data += bytes(fragment.data) if fragment.kind == "data" else repeated(fragment.fill, fragment.size)
         return data, item
 
     def _field(self, statement: Statement, line: Line) -> None:
@@ -444,7 +434,7 @@ class StatementReader:
                 name += token.text
                 end = token.end
         if name[-1:] == ":" and name[:-1].lower() in (".text", ".data", ".bss", ".rodata"):
-            self._findings.warn(
+            self._collector.warn(
                 line,
                 "ASM089",
                 f"With its colon this is another section than {name[:-1]}: one that can only be read.",
@@ -474,7 +464,7 @@ class StatementReader:
             if statement.name == ".weak":
                 continue
             name = tokens[0].text.strip('"')
-            self._names.globals.setdefault(name, (line, tokens[0].start, tokens[0].end))
+            self._symbols.globals.setdefault(name, (line, tokens[0].start, tokens[0].end))
 
     def _extern(self, statement: Statement, line: Line) -> None:
         for tokens in arguments_of(statement) or [[]]:
@@ -488,7 +478,7 @@ class StatementReader:
                     tokens[1].end,
                     "names are separated by commas",
                 )
-            self._names.declare_extern(tokens[0].text)
+            self._symbols.declare_extern(tokens[0].text)
 
     def _set(self, statement: Statement, line: Line) -> None:
         self._assign(statement, line, again=True)
@@ -507,7 +497,7 @@ class StatementReader:
                 f"for example: {statement.name} SIZE, 8" if statement.name[0] == "." else "for example: SIZE = 8",
             )
         name = tokens[0]
-        if canonical_register(name.text) is not None and not self._names.gnu:
+        if canonical_register(name.text) is not None and not self._symbols.gnu:
             raise SourceError(
                 "ASM031", f"`{name.text}` is a register and cannot name a constant.", name.start, name.end
             )
@@ -520,7 +510,7 @@ class StatementReader:
                 name.end,
                 "use .skip or .align to move on",
             )
-        self._names.define_constant(name.text, value, line, name.start, name.end, again=again)
+        self._symbols.define_constant(name.text, value, line, name.start, name.end, again=again)
 
     def _proc(self, statement: Statement, line: Line) -> None:
         if not statement.labels:
@@ -569,7 +559,7 @@ class StatementReader:
 
     def _warning(self, statement: Statement, line: Line) -> None:
         text = " ".join(token.text.strip("\"'") for token in statement.tokens)
-        self._findings.warn(line, "ASM086", f"The source says: {text}", statement.start, line.text_end)
+        self._collector.warn(line, "ASM086", f"The source says: {text}", statement.start, line.text_end)
 
     def _refused(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None

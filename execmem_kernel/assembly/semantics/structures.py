@@ -17,9 +17,9 @@ _OUTSIDE = frozenset(("struc", "endstruc", "absolute", "section", "set", "equ", 
 class Structures:
     """The structure that is being laid out or filled in, of one source."""
 
-    def __init__(self, sections: Sections, names: SymbolTable, values: DirectiveArguments) -> None:
+    def __init__(self, sections: Sections, symbols: SymbolTable, values: DirectiveArguments) -> None:
         self._sections = sections
-        self._names = names
+        self._symbols = symbols
         self._values = values
         self.open: bool = False
         """Whether statements count an offset and make no bytes."""
@@ -28,19 +28,19 @@ class Structures:
         self._start = self._offset = 0
         self._parent = ""
         self._instance: tuple[str, Section, int] | None = None
-        """What `istruc` fills in: the structure, and the section and the chunk where it begins."""
+        """What `istruc` fills in: the structure, and the section and the fragment where it begins."""
 
     def take(self, statement: Statement, line: Line) -> bool:
         """Count what a statement reserves; False for one that means the same everywhere.
 
         Raises:
-            Complaint: It would make bytes.
+            SourceError: It would make bytes.
         """
         directive = statement.directive
         if directive is not None and directive.kind in _OUTSIDE:
             return False
         for label in statement.labels:
-            self._names.define_constant(label.name, Number(self._offset), line, label.start, label.end, again=False)
+            self._symbols.define_constant(label.name, Number(self._offset), line, label.start, label.end, again=False)
             if label.name[0] != ".":
                 self._sections.parent = label.name
         if not statement.name:
@@ -76,7 +76,7 @@ class Structures:
             )
         name = arguments[0][0]
         self._start = self._offset = self._values.number(arguments[1], statement, line) if len(arguments) > 1 else 0
-        self._names.define_constant(name.text, Number(self._start), line, name.start, name.end, again=False)
+        self._symbols.define_constant(name.text, Number(self._start), line, name.start, name.end, again=False)
         if not self.open:
             self._parent = self._sections.parent
         self._name, self._sections.parent, self.open = name.text, name.text, True
@@ -87,7 +87,7 @@ class Structures:
             raise SourceError("ASM052", "`endstruc` has no `struc` before it.", statement.start, statement.end)
         size = Number(self._offset - self._start)
         self._sections.parent = self._parent
-        self._names.define_constant(f"{self._name}_size", size, line, statement.start, statement.end, again=False)
+        self._symbols.define_constant(f"{self._name}_size", size, line, statement.start, statement.end, again=False)
         self._name, self.open = "", False
 
     def absolute(self, statement: Statement, line: Line) -> None:
@@ -104,7 +104,7 @@ class Structures:
             )  # fmt: skip
         section = self._sections.current
         name = statement.tokens[0]
-        if not self._names.is_defined(f"{name.text}_size"):
+        if not self._symbols.is_defined(f"{name.text}_size"):
             self._instance = ("", section, 0)
             raise SourceError(
                 "ASM051",
@@ -113,7 +113,7 @@ class Structures:
                 name.end,
                 f"define it above with `struc {name.text}` and `endstruc`",
             )
-        self._instance = (name.text, section, len(section.chunks))
+        self._instance = (name.text, section, len(section.fragments))
 
     def fill_up(self, statement: Statement, line: Line) -> None:
         """Zeros up to the field that `at` names."""
@@ -124,7 +124,7 @@ class Structures:
         if tokens[0].text[0] == ".":
             tokens = (tokens[0]._replace(text=name + tokens[0].text), *tokens[1:])  # `at .x`: of this structure
         offset = self._values.number(tokens, statement, line)
-        offset -= self._names.known_value(Symbol(name, statement.start, statement.end), line)
+        offset -= self._symbols.known_value(Symbol(name, statement.start, statement.end), line)
         if offset < done:
             raise SourceError(
                 "ASM056",
@@ -141,7 +141,7 @@ class Structures:
         name, done = self._progress(statement)
         if not name:
             return
-        size = self._names.known_value(Symbol(f"{name}_size", statement.start, statement.end), line)
+        size = self._symbols.known_value(Symbol(f"{name}_size", statement.start, statement.end), line)
         self._instance = None
         if done > size:
             raise SourceError(
@@ -160,4 +160,4 @@ class Structures:
                 "ASM052", f"`{statement.name}` has no `istruc` before it.", statement.start, statement.end
             )
         name, section, begin = self._instance
-        return name, sum(chunk.size for chunk in section.chunks[begin:])
+        return name, sum(fragment.size for fragment in section.fragments[begin:])

@@ -13,11 +13,7 @@ from execmem_kernel.x86.mnemonics import is_mnemonic, nearest_mnemonics
 from execmem_kernel.x86.registers import canonical_register
 
 _BRANCH = "there is no `{}` in assembly: compare with cmp, then jump to a label with je, jne, jl, jg and the like"
-
-
 _DATA = "data are `name: .long 5` (or .byte, .quad, .asciz), constants `name = 5`"
-
-
 _FROM_C = {
     **dict.fromkeys(("if", "else", "elif", "while", "for", "until", "switch", "case", "endif", "endwhile"), _BRANCH),
     **dict.fromkeys(("char", "long", "double", "void", "unsigned", "var", "struct", "string", "float"), _DATA),
@@ -65,11 +61,7 @@ _FROM_C = {
     "interrupt": "write `int`",
     **dict.fromkeys(("movs", "movz", "movx"), "movzx fills up with zeros, movsx with the sign, mov copies"),
 }
-
-
 _EXTENSION = re.compile(r"mov([sz])([bwl])[wlq]")
-
-
 _PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
 
 
