@@ -180,7 +180,7 @@ def _native_function(memory: Any, prototype: str) -> Any:
 
 
 def _watching() -> Any:
-    return import_module("execmem_kernel.execution.engines.ptrace_engine")._watching()
+    return import_module("execmem_kernel.execution.engines.choice").watching()
 
 
 # memory stands below the packages that call code and run programs; they are imported when it first needs one.

@@ -44,6 +44,10 @@ WALL = 0x40000000
 """waitpid's __WALL: whatever kind of child."""
 
 
+USER_CS, USER_SS = 0x33, 0x2B
+"""What cs and ss hold in every 64-bit program. Source: Linux, arch/x86/include/asm/segment.h, __USER_CS, __USER_DS."""
+
+
 USER_REGISTERS = (
     "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
     "orig_rax", "rip", "cs", "rflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",

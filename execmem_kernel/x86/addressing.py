@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.registers import MASK, PARTS
+from execmem_kernel.x86.registers import MASK, PARTS, VECTOR_SIZES
 
 
 def effective_address(access: MemoryAccess, registers: Mapping[str, int]) -> int:
@@ -42,10 +42,10 @@ def gathered(
 
     assert access.index is not None
     width = 8 if re.search("(gather|scatter)q", text) else 4
-    index = whole(access.index)[: {"x": 16, "y": 32, "z": 64}[access.index[0]]]
+    index = whole(access.index)[: VECTOR_SIZES[access.index[0]]]
     names = re.findall(r"[xyz]mm\d+", text)
     other = next(name for name in names if name != access.index)
-    count = min(len(index) // width, {"x": 16, "y": 32, "z": 64}[other[0]] // access.size)
+    count = min(len(index) // width, VECTOR_SIZES[other[0]] // access.size)
     if mask := re.search(r"\{(k\d)\}", text):
         bits = int.from_bytes(wide[mask[1]], "little")
         chosen = [bits >> item & 1 for item in range(count)]
@@ -59,7 +59,13 @@ def gathered(
 
 
 def bit_string_offset(register: str, size: int, registers: Mapping[str, int]) -> int:
-    """How far from its operand an instruction on bit strings reaches, for the bit that a register names."""
+    """How far from its operand an instruction on bit strings reaches, in bytes, for the bit that a register names.
+
+    Args:
+        register: The register that holds the bit's number, which is signed.
+        size: Bytes of the operand.
+        registers: The general registers.
+    """
     whole, _, bits = PARTS.get(register, (register, 0, 64))
     number = registers[whole] & ((1 << bits) - 1)
     number -= (number >> bits - 1) << bits

@@ -26,6 +26,8 @@ LANES = MappingProxyType(
     }
 )  # fmt: skip
 """A kind of lane -> its letter in `struct`."""
+VECTOR_SIZES = MappingProxyType({"x": 16, "y": 32, "z": 64})
+"""The first letter of a vector register's name -> the bytes it holds."""
 
 
 def _register_parts() -> dict[str, tuple[str, int, int]]:

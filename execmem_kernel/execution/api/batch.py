@@ -28,8 +28,8 @@ from typing import Any
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.execution.contract.address_map import BUFFERS, PAGE, STACK_AT_ENTRY, page_ceil
 from execmem_kernel.execution.contract.call import Buffer, Call, Limits
+from execmem_kernel.execution.engines.choice import DefaultEngine
 from execmem_kernel.execution.engines.placed_run import placed
-from execmem_kernel.execution.engines.ptrace_engine import left_behind
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
 from execmem_kernel.execution.values.prototype import INTEGER_REGISTERS, VECTOR_REGISTERS, Passed, Prototype
 from execmem_kernel.memory.manager import CodeMemoryManager
@@ -190,7 +190,7 @@ class Batch:
             limits=self.limits,
         )
         with placed(owner, call, name) as (_, ready):
-            return left_behind(ready, "batch results")
+            return DefaultEngine().left_behind(ready, "batch results")
 
     def read(self, results: bytes, first: int) -> Iterator[CaseResult]:
         """What the cases from `first` on left, up to the first that did not return."""

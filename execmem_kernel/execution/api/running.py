@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.execution.contract.call import DEFAULT_LIMITS, Buffer, Call, Limits, Start
+from execmem_kernel.execution.contract.engine import Engine
 from execmem_kernel.execution.contract.outcome import Outcome
 from execmem_kernel.execution.engines.placed_run import run_in
 from execmem_kernel.execution.values import lanes
@@ -36,6 +37,7 @@ def run(
     name: str | None = None,
     poison: bool = False,
     args: Sequence[str | bytes] = (),
+    engine: Engine | None = None,
 ) -> Outcome:
     """Run a program in a process of its own, and say what happened.
 
@@ -57,10 +59,13 @@ def run(
             relies on them shows it; `seed` makes them the same in every run.
         name: What the memory manager calls the region; "run" if not given.
         args: What a program that starts at `main` or `_start` finds in argv, after its own name.
+        engine: What runs it, anything with `run(call) -> Outcome`; if not given, a process that ptrace watches, or
+            where this host refuses ptrace, one that reports for itself.
 
     Raises:
         AssemblyError: The source is wrong; every wrong line is named.
         ValueError: A register, a buffer or the entry cannot be what was asked for.
+        TypeError: An argument is of a kind that cannot be taken.
         EngineUnavailableError: This host refuses what running a program apart needs.
     """
     if isinstance(source_or_program, Program):
@@ -105,7 +110,7 @@ def run(
         seed=seed,
         poison=(random.getrandbits(64) if seed is None else seed) if poison else None,
     )
-    return run_in(manager(), call, name=name or "run")
+    return run_in(manager(), call, name=name or "run", engine=engine)
 
 
 def _start(program: Program, entry: int | None) -> Start:

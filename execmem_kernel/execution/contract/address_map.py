@@ -16,92 +16,49 @@ from __future__ import annotations
 from types import MappingProxyType
 
 PAGE = 4096
-"""The page of every x86-64 Linux."""
-
-
+"""Bytes in a page of every x86-64 Linux."""
 BUFFERS = 0x2000_0000
-
-
 BUFFERS_SIZE = 0xC00_0000
-"""What all buffers may have together: they end before `BREAK`, and a notebook holds each of them twice."""
-
-
+"""Bytes that all buffers may have together: they end before `BREAK`, and a notebook holds each of them twice."""
 BREAK = 0x3000_0000
-
-
 MAPPINGS = 0x4000_0000
-
-
-STACK_END = 0x7000_0000
-
-
 STACK_SIZE = 0x10_0000
-
-
+STACK_END = 0x7000_0000
 STACK_START = STACK_END - STACK_SIZE
-
-
 STACK_AT_ENTRY = STACK_END - 8
 """rsp when a function starts: the return address lies there, so rsp is 16n+8, as after a call."""
-
-
 ARGUMENTS_SIZE = 0x1_0000
-"""What a program's arguments may have of its stack, pointers and all."""
-
-
+"""Bytes of its stack that a program's arguments may have, pointers and all."""
 PROGRAM_NAME = b"program"
 """argv[0]."""
-
-
 RETURN = 0x7100_0000
-
-
 LIBRARIES, LIBRARIES_END = 0x7200_0000, 0x7F00_0000
-
-
 RUNNER = 0x7FE0_0000
-
-
 CONTROL, CONTROL_SIZE = 0x7FF0_0000, 0x1000
-
-
 ALTERNATE_STACK, ALTERNATE_STACK_SIZE = 0x7FF1_0000, 0x1_0000
-
-
 USER_END = 0x7FFF_FFFF_F000
 """The end of the half of memory that belongs to programs."""
-
-
 CANARY = 0xA5
 """Fills what lies between a buffer's end and the end of its last page, so that a write there is noticed."""
-
-
-MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x01, 0x02, 0x20, 0x10_0000
-
-
 PROTECTIONS = MappingProxyType({"r--": 1, "rw-": 3, "r-x": 5})
-
-
+"""A protection as the kernel's list of mappings writes it -> the bits that mmap takes. Source: mmap(2)."""
 WORLD_DESCRIPTOR, CODE_DESCRIPTOR = 0, 3
 """The descriptors under which the runner finds the memory that it shares with us where a host refuses ptrace, and the
 pages that hold the program's code."""
+LOW_HALF_END, KERNEL_HALF = 0x8000_0000_0000, 0xFFFF_8000_0000_0000
+"""Addresses between the two cannot exist. Source: Intel SDM vol. 1, 3.3.7.1, "Canonical Addressing"."""
+NULL_PAGE = 0x1000
+"""An access below is one through a null pointer."""
 
 
 def page_floor(address: int) -> int:
+    """The start of the page that an address lies in."""
     return address & -PAGE
 
 
 def page_ceil(address: int) -> int:
+    """An address, or a size in bytes, rounded up to whole pages."""
     return (address + PAGE - 1) & -PAGE
-
-
-KERNEL_HALF = 0xFFFF_8000_0000_0000
-
-
-LOW_HALF_END = 0x8000_0000_0000
-
-
-NULL_PAGE = 0x1000
 
 
 def canonical(address: int) -> bool:

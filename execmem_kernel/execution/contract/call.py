@@ -9,11 +9,14 @@ from typing import Literal
 
 from execmem_kernel.program.program import Program
 
+LimitName = Literal["wall", "cpu", "steps", "output", "memory", "system calls"]
+"""A limit that can end a run, as outcomes name it."""
+TIME_LIMITS: tuple[LimitName, ...] = ("wall", "cpu")
 _BOUNDS = (
     ("wall_s", 0, 10**6), ("cpu_s", 0, 10**6), ("steps", 0, 10**9), ("trace_steps", 0, 10**9),
     ("output_size", 0, 2**30), ("memory_size", 0, 2**40), ("system_calls", 0, 10**9),
 )  # fmt: skip
-"""Each limit, and what it can be: what the kernel's own clocks and limits take."""
+"""Each field of `Limits`, its least and its greatest value: what the kernel's own clocks and limits take."""
 
 
 def _range(least: int, most: int, whole: bool) -> str:
@@ -25,7 +28,9 @@ class Limits:
     """What a run may use up; each has its own outcome when it is reached."""
 
     wall_s: float = 2.0
+    """Seconds on the clock."""
     cpu_s: float = 2.0
+    """Seconds of processor time."""
     steps: int | None = None
     """Instructions carried out; counting them takes single steps, so a run with this limit is a slow one."""
     trace_steps: int = 20_000
@@ -35,6 +40,7 @@ class Limits:
     output_size: int = 64 * 1024
     """Bytes of stdout and stderr together; the rest is dropped, with a note."""
     memory_size: int = 64 * 1024 * 1024
+    """Bytes that it may ask for by brk and mmap."""
     system_calls: int = 20_000
     """So many take half a second: well before the clock ends the run, so that it is always this limit that does."""
 
@@ -58,6 +64,7 @@ class Buffer:
     """Memory given to a program: its bytes (or a size, for zeros), at a fixed address if asked for."""
 
     data: bytes | bytearray | memoryview | int
+    """Its bytes; or how many zeros."""
     address: int | None = None
     writable: bool = True
 
@@ -76,6 +83,7 @@ class Call:
     """Register (also xmm0...) to a number, or to a buffer's name: its address."""
     buffers: Mapping[str, Buffer] = field(default_factory=lambda: MappingProxyType({}))
     entry: int | None = None
+    """The address to start at; None for the program's own entry."""
     start: Start = "function"
     arguments: tuple[bytes, ...] = ()
     """What follows the program's name in argv; for a start at `main` or `_start`."""

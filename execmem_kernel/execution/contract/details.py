@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Witness = Literal["supervisor", "guest"]
+"""Who reports what a program did: a process that watches it by ptrace, or the program's own process."""
+LifeKind = Literal["allocated", "written", "sealed", "run", "released"]
+"""What can happen to the memory that a program ran in, in this order."""
+WarningCode = Literal[
+    "alignment-check", "bad-address", "bad-descriptor", "buffer-overrun", "callee-saved", "direction-flag", "feature",
+    "fs-base", "gs-base", "mmx-state", "mode", "mxcsr", "return-address", "stack-alignment", "stack-pointer",
+    "unset-register", "upper-halves", "x87-control", "x87-exception", "x87-stack",
+]  # fmt: skip
+"""What a warning is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +32,7 @@ class SystemCall:
 class Warned:
     """Something a careful reader would point out: a calling-convention breach, output cut short."""
 
-    code: str
+    code: WarningCode
     message: str
     line: int | None = None
     hint: str = ""
@@ -28,8 +40,8 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class LifeEvent:
-    """One thing that happened to the region a program ran in: "allocated", "written", "sealed", "run", "released"."""
+    """One thing that happened to the region a program ran in; `size` is that of its code, in bytes."""
 
-    kind: str
+    kind: LifeKind
     size: int
     detail: str = ""

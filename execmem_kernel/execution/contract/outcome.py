@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from execmem_kernel import errors
+from execmem_kernel.execution.contract.call import TIME_LIMITS, LimitName
 from execmem_kernel.execution.contract.cause import Cause
-from execmem_kernel.execution.contract.details import LifeEvent, SystemCall, Warned
+from execmem_kernel.execution.contract.details import LifeEvent, SystemCall, Warned, Witness
 from execmem_kernel.execution.contract.pointers import describe
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.program.program import ListingRow, Program
+from execmem_kernel.wording import signed
 from execmem_kernel.x86.registers import GENERAL
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Outcome:
     system_calls: tuple[SystemCall, ...] = ()
     warnings: tuple[Warned, ...] = ()
     trace: Trace | None = None
-    witness: Literal["supervisor", "guest"] = "supervisor"
+    witness: Witness = "supervisor"
     life: tuple[LifeEvent, ...] = ()
     row: ListingRow | None = None
     """Where it stopped in the listing; None for a return and where it stopped outside its code."""
@@ -103,7 +105,7 @@ class Outcome:
         return place + (self.cause.sentence if self.cause else "returned")
 
     def _complete(self, life: tuple[LifeEvent, ...], foreseen: tuple[Warned, ...]) -> Self:
-        """Put in what is known only when the program's memory has been released, before anybody has seen this value.
+        """Put in what is known only when the program's memory has been released, before the caller sees this value.
 
         A copy with the changes (`dataclasses.replace`) would be a hundredth of a whole run.
         """
@@ -164,8 +166,7 @@ class Returned(Outcome):
         """Nothing to raise."""
 
     def _title(self) -> str:
-        signed = self.value - 2**64 if self.value >> 63 else self.value
-        return f"returned rax = {self.value:#x} ({signed})"
+        return f"returned rax = {self.value:#x} ({signed(self.value)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +179,11 @@ class Faulted(Outcome):
     """The address it tried to use, computed from the instruction and the registers."""
 
     def raise_for_fault(self) -> None:
-        """Raise the error that stands for the signal."""
+        """Raise the error that stands for the signal.
+
+        Raises:
+            ProgramFault: The subclass in `FAULT_ERRORS`, or `ProgramFault` itself for a signal that is not there.
+        """
         raise FAULT_ERRORS.get(self.signal, errors.ProgramFault)(self.headline)
 
     def _title(self) -> str:
@@ -187,20 +192,25 @@ class Faulted(Outcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut(Outcome):
-    """A limit was reached: "wall", "cpu", "steps", "output", "memory" or "system calls"."""
+    """A limit was reached."""
 
-    limit: str = "wall"
+    limit: LimitName = "wall"
     steady: tuple[str, ...] = ()
     """General registers that no instruction of an endless loop writes; the others differ from run to run."""
 
     @property
     def at_a_chance_instant(self) -> bool:
         """Whether a clock ended it: how far it had come, in registers, flags and memory, is then chance."""
-        return self.limit in ("wall", "cpu")
+        return self.limit in TIME_LIMITS
 
     def raise_for_fault(self) -> None:
-        """Raise `TimeLimitExceeded` for a limit on time, `LimitExceeded` for any other."""
-        error = errors.TimeLimitExceeded if self.limit in ("wall", "cpu") else errors.LimitExceeded
+        """Raise the error that stands for the limit.
+
+        Raises:
+            TimeLimitExceeded: It was a limit on time.
+            LimitExceeded: It was any other.
+        """
+        error = errors.TimeLimitExceeded if self.limit in TIME_LIMITS else errors.LimitExceeded
         raise error(self.headline)
 
     def _title(self) -> str:
@@ -219,7 +229,11 @@ class Exited(Outcome):
         return self.status == 0 and is_whole(self.program)
 
     def raise_for_fault(self) -> None:
-        """Raise `ProgramExited`."""
+        """Raise the error of a program that ended itself.
+
+        Raises:
+            ProgramExited: Always; the message is `headline`.
+        """
         raise errors.ProgramExited(self.headline)
 
     def _title(self) -> str:
@@ -227,7 +241,7 @@ class Exited(Outcome):
 
 
 def is_whole(program: Program) -> bool:
-    """Whether it is a program that starts by itself and ends with `exit`, and no function that somebody calls."""
+    """Whether it is a program that starts by itself and ends with `exit`, and not a function with a caller."""
     return bool(program.externs or program.labels.keys() & {"_start", "main"})
 
 
@@ -241,4 +255,4 @@ FAULT_ERRORS: Mapping[str, type[errors.ProgramFault]] = MappingProxyType(
         "SIGSYS": errors.ForbiddenSystemCall,
     }
 )
-"""Signal to the error that a cell raises for it."""
+"""Signal -> the error that a cell raises for it."""

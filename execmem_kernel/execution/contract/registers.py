@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from execmem_kernel.x86.registers import FLAGS, LANES, PARTS
+from execmem_kernel.x86.registers import FLAGS, LANES, PARTS, VECTOR_SIZES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Registers(Mapping[str, int]):
             whole, shift, bits = PARTS[name]
             return (self.values_[whole] >> shift) & ((1 << bits) - 1)
         if name[1:3] == "mm":
-            size = {"x": 16, "y": 32, "z": 64}.get(name[0], 0)
+            size = VECTOR_SIZES.get(name[0], 0)
             for width in "zyx":
                 data = self.vectors.get(width + name[1:])
                 if data is not None and size <= len(data):
@@ -55,7 +55,7 @@ class Registers(Mapping[str, int]):
         """
         if kind not in LANES:
             raise ValueError(f"{kind!r} is no kind of lane; there are {', '.join(LANES)}")
-        size = {"x": 16, "y": 32, "z": 64}.get(name[:1].lower(), 0)
+        size = VECTOR_SIZES.get(name[:1].lower(), 0)
         if not size or name[1:3].lower() != "mm":
             raise ValueError(f"{name!r} has no lanes: it is no vector register")
         code = LANES[kind]

@@ -13,30 +13,24 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from execmem_kernel.execution.contract.registers import Registers
-from execmem_kernel.x86.registers import GENERAL
+from execmem_kernel.x86.registers import GENERAL, VECTOR_SIZES
 
 STATE = (*GENERAL, "rip", "rflags")
 """What a state holds, in the order of its 18 numbers."""
-
-
 WIDTH = len(STATE)
-
-
 RIP, RSP = STATE.index("rip"), STATE.index("rsp")
-
-
 NUMBER = {name: position for position, name in enumerate(STATE)}
-
-
+"""A register's name -> its position in a state."""
 READ, WRITTEN, BOTH, VECTOR, INVALIDATED = 1, 2, 3, 4, 5
 """Kinds of entries in a stretch's log: `kind << 56 | size`, an address, the bytes before, the bytes after.
 
-A vector register has its number (`MASKS` and up: k0...) at bit 32, no address, and only the bytes after. What is
-forgotten is memory that something may have written unseen: no bytes at all, and the size in a number of its own.
+A vector register has its number (`MASKS` and up: k0...) at bit 32, no address, and only the bytes after. An invalidated
+range is memory that something may have written unseen: no bytes at all, and the size in a number of its own. recorder.s
+writes the first four too.
 """
-
-
+_LETTERS = {size: letter for letter, size in VECTOR_SIZES.items()}
 MASKS = 32
+"""The number of k0 among vector registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +43,7 @@ class Access:
 
     @property
     def is_write(self) -> bool:
+        """Whether the bytes were written."""
         return self.before is not None
 
 
@@ -63,6 +58,7 @@ class Stretch:
     ends: array[int]
     """For each step where its part of the log ends."""
     log: array[int]
+    """What each step touched: entries of the kinds above, their bytes padded to whole numbers."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -99,8 +95,8 @@ class Stretch:
             if kind in (WRITTEN, BOTH):
                 yield Access(address, self._bytes(at + (size + 7) // 8, size), before)
 
-    def forgotten(self, index: int) -> Iterator[tuple[int, int]]:
-        """Memory that may have been written unseen: address and size."""
+    def invalidated(self, index: int) -> Iterator[tuple[int, int]]:
+        """Memory that may have been written unseen in a step: address and size."""
         return ((address, size) for kind, _, address, size, _ in self.entries(index) if kind == INVALIDATED)
 
     def vectors(self, index: int) -> Mapping[str, bytes]:
@@ -108,7 +104,7 @@ class Stretch:
         found = {}
         for kind, number, _, size, at in self.entries(index):
             if kind == VECTOR:
-                width = {16: "x", 32: "y", 64: "z"}.get(size, "")
+                width = _LETTERS.get(size, "")
                 name = f"k{number - MASKS}" if number >= MASKS else f"{width}mm{number}"
                 found[name] = self._bytes(at, size)
         return MappingProxyType(found)
@@ -143,10 +139,10 @@ class Between:
     counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     """Address -> steps."""
     turns: Mapping[tuple[int, int], int] = field(default_factory=lambda: MappingProxyType({}))
-    """Jump and where it led, not further on than itself -> times."""
+    """A jump back, from where to where -> times."""
 
 
 def turns(addresses: Sequence[int]) -> Counter[tuple[int, int]]:
-    """Where steps led no further on than they were: from where to where, and how often."""
+    """Jumps back among consecutive addresses, those to themselves too: from where to where, and how often."""
     pairs = Counter(itertools.pairwise(addresses))
     return Counter({pair: times for pair, times in pairs.items() if pair[1] <= pair[0]})

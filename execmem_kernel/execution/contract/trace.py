@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import json
 import os
 import re
-import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import overload
 
@@ -37,12 +34,10 @@ from execmem_kernel.execution.contract.stretch import (
     Stretch,
     turns,
 )
+from execmem_kernel.execution.contract.trace_file import TraceParts, read_trace, write_trace
 from execmem_kernel.execution.contract.trace_memory import KnownMemory
 from execmem_kernel.execution.contract.traced_instruction import TracedInstruction, writes_memory, written_by
 from execmem_kernel.x86.registers import FLAGS, GENERAL, PARTS, whole_register
-
-_MAGIC = b"execmem trace 2\n"
-
 
 _WORDS_SHOWN = 32
 
@@ -181,7 +176,7 @@ class Trace:
             stretch.state(at + 1),
             tuple(stretch.touched(at)),
             stretch.vectors(at),
-            tuple(stretch.forgotten(at)),
+            tuple(stretch.invalidated(at)),
             self,
         )
 
@@ -425,35 +420,12 @@ class Trace:
     def skip(self, memory: KnownMemory) -> None:
         """Take a gap: what may have been written in it is not known any more."""
         if self.between is None or self._writers_of(0) & self.between.counts.keys():
-            memory.forget()
+            memory.invalidate()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to a file, compressed; `Trace.load` reads it back."""
-        between = None
-        if self.between is not None:
-            turned = [[*jump, times] for jump, times in self.between.turns.items()]
-            between = [list(self.between.counts.items()), turned]
         held = self.contents if self.first == 0 else ()
-        header = {
-            "stretches": [[one.first, len(one), len(one.log)] for one in self.stretches],
-            "ended": self.ended,
-            "between": between,
-            "contents": [[start, size, data.hex()] for start, size, data in held],
-            "places": [
-                [one.address, one.code.hex(), one.text, one.line, one.source, one.foreign]
-                for one in self.places.values()
-            ],
-        }
-        text = json.dumps(header, separators=(",", ":")).encode()
-        states, sizes, log = array("Q"), array("Q"), array("Q")
-        for one in self.stretches:
-            states += one.states
-            sizes.extend(end - start for start, end in itertools.pairwise((0, *one.ends)))
-            log += one.log
-        # Column by column: most registers do not change from step to step, and then compress to nothing.
-        columns = b"".join(states[column::WIDTH].tobytes() for column in range(WIDTH))
-        content = len(text).to_bytes(8, "little") + text + columns + sizes.tobytes() + log.tobytes()
-        Path(path).write_bytes(_MAGIC + zlib.compress(content, 6))
+        write_trace(path, TraceParts(self.stretches, self.places, self.ended, self.between, held))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Trace:
@@ -462,38 +434,7 @@ class Trace:
         Raises:
             ValueError: The file is not a saved trace.
         """
-        content = Path(path).read_bytes()
-        if not content.startswith(_MAGIC):
-            raise ValueError(f"{os.fspath(path)} is not a saved trace")
-        try:
-            content = zlib.decompress(content[len(_MAGIC) :])
-        except zlib.error:
-            raise ValueError(f"{os.fspath(path)} is a saved trace that was damaged") from None
-        end = 8 + int.from_bytes(content[:8], "little")
-        header = json.loads(content[8:end])
-        numbers = array("Q", content[end:])
-        steps = sum(count for _, count, _ in header["stretches"])
-        count = steps + len(header["stretches"])
-        states = array("Q", bytes(8 * WIDTH * count))
-        for column in range(WIDTH):
-            states[column::WIDTH] = numbers[column * count : (column + 1) * count]
-        sizes = numbers[WIDTH * count : WIDTH * count + steps]
-        log = numbers[WIDTH * count + steps :]
-        stretches = []
-        for first, length, logged in header["stretches"]:
-            ends = array("Q", itertools.accumulate(sizes[:length]))
-            stretches.append(Stretch(first, states[: (length + 1) * WIDTH], ends, log[:logged]))
-            states, sizes, log = states[(length + 1) * WIDTH :], sizes[length:], log[logged:]
-        between = None
-        if header["between"] is not None:
-            counted, turned = header["between"]
-            between = Between(
-                MappingProxyType(dict(map(tuple, counted))),
-                MappingProxyType({(jump, target): times for jump, target, times in turned}),
-            )
-        places = {row[0]: TracedInstruction(row[0], bytes.fromhex(row[1]), *row[2:]) for row in header["places"]}
-        contents = tuple((start, size, bytes.fromhex(data)) for start, size, data in header["contents"])
-        return cls(tuple(stretches), MappingProxyType(places), header["ended"], between, contents)
+        return cls(*read_trace(path))
 
 
 _COMPARE = {

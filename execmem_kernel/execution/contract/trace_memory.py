@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from execmem_kernel.execution.contract.address_map import PAGE
 from execmem_kernel.execution.contract.stretch import Stretch
-
-_PAGE = 4096
 
 
 class KnownMemory:
@@ -16,18 +15,18 @@ class KnownMemory:
         self._contents = contents
         self._pages: dict[int, tuple[bytearray, bytearray]] = {}
         """Each with a byte for every byte: 1 where it is known."""
-        self._forgotten: dict[tuple[int, int], None] = {}
+        self._invalidated: dict[tuple[int, int], None] = {}
 
     def take(self, stretch: Stretch, index: int) -> None:
         """Take what a step wrote, and what it read, which is how it is now."""
-        for address, size in stretch.forgotten(index):
-            self.forget(address, size)
+        for address, size in stretch.invalidated(index):
+            self.invalidate(address, size)
         for access in stretch.touched(index):
             self._put(access.address, access.data)
 
-    def forget(self, address: int = 0, size: int = 1 << 64) -> None:
-        """Something may have been written there."""
-        self._forgotten[address, size] = None
+    def invalidate(self, address: int = 0, size: int = 1 << 64) -> None:
+        """Mark a range as unknown from here on: something may have written to it; all memory if none is given."""
+        self._invalidated[address, size] = None
         for at, (_, known) in self._pages.items():
             _blank(known, at, address, size)
 
@@ -55,21 +54,21 @@ class KnownMemory:
     def _page(self, at: int) -> tuple[bytearray, bytearray]:
         found = self._pages.get(at)
         if found is None:
-            found = self._pages[at] = bytearray(_PAGE), bytearray(_PAGE)
+            found = self._pages[at] = bytearray(PAGE), bytearray(PAGE)
             for start, size, data in self._contents:
-                low, high = max(start, at), min(start + size, at + _PAGE)
+                low, high = max(start, at), min(start + size, at + PAGE)
                 if low < high:
                     piece = data[low - start : high - start].ljust(high - low, b"\0")
                     found[0][low - at : high - at] = piece
                     found[1][low - at : high - at] = b"\1" * (high - low)
-            for address, size in self._forgotten:
+            for address, size in self._invalidated:
                 _blank(found[1], at, address, size)
         return found
 
 
 def _blank(known: bytearray, at: int, address: int, size: int) -> None:
     """Mark what of the page at `at` lies in a range as not known."""
-    low, high = max(address - at, 0), min(address + size - at, _PAGE)
+    low, high = max(address - at, 0), min(address + size - at, PAGE)
     if low < high:
         known[low:high] = bytes(high - low)
 
@@ -78,7 +77,7 @@ def _pieces(address: int, size: int) -> Iterator[tuple[int, int, int]]:
     """A range cut at the ends of pages: the page, and from where to where in it."""
     end = address + size
     while address < end:
-        page = address & -_PAGE
-        stop = min(end, page + _PAGE)
+        page = address & -PAGE
+        stop = min(end, page + PAGE)
         yield page, address - page, stop - page
         address = stop

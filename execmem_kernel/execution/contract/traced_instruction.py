@@ -23,6 +23,7 @@ class TracedInstruction:
 
     @property
     def mnemonic(self) -> str:
+        """The first word of its text, which may be a prefix."""
         return self.text.split()[0]
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from execmem_kernel.execution.contract.address_map import STACK_SIZE
 from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
-from execmem_kernel.execution.contract.details import Warned
+from execmem_kernel.execution.contract.details import Warned, WarningCode
 from execmem_kernel.execution.diagnosis import flow, inner_calls
 from execmem_kernel.execution.diagnosis.call_alignment import check_calls
 from execmem_kernel.execution.diagnosis.final_state import FinalState
@@ -214,6 +214,5 @@ def _segment_bases(ending: FinalState) -> Iterator[Warned]:
         # The C library keeps its thread's data there.
         if ending.raw[name] and not (name == "fs_base" and ending.call.program.externs):
             line = ending.line_of_mnemonic(f"wr{name.replace('_', '')}")
-            yield Warned(
-                name.replace("_", "-"), f"{name[:2]}'s base was changed; thread-local storage hangs on it", line
-            )
+            code: WarningCode = "fs-base" if name == "fs_base" else "gs-base"
+            yield Warned(code, f"{name[:2]}'s base was changed; thread-local storage hangs on it", line)

@@ -11,7 +11,7 @@ from execmem_kernel.execution.contract.call import Call, Limits
 from execmem_kernel.execution.contract.cause import Cause, CauseName
 from execmem_kernel.execution.contract.outcome import is_whole
 from execmem_kernel.execution.diagnosis import flow
-from execmem_kernel.execution.process.system_call_filter import X32
+from execmem_kernel.execution.process.seccomp_filter import X32
 from execmem_kernel.execution.syscalls import numbers
 from execmem_kernel.program.program import ListingRow, Program
 from execmem_kernel.x86.disassembler import Instruction

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from execmem_kernel.execution.contract.call import Call
-from execmem_kernel.execution.contract.details import LifeEvent, Warned
+from execmem_kernel.execution.contract.details import LifeEvent, LifeKind, Warned
 from execmem_kernel.execution.contract.engine import Engine
 from execmem_kernel.execution.contract.outcome import Faulted, Outcome
-from execmem_kernel.execution.engines.ptrace_engine import PtraceEngine
+from execmem_kernel.execution.engines.choice import DefaultEngine
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.memory.handle import ExecutableMemory
 from execmem_kernel.memory.manager import CodeMemoryManager
@@ -20,11 +21,17 @@ from execmem_kernel.x86.disassembler import disassemble
 from execmem_kernel.x86.features import cpu_features
 
 
-def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
-    """Run a call with its code in a region of `owner`'s, which is released afterwards."""
+def run_in(owner: CodeMemoryManager, call: Call, name: str, engine: Engine | None = None) -> Outcome:
+    """Run a call with its code in a region of a memory manager, which is released afterwards.
+
+    Args:
+        owner: The memory manager.
+        call: What to run.
+        name: What the manager calls the region.
+        engine: What runs it; see choice.py for what does if None is given.
+    """
     with placed(owner, call, name) as (memory, ready):
-        engine: Engine = PtraceEngine()
-        outcome = engine.run(ready)
+        outcome = (engine or DefaultEngine()).run(ready)
     life = _life(owner.life_of(memory), len(call.program.code))
     foreseen = _unavailable_here(call.program)
     if isinstance(outcome, Faulted):
@@ -32,10 +39,16 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str) -> Outcome:
     return outcome._complete(life, foreseen)
 
 
+_LIFE: Mapping[str, LifeKind] = MappingProxyType(
+    {"allocated": "allocated", "written": "written", "sealed": "sealed", "called": "run", "released": "released"}
+)
+"""An event of the memory manager -> what an outcome calls it."""
+
+
 @functools.lru_cache(64)
 def _life(kinds: tuple[str, ...], size: int) -> tuple[LifeEvent, ...]:
     """What happened to a program's memory, in the words of an outcome."""
-    return tuple(LifeEvent("run" if kind == "called" else kind, size) for kind in kinds)
+    return tuple(LifeEvent(_LIFE[kind], size) for kind in kinds if kind in _LIFE)
 
 
 def _unavailable_here(program: Program) -> tuple[Warned, ...]:
@@ -59,7 +72,13 @@ def _unavailable_here(program: Program) -> tuple[Warned, ...]:
 
 @contextlib.contextmanager
 def placed(owner: CodeMemoryManager, call: Call, name: str) -> Iterator[tuple[ExecutableMemory, Call]]:
-    """A region of `owner`'s with the call's code in it, until the block ends, and the call that runs it there."""
+    """A region with the call's code in it, until the block ends, and the call that runs it there.
+
+    Args:
+        owner: The memory manager that the region comes from.
+        call: What is to run.
+        name: What the manager calls the region.
+    """
     with interrupts.held():
         memory = owner.allocate(call.program.code, name=name, pages=True, mapped=False)
         with memory, memory.pinned():

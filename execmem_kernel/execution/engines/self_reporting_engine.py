@@ -1,4 +1,4 @@
-"""The engine for hosts that refuse ptrace: the program's process reports what happened to it, and outcomes say so.
+"""The engine without ptrace: a signal handler in the program's process saves its state; outcomes are marked untrusted.
 
 The same runner, addresses, limits, system calls, steps and explanations; but what ptrace would do from outside is done
 by a signal handler in the program's process (runner.s, its second half). The handler stops its process, and waits; the
@@ -18,19 +18,21 @@ from __future__ import annotations
 import dataclasses
 import signal
 
-from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.call import Call, LimitName
 from execmem_kernel.execution.contract.outcome import Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import endings
-from execmem_kernel.execution.engines import run
+from execmem_kernel.execution.engines.run import Run
 from execmem_kernel.execution.libc.library import Library, library_for
-from execmem_kernel.execution.process import address_space, affinity
+from execmem_kernel.execution.process import address_space
+from execmem_kernel.execution.process.affinity import OneProcessor
 from execmem_kernel.execution.process.self_reporting_child import UnreportedError
 from execmem_kernel.execution.process.self_reporting_guest import SelfReportingGuest
+from execmem_kernel.execution.trace.stepped_run import RunEnding
 
 
 class SelfReportingEngine:
-    """An engine that needs no ptrace."""
+    """Runs every call in a process that reports for itself; it needs no ptrace."""
 
     def run(self, call: Call) -> Outcome:
         """Run it to its end or to a limit.
@@ -41,12 +43,16 @@ class SelfReportingEngine:
             WorkerLostError: The runner itself broke.
         """
         call = _shared(call)
-        world = SelfReportingGuest()
-        with library_for(call.program) as library, affinity.OneProcessor(), world:
-            return SelfReportedRun(call, address_space.plan(call, library), world, library).outcome()
+        guest = SelfReportingGuest()
+        with library_for(call.program) as library, OneProcessor(), guest:
+            return SelfReportedRun(call, address_space.plan(call, library), guest, library).outcome()
 
     def left_behind(self, call: Call, buffer: str) -> bytes | None:
-        """What a call leaves in one of its buffers, however it ends; None if it made system calls."""
+        """What a call leaves in a buffer, however it ends; None if it made system calls. Nothing is explained.
+
+        Raises:
+            EngineUnavailableError: The host refuses more than ptrace.
+        """
         call = _shared(call)
         return SelfReportedRun(call, address_space.plan(call, None), SelfReportingGuest(), None).left_in(buffer)
 
@@ -56,31 +62,31 @@ def _shared(call: Call) -> Call:
     return dataclasses.replace(call, backing=None)
 
 
-class SelfReportedRun(run.Run):
+class SelfReportedRun(Run):
     """One run, as its own process tells it; a process that dies in silence is an outcome like any other."""
 
     guest: SelfReportingGuest
 
-    def to_the_end(self) -> run.Ending:
+    def to_the_end(self) -> RunEnding:
         """Run it; where it was ended without a report, say so."""
         try:
             return super().to_the_end()
         except UnreportedError as end:
             return self._unreported(end)
 
-    def _unreported(self, end: UnreportedError) -> run.Ending:
+    def _unreported(self, end: UnreportedError) -> RunEnding:
         if self.before is None:
             raise end
         limits = self.call.limits
         if end.number in (signal.SIGKILL, signal.SIGXCPU) and self.guest.age_s >= min(limits.wall_s, limits.cpu_s):
-            limit = "cpu" if limits.cpu_s < limits.wall_s else "wall"
+            limit: LimitName = "cpu" if limits.cpu_s < limits.wall_s else "wall"
             return TimedOut, {"limit": limit, "cause": endings.limit_reached(limit, limits)}
         if end.number == signal.SIGKILL:
             raise end
         name = signal.Signals(end.number).name
         return Faulted, {"signal": name, "cause": endings.unreported(name)}
 
-    def _flushed(self, library: Library) -> run.Ending:
+    def _flushed(self, library: Library) -> RunEnding:
         try:
             return super()._flushed(library)
         except UnreportedError:

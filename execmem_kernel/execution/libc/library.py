@@ -27,9 +27,6 @@ from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract.address_map import (
     BREAK,
     LIBRARIES,
-    MAP_ANONYMOUS,
-    MAP_FIXED_NOREPLACE,
-    MAP_PRIVATE,
     PAGE,
     RETURN,
     STACK_START,
@@ -53,6 +50,7 @@ from execmem_kernel.execution.process.address_space import PlannedMapping
 from execmem_kernel.execution.syscalls import guest_memory, handlers, numbers, verdicts
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.linux.descriptors import Descriptors
+from execmem_kernel.linux.memory import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE
 from execmem_kernel.program.program import ListingRow, Program
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import EngineUnavailableError
 from execmem_kernel.execution.native.cpython import METH_O, MethodDefinition, entry_point
+from execmem_kernel.execution.process import interrupts
 from execmem_kernel.linux import signals
 from execmem_kernel.memory.handle import ExecutableMemory
 from execmem_kernel.memory.manager import CodeMemoryManager
@@ -220,6 +221,7 @@ def guard() -> Guard:
     with _guard_lock:
         if _guard is None:
             _guard = Guard()
+            interrupts.when_restored(renew_guard)
     _guard.install(*SIGNALS)
     return _guard
 

@@ -22,9 +22,6 @@ from execmem_kernel.execution.contract.address_map import (
     CONTROL,
     LIBRARIES,
     LIBRARIES_END,
-    MAP_ANONYMOUS,
-    MAP_FIXED_NOREPLACE,
-    MAP_PRIVATE,
     PAGE,
     PROGRAM_NAME,
     PROTECTIONS,
@@ -39,8 +36,10 @@ from execmem_kernel.execution.contract.address_map import (
     page_floor,
 )
 from execmem_kernel.execution.contract.call import Buffer, Call
+from execmem_kernel.linux.memory import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE
 from execmem_kernel.program.externs import SLOT
 from execmem_kernel.program.program import Program
+from execmem_kernel.x86.registers import MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class PlannedMapping:
     def row(self) -> tuple[int, int, int, int, int, int]:
         """Address, size, protection, flags, descriptor, offset: the six arguments of mmap."""
         if self.offset is None:
-            flags, descriptor = MAP_PRIVATE | MAP_ANONYMOUS, 2**64 - 1
+            flags, descriptor = MAP_PRIVATE | MAP_ANONYMOUS, MASK
         else:
             flags, descriptor = MAP_PRIVATE, CODE_DESCRIPTOR if self.descriptor is None else self.descriptor
         flags |= MAP_FIXED_NOREPLACE
@@ -68,7 +67,7 @@ class PlannedMapping:
 
 @dataclass(frozen=True, slots=True)
 class PlacedBuffer:
-    """A buffer in its place."""
+    """A buffer in its place: its own bytes, and the pages that hold it."""
 
     name: str
     start: int
@@ -77,9 +76,11 @@ class PlacedBuffer:
     page_end: int
     writable: bool
     canary: bool
+    """Whether the rest of its pages is filled with `CANARY`."""
 
     @property
     def end(self) -> int:
+        """The address behind its last byte."""
         return self.start + self.size
 
 
@@ -89,7 +90,7 @@ class AddressSpace:
 
     mappings: tuple[PlannedMapping, ...]
     contents: tuple[tuple[int, bytes], ...]
-    """What the supervisor writes before the program starts, address and bytes."""
+    """What is written from outside before the program starts: address and bytes."""
     buffers: Mapping[str, PlacedBuffer]
     places: Mapping[str, tuple[int, int]]
     """Name -> start and end, of everything a program may meet."""
@@ -110,11 +111,19 @@ class MappedLibrary(Protocol):
     """What else lies in a program's memory: the C library."""
 
     @property
-    def mappings(self) -> tuple[PlannedMapping, ...]: ...
+    def mappings(self) -> tuple[PlannedMapping, ...]:
+        """Its mappings."""
+        ...
+
     @property
-    def contents(self) -> tuple[tuple[int, bytes], ...]: ...
+    def contents(self) -> tuple[tuple[int, bytes], ...]:
+        """What is to be written to them: address and bytes."""
+        ...
+
     @property
-    def descriptors(self) -> tuple[int, ...]: ...
+    def descriptors(self) -> tuple[int, ...]:
+        """The files that they come from."""
+        ...
 
 
 def _overlaps(start: int, end: int, taken: list[tuple[int, int, str]]) -> str | None:

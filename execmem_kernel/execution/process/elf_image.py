@@ -8,19 +8,15 @@ import struct
 
 from execmem_kernel.execution.contract.address_map import RUNNER
 from execmem_kernel.execution.contract.call import Limits
-from execmem_kernel.execution.process.runner import HEADERS, runner
-from execmem_kernel.execution.process.system_call_filter import system_call_filter
+from execmem_kernel.execution.process.runner import CODE_AT, HEADERS, runner
+from execmem_kernel.execution.process.seccomp_filter import filter_program
 from execmem_kernel.linux import limits as linux_limits
 
 _RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9, "CPU": 0}
 """asm-generic/resource.h."""
-
-
 _KILL = struct.pack("<QII48x", 0, 9, 0)  # struct sigevent: SIGKILL by SIGEV_SIGNAL (asm-generic/siginfo.h)
-
-
 _ROOM = 32 * 1024 * 1024
-"""Address space for the program's own segments, stack and buffers are counted apart; this is for the runner."""
+"""Bytes of address space for the runner; the program's own segments, stack and buffers are counted apart."""
 
 
 def _timer(seconds: float, interval: float) -> bytes:
@@ -34,9 +30,9 @@ def _timer(seconds: float, interval: float) -> bytes:
 
 
 def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
-    """When a process is killed whoever still waits for it, as a struct timespec: long after every limit.
+    """When the kernel kills the process whatever happens, as a struct timespec: long after every limit.
 
-    A recorded step takes no 10 ms. Where nobody watches, a program may have destroyed what reports its clocks; then
+    A recorded step takes no 10 ms. An unwatched program may have destroyed the handler that reports its clocks; then
     this ends it, and soon.
     """
     steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
@@ -52,7 +48,15 @@ def build(
     timed: bool = True,
     watched: bool = True,
 ) -> bytes:
-    """The whole executable, for the mappings to make, where the stack begins with which word, and the limits."""
+    """The whole executable.
+
+    Args:
+        rows: The mappings to make: the six arguments of each mmap.
+        first: Where the stack begins, and the word that lies there.
+        limits: What the program may use up.
+        timed: Whether the process sets clocks of its own; a stepped program is timed from outside.
+        watched: Whether ptrace watches it; otherwise its own handler reports its stops.
+    """
     code = runner().code
     mapped = sum(row[1] for row in rows)
     # A program that is stepped is stopped by the supervisor; this limit is then far off.
@@ -77,15 +81,15 @@ def build(
     # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
     parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
     parts.append(_KILL + bytes(16) + _last_second(limits, timed, watched))
-    rules = system_call_filter(watched)
-    rules_at = RUNNER + HEADERS.size + len(code) + sum(map(len, parts)) + 16
+    rules = filter_program(watched)
+    rules_at = CODE_AT + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]
     body = code + b"".join(parts)
     size = HEADERS.size + len(body)
     identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")  # 64 bits, little-endian, version 1
     executable, amd64, load, stack, read_execute, read_write = 2, 62, 1, 0x6474E551, 5, 6
     headers = HEADERS.pack(
-        *(identity, executable, amd64, 1, RUNNER + HEADERS.size, 64, 0, 0, 64, 56, 2, 0, 0, 0),
+        *(identity, executable, amd64, 1, CODE_AT, 64, 0, 0, 64, 56, 2, 0, 0, 0),
         *(load, read_execute, 0, RUNNER, RUNNER, size, size, 0x1000),
         *(stack, read_write, 0, 0, 0, 0, 0, 16),
     )

@@ -13,9 +13,8 @@ from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.linux.descriptors import Descriptors
 
-_MFD_EXEC = 0x10  # linux/memfd.h
-
-
+_MFD_EXEC = 0x10
+"""Source: linux/memfd.h."""
 _kept: tuple[bytes, Descriptors, int] = (b"", Descriptors(), -1)
 """The last executable that was needed, its file and the descriptor: most runs need the one of the run before."""
 
@@ -33,7 +32,7 @@ def opened(contents: bytes) -> Iterator[int]:
     global _kept
     kept = _kept
     if kept[0] != contents:
-        # The old file is closed by whoever lets go of it last: another thread may be starting it now.
+        # The old file is closed with its last reference: another thread may be starting it now.
         kept = _kept = (b"", Descriptors(), -1)
         kept = _kept = _memory_file(contents)
     yield kept[2]
@@ -46,7 +45,7 @@ def in_our_memory(contents: bytes) -> contextlib.AbstractContextManager[str]:
 
 
 def _memory_file(contents: bytes) -> tuple[bytes, Descriptors, int]:
-    """An executable in memory that nobody can change any more."""
+    """A sealed executable in memory: its bytes, what owns its descriptor, and the number of that."""
     made, held = Descriptors(), Descriptors()
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:

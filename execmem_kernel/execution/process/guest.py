@@ -7,11 +7,11 @@ import os
 import signal
 from collections.abc import Set
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
 
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract import address_map, signal_codes
 from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.details import Witness
 from execmem_kernel.execution.process import (
     address_space,
     elf_image,
@@ -26,21 +26,16 @@ from execmem_kernel.execution.syscalls import numbers, verdicts
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.linux.descriptors import Descriptors
-from execmem_kernel.x86.registers import TRAP_FLAG
-
-if TYPE_CHECKING:
-    from execmem_kernel.program.program import Program
-
-
-MASK = 2**64 - 1
-
+from execmem_kernel.program.program import Program
+from execmem_kernel.wording import signed
+from execmem_kernel.x86.registers import MASK, TRAP_FLAG
 
 FRESH = MappingProxyType(
     dict.fromkeys(linux_process.USER_REGISTERS, 0)
-    | {"rflags": 0x202, "cs": 0x33, "ss": 0x2B}
+    | {"rflags": 0x202, "cs": linux_process.USER_CS, "ss": linux_process.USER_SS}
     | {"orig_rax": MASK}  # no system call is under way, so the kernel restarts none
 )
-"""A program's registers before any is given; the selectors are those of every 64-bit process."""
+"""A program's registers before any is given. rflags: interrupts are on, and bit 1 is always set."""
 
 
 def maps_of(pid: int) -> list[tuple[int, int, str]]:
@@ -58,29 +53,28 @@ _NO_PROC = "this host shows nobody the memory of a process: /proc is not there, 
 
 
 class PtraceRefusedError(EngineUnavailableError):
-    """This host lets nobody watch a process of theirs; the process can still report for itself."""
+    """This host refuses ptrace, or the memory of a traced process; a process can still report for itself."""
 
 
 class Guest:
     """A program's process, stopped before its first instruction; one thread's own, because ptrace is."""
 
-    witness: Literal["supervisor", "guest"] = "supervisor"
-    """Who says what happened in it."""
+    witness: Witness = "supervisor"
 
     def __init__(self) -> None:
         self.child: linux_process.Child = linux_process.Child()
         self._descriptors = Descriptors()
         self._memory: int | None = None
-        self._barred = 0, 0
-        """From where to where code is barred."""
+        self._own_code = 0, 0
+        """Start and end of the program's code, while it is not executable."""
         self.noted: list[tuple[int, bytes, bytes]] | None = None
-        """Where somebody wants to know of it, what has been written from outside: address, old and new bytes."""
+        """A list, while what is written from outside is recorded in it: address, old and new bytes."""
 
     def start(self, plan: address_space.AddressSpace, call: Call, timed: bool = True) -> None:
-        """Start the process and wait until the runner has built the program's world.
+        """Start the process and wait until the runner has built the program's address space.
 
         Args:
-            plan: The world to build.
+            plan: The address space to build.
             call: What is to run in it.
             timed: Whether its own clocks are set; a stepped program is timed from outside.
 
@@ -90,8 +84,8 @@ class Guest:
         """
         self._launch(plan, call, timed)
         status = interrupts.waiting(self.child.wait)
-        # A clock may run out in the runner: a program let go there, before the door is locked, would make real system
-        # calls. The signal is dropped, and the clock rings again.
+        # A clock may run out in the runner: a program let go there, before its seccomp filter is installed, would make
+        # real system calls. The signal is dropped, and the clock rings again.
         while os.WIFSTOPPED(status) and os.WSTOPSIG(status) in CLOCKS:
             self.child.resume(linux_process.PTRACE_CONT)
             status = interrupts.waiting(self.child.wait)
@@ -113,7 +107,7 @@ class Guest:
             self.poke(address, data)
 
     def _launch(self, plan: address_space.AddressSpace, call: Call, timed: bool) -> None:
-        """Start the runner with a table of the world to build."""
+        """Start the runner with a table of the mappings to make."""
         rows = tuple(mapping.row for mapping in plan.mappings)
         contents = elf_image.build(rows, plan.first, call.limits, timed)
         descriptors = {} if call.backing is None else {call.backing[0]: address_map.CODE_DESCRIPTOR}
@@ -176,7 +170,12 @@ class Guest:
         return self._memory
 
     def poke(self, address: int, data: bytes) -> None:
-        """Write anywhere that is mapped privately, read-only memory too: how read-only data gets its contents."""
+        """Write anywhere that is mapped privately, read-only memory too: how read-only data gets its contents.
+
+        Raises:
+            WorkerLostError: Not all of it could be written.
+            PtraceRefusedError: This host does not open the memory of a process.
+        """
         if os.pwrite(self._open(), data, address) != len(data):
             raise WorkerLostError("the program's memory could not be written")
 
@@ -212,53 +211,56 @@ class Guest:
         return bytes(found)
 
     def carry_out(self, verdict: verdicts.Carried, raw: dict[str, int]) -> int:
-        """Let the program's process make a call with our arguments; it is seen by nobody but the kernel."""
-        names = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
-        ours = dict(zip(names, (*verdict.arguments, *[0] * 6)[:6], strict=True))
+        """Have the program's process make a system call, at its stop before one, and return the result, signed.
+
+        Args:
+            verdict: The call, its arguments, and the result that the program is to see.
+            raw: The registers at that stop; rax is changed.
+        """
+        ours = dict(zip(numbers.ARGUMENT_REGISTERS, (*verdict.arguments, *[0] * 6)[:6], strict=True))
         # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
         self.child.set_registers({**raw, **ours, "orig_rax": verdict.number})
         self.child.resume(linux_process.PTRACE_SYSCALL)
         status = interrupts.waiting(self.child.wait)
         if not os.WIFSTOPPED(status):
             raise lost(status)
-        result = self.child.registers()["rax"]
-        signed = result - 2**64 if result >> 63 else result
-        if signed >= 0 and verdict.result is not None:
-            signed = verdict.result
-        raw.update(rax=signed & MASK, orig_rax=MASK)
+        result = signed(self.child.registers()["rax"])
+        if result >= 0 and verdict.result is not None:
+            result = verdict.result
+        raw.update(rax=result & MASK, orig_rax=MASK)
         self.child.set_registers(raw)
-        return signed
+        return result
 
     # ---- while a function of the C library is one step of a trace
 
-    def bar(self, program: Program, backs: Set[int]) -> None:
-        """Have the process stop when it comes to the program's own code: where a function returns, or calls back.
+    def forbid_own_code(self, program: Program, returns: Set[int]) -> None:
+        """Have the process make the program's text segment PROT_READ, so that the next fetch from it faults.
 
-        The code is not executable until `unbar`, so that coming to it is a fault.
+        That is where a function of the C library returns, or calls back.
 
         Args:
             program: The program.
-            backs: Where the functions that have not returned were called from.
+            returns: Where the functions that have not returned will return to.
         """
-        self._barred = program.text.address, address_map.page_ceil(program.text.end)
+        self._own_code = program.text.address, address_map.page_ceil(program.text.end)
         self._protect(linux_memory.PROT_READ)
 
-    def unbar(self) -> None:
+    def allow_own_code(self) -> None:
         """Let the program's own code be executed again."""
         self._protect(linux_memory.PROT_READ | linux_memory.PROT_EXEC)
 
     def came_to_its_own_code(self, status: int) -> bool:
-        """Whether the process, which has stopped, has come to code that is barred."""
+        """Whether the process, stopped with a wait status, has fetched from the program's own code."""
         if os.WSTOPSIG(status) != signal.SIGSEGV or status >> 16:
             return False
         _, code, address = self.child.signal_information()
-        low, high = self._barred
+        low, high = self._own_code
         return (
             code == signal_codes.SEGV_ACCERR and address == self.child.instruction_pointer() and low <= address < high
         )
 
     def _protect(self, protection: int) -> None:
-        """Let the process change the protection of the barred code, which is never writable."""
+        """Have the process change the protection of the program's own code, which is never writable."""
         raw = self.child.registers()
         number = numbers.NUMBERS["mprotect"]
         ours = {"rip": runner.system_call_at(), "rax": number, "orig_rax": MASK, "rflags": FRESH["rflags"]}
@@ -267,7 +269,7 @@ class Guest:
         status = interrupts.waiting(self.child.wait)
         if not os.WIFSTOPPED(status) or status >> 8 != stops.SECCOMP_STOP:
             raise lost(status)
-        low, high = self._barred
+        low, high = self._own_code
         if self.carry_out(verdicts.Carried(number, (low, high - low, protection)), self.child.registers()) < 0:
             raise WorkerLostError("the protection of the program's code could not be changed for a step")
         self.child.set_registers({**raw, "orig_rax": MASK, "rflags": raw["rflags"] & ~TRAP_FLAG})

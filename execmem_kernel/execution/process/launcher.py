@@ -7,16 +7,11 @@ from collections.abc import Callable
 
 from execmem_kernel.execution.embedded.code import EmbeddedCode
 
-_code = EmbeddedCode("execmem_kernel.execution.process", "launcher")
-
-
+_code = EmbeddedCode(__package__, "launcher")
 _asked = 0
-
-
+"""Processes that were started before there was machine code."""
 _PATIENCE = 16
 """Processes started by posix_spawn before the machine code is assembled: a first cell does not wait for that."""
-
-
 _refused: int | None = None
 """The process in which it cannot be had, or has failed."""
 

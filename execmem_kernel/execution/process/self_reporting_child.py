@@ -14,49 +14,60 @@ import struct
 import weakref
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract import address_map
-from execmem_kernel.execution.process import runner, system_call_filter
+from execmem_kernel.execution.process import runner, seccomp_filter
 from execmem_kernel.execution.syscalls import numbers
 from execmem_kernel.linux import process as linux_process
-
-if TYPE_CHECKING:
-    from execmem_kernel.execution.process.self_reporting_guest import SelfReportingGuest
-
-
-_MASK = 2**64 - 1
-
+from execmem_kernel.wording import signed
+from execmem_kernel.x86.registers import MASK, TRAP_FLAG
 
 _SAVED = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
           "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp", "rip", "rflags")  # fmt: skip
 """The order of struct sigcontext (asm/sigcontext.h); then the selectors, three words, and where the vector state is."""
-
-
 _CONTEXT = struct.Struct("<24Q")
-
-
 _SELECTORS, _VECTORS = 18, 23
-
-
 _CONTEXT_AT = 40
 """Where a ucontext_t holds its sigcontext."""
-
-
 _RIP, _RSP, _RAX, _FLAGS = (_SAVED.index(name) for name in ("rip", "rsp", "rax", "rflags"))
-
-
 _first = linux_process.USER_REGISTERS.index("orig_rax")
-
-
 _before_orig_rax = itemgetter(*[_SAVED.index(name) for name in linux_process.USER_REGISTERS[:_first]])
+BREAKPOINT = b"\xcc"
+"""int3."""
 
 
-_TRAP_FLAG = 1 << 8
+class SharedMemory(Protocol):
+    """The memory of the program's process, and in it the page of reports, through which the two processes speak."""
 
+    def report(self) -> tuple[int, ...]:
+        """The numbers of the page of reports."""
+        ...
 
-_BREAKPOINT = b"\xcc"
+    def command(self, number: int, *arguments: int) -> None:
+        """Leave what the handler is to do next: a system call with its arguments, or nothing (0)."""
+        ...
+
+    def set_bases(self, fs: int, gs: int) -> None:
+        """Write fs_base and gs_base into the page of reports."""
+        ...
+
+    def forget_clock(self) -> None:
+        """Take away the note of a clock that rang."""
+        ...
+
+    def read(self, address: int, size: int) -> bytes:
+        """The bytes there; fewer where memory ends."""
+        ...
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Write anywhere, read-only memory too."""
+        ...
+
+    def code_at(self, address: int) -> bytes:
+        """The byte there if it is code."""
+        ...
 
 
 class UnreportedError(WorkerLostError):
@@ -79,17 +90,17 @@ class SelfReportingChild(linux_process.Child):
         "_context_at",
         "_forced",
         "_kept",
+        "_memory",
         "_report",
         "_reports",
         "_through",
-        "_world",
     )
 
-    def __init__(self, world: SelfReportingGuest) -> None:
+    def __init__(self, memory: SharedMemory) -> None:
         super().__init__()
-        # Weakly: the world holds this child. A cycle would be freed whenever the collector strikes, and an interrupt
-        # that comes just then would be lost in its finalizer.
-        self._world: SelfReportingGuest = weakref.proxy(world)
+        # Weakly: the memory's owner holds this child. A cycle would be freed whenever the collector runs, and an
+        # interrupt that comes just then would be lost in its finalizer.
+        self._memory: SharedMemory = weakref.proxy(memory)
         self._report: tuple[int, ...] = (0,) * 16
         self._kept: tuple[int, ...] | None = None
         """A report that comes after that of a clock which rang meanwhile."""
@@ -109,7 +120,8 @@ class SelfReportingChild(linux_process.Child):
 
         Raises:
             UnreportedError: It was ended by a signal.
-            ChildProcessError: Somebody else has waited for it: it is gone.
+            RunnerFailedError: It ended before the program began.
+            ChildProcessError: Something else has waited for it: it is gone.
         """
         if self._through:
             self._through = False
@@ -117,12 +129,12 @@ class SelfReportingChild(linux_process.Child):
         report, self._kept = self._kept, None
         while report is None:
             self._wait_for_stop()
-            report = self._world.report()
+            report = self._memory.report()
             if report[3] == self._reports:  # stopped from elsewhere, or by a program that says nothing
                 report = None
                 os.kill(self.pid, signal.SIGCONT)
             elif report[15]:
-                self._world.forget_clock()
+                self._memory.forget_clock()
                 report, self._kept = (report[15], *report[1:15], 0), (*report[:15], 0)
         self._report, self._reports = report, report[3]
         number = self._take(report)
@@ -163,7 +175,7 @@ class SelfReportingChild(linux_process.Child):
         )
         if not inside or not 0 < number < 65:
             raise self._senseless()
-        self._context = list(_CONTEXT.unpack(self._world.read(self._context_at, _CONTEXT.size)))
+        self._context = list(_CONTEXT.unpack(self._memory.read(self._context_at, _CONTEXT.size)))
         return number
 
     def _senseless(self) -> UnreportedError:
@@ -187,31 +199,30 @@ class SelfReportingChild(linux_process.Child):
         flags = self._context[_FLAGS]
         if how == linux_process.PTRACE_SINGLESTEP:
             self._forced = True
-            self._set(_FLAGS, flags | _TRAP_FLAG)
+            self._set(_FLAGS, flags | TRAP_FLAG)
         elif self._forced:
             self._forced = False
-            self._set(_FLAGS, flags & ~_TRAP_FLAG)
+            self._set(_FLAGS, flags & ~TRAP_FLAG)
         os.kill(self.pid, signal.SIGCONT)
 
     def call(self, number: int, *arguments: int) -> int:
         """Let the handler make a system call, and return its result; the program does not go on meanwhile."""
-        self._world.command(number, *arguments)
+        self._memory.command(number, *arguments)
         os.kill(self.pid, signal.SIGCONT)
         try:
             self._wait_for_stop()
         finally:
-            self._world.command(0)
-        result = self._world.report()[11]
-        return result - 2**64 if result >> 63 else result
+            self._memory.command(0)
+        return signed(self._memory.report()[11])
 
     def _step_off(self, address: int, byte: bytes) -> None:
         """Carry out the instruction under the breakpoint."""
-        self._world.poke(address, byte)
+        self._memory.poke(address, byte)
         try:
             self.resume(linux_process.PTRACE_SINGLESTEP)
             self.wait()
         finally:
-            self._world.poke(address, _BREAKPOINT)
+            self._memory.poke(address, BREAKPOINT)
 
     def set_breakpoint(self, address: int | None) -> None:
         """Stop it when it comes to an address, by an `int3` there; None takes the breakpoint away.
@@ -220,14 +231,14 @@ class SelfReportingChild(linux_process.Child):
             OSError: There is no code of the program's.
         """
         if self._breakpoint is not None:
-            self._world.poke(*self._breakpoint)
+            self._memory.poke(*self._breakpoint)
             self._breakpoint = None
         if address is not None:
-            byte = self._world.code_at(address)
+            byte = self._memory.code_at(address)
             if not byte:
                 raise OSError(errno.EFAULT, "no code is there")
             self._breakpoint = address, byte
-            self._world.poke(address, _BREAKPOINT)
+            self._memory.poke(address, BREAKPOINT)
 
     # ---- what a traced child would be asked
 
@@ -241,7 +252,7 @@ class SelfReportingChild(linux_process.Child):
     def register_values(self) -> tuple[int, ...]:
         """The values of `USER_REGISTERS`, in their order."""
         context = self._context
-        rip, rsp, called = context[_RIP], context[_RSP], _MASK
+        rip, rsp, called = context[_RIP], context[_RSP], MASK
         if self._report[0] == signal.SIGSYS:
             called = context[_RAX]
             came_from = self.signal_information()[2]
@@ -258,19 +269,21 @@ class SelfReportingChild(linux_process.Child):
         context[: len(_SAVED)] = [registers[name] for name in _SAVED]
         selectors = (registers[name] & 0xFFFF for name in ("cs", "gs", "fs", "ss"))
         context[_SELECTORS] = sum(value << 16 * index for index, value in enumerate(selectors))
-        self._world.poke(self._context_at, _CONTEXT.pack(*context)[: 8 * (_SELECTORS + 1)])
-        for position, (name, code) in enumerate((("fs_base", 0x1002), ("gs_base", 0x1001)), 13):  # asm/prctl.h
+        self._memory.poke(self._context_at, _CONTEXT.pack(*context)[: 8 * (_SELECTORS + 1)])
+        for position, (name, code) in enumerate(
+            (("fs_base", seccomp_filter.SET_FS), ("gs_base", seccomp_filter.SET_GS)), 13
+        ):
             if registers[name] != self._report[position]:
                 self.call(numbers.NUMBERS["arch_prctl"], code, registers[name])
                 report = list(self._report)
                 report[position] = registers[name]
                 self._report = tuple(report)
-                self._world.set_bases(*report[13:15])
+                self._memory.set_bases(*report[13:15])
 
     def _set(self, position: int, value: int) -> None:
         if self._context[position] != value:
             self._context[position] = value
-            self._world.poke(self._context_at + 8 * position, struct.pack("<Q", value))
+            self._memory.poke(self._context_at + 8 * position, struct.pack("<Q", value))
 
     def _vectors(self) -> tuple[int, int]:
         """Where its vector state lies, and how large it is."""
@@ -278,13 +291,13 @@ class SelfReportingChild(linux_process.Child):
         start, end = address_map.ALTERNATE_STACK, address_map.ALTERNATE_STACK + address_map.ALTERNATE_STACK_SIZE
         if not start <= at <= end - 512:
             raise self._senseless()
-        magic, _, _, size = struct.unpack("<IIQI", self._world.read(at + 464, 20))
+        magic, _, _, size = struct.unpack("<IIQI", self._memory.read(at + 464, 20))
         return at, min(size, end - at) if magic == 0x46505853 else 512  # FP_XSTATE_MAGIC1
 
     def extended_state(self) -> bytes:
         """Its x87 and vector state as an XSAVE area in the standard format (Intel SDM vol. 1, chapter 13)."""
         at, size = self._vectors()
-        state = bytearray(self._world.read(at, size))
+        state = bytearray(self._memory.read(at, size))
         state[464:512] = state[472:480].ljust(48, b"\0")  # the components, where ptrace has them
         if size == 512:
             struct.pack_into("<Q", state, 464, 3)
@@ -294,20 +307,20 @@ class SelfReportingChild(linux_process.Child):
     def set_extended_state(self, state: bytes) -> None:
         """Set what `extended_state` returns."""
         at, size = self._vectors()
-        self._world.poke(at, state[:464])
-        self._world.poke(at + 512, state[512:size])
+        self._memory.poke(at, state[:464])
+        self._memory.poke(at + 512, state[512:size])
 
     def signal_information(self) -> tuple[int, int, int]:
         """Signal, si_code and si_addr of the signal it is stopped with."""
-        number, code, address = struct.unpack("<ixxxxi4xQ", self._world.read(self._report[1], 24))
+        number, code, address = struct.unpack("<ixxxxi4xQ", self._memory.read(self._report[1], 24))
         return number, code, address
 
     def event_message(self) -> int:
         """By which interface a system call came: what the filter would have said."""
-        number, architecture = struct.unpack("<II", self._world.read(self._report[1] + 24, 8))
-        if architecture != system_call_filter.ARCHITECTURE:
-            return system_call_filter.OTHER_ARCHITECTURE
-        return system_call_filter.X32 if number >> 30 & 1 else 0
+        number, architecture = struct.unpack("<II", self._memory.read(self._report[1] + 24, 8))
+        if architecture != seccomp_filter.ARCHITECTURE:
+            return seccomp_filter.OTHER_ARCHITECTURE
+        return seccomp_filter.X32 if number >> 30 & 1 else 0
 
 
 class RunnerFailedError(EngineUnavailableError):

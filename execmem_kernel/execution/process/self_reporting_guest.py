@@ -11,32 +11,29 @@ import struct
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
-from typing import Literal
 
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract import address_map
 from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.details import Witness
 from execmem_kernel.execution.process import address_space, elf_image, guest
-from execmem_kernel.execution.process.self_reporting_child import SelfReportingChild
+from execmem_kernel.execution.process.self_reporting_child import BREAKPOINT, SelfReportingChild
 from execmem_kernel.execution.syscalls import numbers, verdicts
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.linux.descriptors import Descriptors
 from execmem_kernel.program.program import Program
-
-_MASK = 2**64 - 1
-
+from execmem_kernel.x86.registers import MASK
 
 _REPORT = struct.Struct("<16Q")
-"""The page of the report, as runner.s describes it."""
-
-
+"""The page of reports, which runner.s describes."""
 _COMMAND_AT, _CAN_READ_BASES_AT, _RANG_AT = 0x20, 0x60, 0x78
+"""Where in that page a command is left, whether bases can be read is said, and a clock that rang is noted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of the program's memory, and where it lies in which of our files."""
+    """A part of the program's memory, and where it lies in one of the two files."""
 
     start: int
     size: int
@@ -54,13 +51,10 @@ class _Piece:
         return dataclasses.replace(self, start=start, size=end - start, offset=self.offset + start - self.start)
 
 
-_BREAKPOINT = b"\xcc"
-
-
 class SelfReportingGuest(guest.Guest):
     """A program's process whose memory is two files of ours: one it may write, and one it may not, which holds code."""
 
-    witness: Literal["supervisor", "guest"] = "guest"
+    witness: Witness = "guest"
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +72,7 @@ class SelfReportingGuest(guest.Guest):
         self._ends = {self._file: 0, self._text: 0}
         self._pieces: list[_Piece] = []
         self._began = 0.0
-        self._bars: dict[int, bytes] = {}
+        self._breakpoints: dict[int, bytes] = {}
         """Where an `int3` stands in the program's own code, and the byte that belongs there."""
 
     # ---- starting
@@ -97,7 +91,7 @@ class SelfReportingGuest(guest.Guest):
                     piece.start,
                     piece.size,
                     address_map.PROTECTIONS[mapping.protection],
-                    address_map.MAP_SHARED | address_map.MAP_FIXED_NOREPLACE,
+                    linux_memory.MAP_SHARED | linux_memory.MAP_FIXED_NOREPLACE,
                     address_map.WORLD_DESCRIPTOR if piece.file == self._file else address_map.CODE_DESCRIPTOR,
                     piece.offset,
                 )
@@ -106,9 +100,8 @@ class SelfReportingGuest(guest.Guest):
                 self.poke(mapping.address, os.pread(mapping.descriptor, mapping.size, mapping.offset))
         self.poke(address_map.CONTROL + _CAN_READ_BASES_AT, struct.pack("<Q", linux_process.bases_are_readable()))
         contents = elf_image.build(tuple(rows), plan.first, call.limits, timed, False)
-        self._extend(
-            address_map.RUNNER, len(contents), "r--"
-        )  # mapped from its own file, but what a program may see of it
+        # Mapped from a file of its own; this is what a program may see of it.
+        self._extend(address_map.RUNNER, len(contents), "r--")
         self.poke(address_map.RUNNER, contents)
         theirs = Descriptors()
         try:
@@ -139,7 +132,7 @@ class SelfReportingGuest(guest.Guest):
 
     @property
     def age_s(self) -> float:
-        """How long ago it was started."""
+        """Seconds since it was started."""
         return time.monotonic() - self._began
 
     # ---- its reports
@@ -153,12 +146,12 @@ class SelfReportingGuest(guest.Guest):
         self.poke(address_map.CONTROL + _RANG_AT, bytes(8))
 
     def command(self, number: int, *arguments: int) -> None:
-        """Leave what the handler is to do next: a system call, or nothing."""
+        """Leave what the handler is to do next: a system call with its arguments, or nothing (0)."""
         words = (number, *arguments, *[0] * 6)[:7]
-        self.poke(address_map.CONTROL + _COMMAND_AT, struct.pack("<7Q", *(word & _MASK for word in words)))
+        self.poke(address_map.CONTROL + _COMMAND_AT, struct.pack("<7Q", *(word & MASK for word in words)))
 
     def set_bases(self, fs: int, gs: int) -> None:
-        """Where a program cannot change them, the page says what they were set to."""
+        """Write fs_base and gs_base into the page of reports, where the handler cannot read them itself."""
         self.poke(address_map.CONTROL + _CAN_READ_BASES_AT + 8, struct.pack("<QQ", fs, gs))
 
     # ---- its memory
@@ -167,7 +160,11 @@ class SelfReportingGuest(guest.Guest):
         return next((piece for piece in self._pieces if piece.start <= address < piece.end), None)
 
     def poke(self, address: int, data: bytes) -> None:
-        """Write anywhere in its memory, read-only memory too."""
+        """Write anywhere in its memory, read-only memory too.
+
+        Raises:
+            WorkerLostError: There is no memory, or not all of it could be written.
+        """
         while data:
             piece = self._at(address)
             if piece is None:
@@ -210,31 +207,31 @@ class SelfReportingGuest(guest.Guest):
                 left.append(piece)
                 continue
             taken.append(piece.part(start, end))
-            left += [rest for rest in (piece.part(0, start), piece.part(end, _MASK)) if rest.size > 0]
+            left += [rest for rest in (piece.part(0, start), piece.part(end, MASK)) if rest.size > 0]
         self._pieces = left
         return taken
 
     # ---- while a function of the C library is one step of a trace
 
-    def bar(self, program: Program, backs: Set[int]) -> None:
-        """Put an `int3` at every place where the program's own code is entered: its labels, and the way back."""
+    def forbid_own_code(self, program: Program, returns: Set[int]) -> None:
+        """Put an `int3` wherever the program's own code is entered: at its labels, and where functions return to."""
         labelled = set(program.labels.values())
         places = {row.address for row in program.listing if row.kind == "instruction" and row.address in labelled}
-        found = {address: self.code_at(address) for address in places | backs}
-        self._bars = {address: byte for address, byte in found.items() if byte}
-        for address in self._bars:
-            self.poke(address, _BREAKPOINT)
+        found = {address: self.code_at(address) for address in places | returns}
+        self._breakpoints = {address: byte for address, byte in found.items() if byte}
+        for address in self._breakpoints:
+            self.poke(address, BREAKPOINT)
 
-    def unbar(self) -> None:
+    def allow_own_code(self) -> None:
         """Put back what was there."""
-        for address, byte in self._bars.items():
+        for address, byte in self._breakpoints.items():
             self.poke(address, byte)
-        self._bars = {}
+        self._breakpoints = {}
 
     def came_to_its_own_code(self, status: int) -> bool:
         """Whether the process, which has stopped, has come to one of those places; then it is put back there."""
         place = self.child.instruction_pointer() - 1
-        if os.WSTOPSIG(status) != signal.SIGTRAP or status >> 16 or place not in self._bars:
+        if os.WSTOPSIG(status) != signal.SIGTRAP or status >> 16 or place not in self._breakpoints:
             return False
         self.child.set_registers({**self.child.registers(), "rip": place})
         return True
@@ -242,18 +239,23 @@ class SelfReportingGuest(guest.Guest):
     # ---- system calls that its process makes
 
     def carry_out(self, verdict: verdicts.Carried, raw: dict[str, int]) -> int:
-        """Let the program's process change its memory; ours, which is the same, changes with it."""
+        """Have the program's process change its mappings; what is known of them here changes with them.
+
+        Args:
+            verdict: The call, its arguments, and the result that the program is to see.
+            raw: The registers at its stop; rax is changed.
+        """
         name = numbers.NAMES[verdict.number]
         result = _CARRIED[name](self, *verdict.arguments)
         if result >= 0 and verdict.result is not None:
             result = verdict.result
-        raw.update(rax=result & _MASK, orig_rax=_MASK)
+        raw.update(rax=result & MASK, orig_rax=MASK)
         self.child.set_registers(raw)
         return result
 
     def _mmap(self, address: int, size: int, protection: int, *_: int) -> int:
         piece = self._extend(address, size, "rw-")
-        flags = address_map.MAP_SHARED | address_map.MAP_FIXED_NOREPLACE
+        flags = linux_memory.MAP_SHARED | linux_memory.MAP_FIXED_NOREPLACE
         arguments = (address, piece.size, protection & 3, flags, address_map.WORLD_DESCRIPTOR, piece.offset)
         result = self._reporter.call(numbers.NUMBERS["mmap"], *arguments)
         if result != address:  # a kernel before 4.17 takes the address as a hint only

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.numbers import NAMES, name_of
+from execmem_kernel.wording import signed
 
 _SIGNATURES = """
-read:dpu write:dsu open:qxo close:d stat:qp fstat:dp lstat:qp poll:pud lseek:ddd mmap:puxxdd mprotect:pux munmap:pu
+read:dpu write:dsu open:qxo close:d stat:qp fstat:dp lstat:qp poll:pud lseek:ddd mmap:pumxdd mprotect:pum munmap:pu
 brk:p rt_sigaction:dppu rt_sigprocmask:dppu rt_sigreturn: ioctl:dxp pread64:dpud pwrite64:dpud readv:dpd writev:dpd
 access:qd pipe:p select:dpppp sched_yield: mremap:puuxp msync:pux mincore:pup madvise:pud dup:d dup2:dd pause:
 nanosleep:pp getitimer:dp alarm:u setitimer:dpp getpid: sendfile:ddpu socket:ddd connect:dpd accept:dpp sendto:dpuxpd
@@ -26,22 +27,40 @@ process_vm_writev:dpupux seccomp:xxp getrandom:pux memfd_create:qx bpf:dpu userf
 io_uring_setup:up pidfd_send_signal:ddpx clone3:pu close_range:uux pidfd_open:dx openat2:dqpu vhangup: sync:
 uretprobe: uprobe:
 """
-"""Arguments of a call: d signed, u unsigned, x hexadecimal, o octal, p pointer, q a string's address, s bytes of the
-length in the next argument. Sources: Linux man pages, section 2."""
-
-
+"""Arguments of a call: d signed, u unsigned, x hexadecimal, o octal, m a memory protection, p pointer, q a string's
+address, s bytes of the length in the next argument. Sources: Linux man pages, section 2."""
 _ARGUMENTS = {name: kinds for name, _, kinds in (word.partition(":") for word in _SIGNATURES.split())}
-
-
 _PROTECTION = MappingProxyType({1: "PROT_READ", 2: "PROT_WRITE", 4: "PROT_EXEC"})
 
 
+def _protection(value: int) -> str:
+    known = [word for bit, word in _PROTECTION.items() if value & bit]
+    rest = value & ~7
+    return " | ".join(known + ([f"{rest:#x}"] if rest else [])) or "PROT_NONE"
+
+
+_NUMBERS: Mapping[str, Callable[[int], str]] = MappingProxyType(
+    {
+        "d": lambda value: str(signed(value & 0xFFFFFFFF, 32)),
+        "u": str,
+        "o": lambda value: f"0o{value & 0xFFFFFFFF:o}",
+        "x": hex,
+        "m": _protection,
+    }
+)
+"""How the kinds of arguments are written that are numbers; the others need the program's memory."""
 _SHOWN = 40
 """Characters of a string that the log shows."""
 
 
 def result_text(number: int, result: int, describe: Callable[[int], str]) -> str:
-    """What a call returned, in words: `6`, `-EBADF`, or the place that a pointer points to."""
+    """What a call returned, in words: `6`, `-EBADF`, or the place that a pointer points to.
+
+    Args:
+        number: The system call.
+        result: What it returned, signed.
+        describe: How a pointer is shown.
+    """
     if -4096 < result < 0:
         return f"-{errno.errorcode.get(-result, -result)}"
     return describe(result) if NAMES.get(number) in ("mmap", "brk") else str(result)
@@ -64,29 +83,14 @@ def decode(guest: GuestMemory, number: int, arguments: tuple[int, ...], describe
         return f"{name}(...)"
     shown = []
     for position, (kind, value) in enumerate(zip(kinds, arguments, strict=False)):
-        low = value & 0xFFFFFFFF
-        if kind == "d":
-            text = str(low - 2**32 if low >> 31 else low)
-        elif kind == "u":
-            text = str(value)
-        elif kind == "o":
-            text = f"0o{low:o}"
-        elif kind == "x":
-            named = name in ("mmap", "mprotect") and position == 2
-            text = _protection(value) if named else f"{value:#x}"
+        if kind in _NUMBERS:
+            shown.append(_NUMBERS[kind](value))
         elif kind == "p":
-            text = "NULL" if value == 0 else describe(value)
+            shown.append("NULL" if value == 0 else describe(value))
         else:
             size = min(arguments[position + 1], 4096) if kind == "s" else None
-            text = _string(guest, value, size, describe)
-        shown.append(text)
+            shown.append(_string(guest, value, size, describe))
     return f"{name}({', '.join(shown)})"
-
-
-def _protection(value: int) -> str:
-    known = [word for bit, word in _PROTECTION.items() if value & bit]
-    rest = value & ~7
-    return " | ".join(known + ([f"{rest:#x}"] if rest else [])) or "PROT_NONE"
 
 
 def _string(guest: GuestMemory, address: int, size: int | None, describe: Callable[[int], str]) -> str:

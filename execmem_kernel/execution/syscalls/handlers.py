@@ -17,22 +17,34 @@ from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.numbers import NAMES, NUMBERS
 from execmem_kernel.execution.syscalls.reasons import REASON_OF
 from execmem_kernel.execution.syscalls.verdicts import Answered, Carried, Ended, Exhausted, Refused, Verdict
+from execmem_kernel.linux.memory import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_FIXED_NOREPLACE,
+    MAP_PRIVATE,
+    PROT_EXEC,
+    PROT_READ,
+    PROT_WRITE,
+)
+from execmem_kernel.x86.registers import MASK
 
 OFFERED = (
     "write", "read", "exit", "exit_group", "getpid", "brk", "mmap", "munmap", "clock_gettime", "getrandom",
 )  # fmt: skip
 """What a program in a cell may call."""
-
-
-_MAP_FIXED, _MAP_ANONYMOUS = 0x10, 0x20  # linux/mman.h
-
-
+_CHOOSES_PLACE = MAP_FIXED | MAP_FIXED_NOREPLACE
+"""Flags by which a program chooses where mmap puts memory."""
+_NEW_MEMORY = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
+"""Flags with which mmap is carried out, at a place that is chosen here."""
+_WRITABLE = PROT_READ | PROT_WRITE
+_NO_FILE = MASK
+"""-1, as a descriptor."""
 PID = 1000
 """What getpid answers: the same number in every run."""
 
 
 class SystemCallHandler:
-    """Answers one program's system calls, and remembers what must be remembered between them."""
+    """Emulates the permitted system calls of one program; holds its break, mmap cursor and the rest of its stdin."""
 
     def __init__(self, limits: Limits, stdin: bytes = b"", seed: int | None = None) -> None:
         self.limits = limits
@@ -50,7 +62,13 @@ class SystemCallHandler:
         self._mapped = 0
 
     def answer(self, guest: GuestMemory, number: int, arguments: tuple[int, ...]) -> Verdict:
-        """Decide one call, and do it where it may be done."""
+        """Decide one call, and do it where it may be done.
+
+        Args:
+            guest: The memory of the program's process.
+            number: The system call.
+            arguments: Its six registers.
+        """
         self.count += 1
         if self.count > self.limits.system_calls:
             return Exhausted("system calls")
@@ -123,7 +141,7 @@ class SystemCallHandler:
             if not self._grow(new - old):
                 return Exhausted("memory")
             self._break = wanted
-            return Carried(NUMBERS["mmap"], (old, new - old, 3, 0x100022, 2**64 - 1, 0), wanted)
+            return Carried(NUMBERS["mmap"], (old, new - old, _WRITABLE, _NEW_MEMORY, _NO_FILE, 0), wanted)
         self._break = wanted
         if new < old:
             self._mapped -= old - new
@@ -131,14 +149,14 @@ class SystemCallHandler:
         return Answered(wanted)
 
     def _mmap(self, guest: GuestMemory, address: int, size: int, protection: int, flags: int, *_: int) -> Verdict:
-        if protection & 4:
+        if protection & PROT_EXEC:
             return Refused(
                 "memory that a program asks for is never executable",
                 "leave PROT_EXEC (4) out of rdx: code belongs in the program's text",
             )
-        if not flags & _MAP_ANONYMOUS:
+        if not flags & MAP_ANONYMOUS:
             return Refused("a program in a cell has no files to map", "add MAP_ANONYMOUS (0x20) to r10")
-        if flags & _MAP_FIXED or flags & 0x100000:
+        if flags & _CHOOSES_PLACE:
             return Refused("where memory lies is not the program's choice", "leave MAP_FIXED out of r10")
         if size == 0:
             return Answered(-errno.EINVAL)
@@ -146,7 +164,7 @@ class SystemCallHandler:
         if self._next + size + PAGE > STACK_START or not self._grow(size):
             return Exhausted("memory")
         place, self._next = self._next, self._next + size + PAGE
-        return Carried(NUMBERS["mmap"], (place, size, protection & 3, 0x100022, 2**64 - 1, 0))
+        return Carried(NUMBERS["mmap"], (place, size, protection & _WRITABLE, _NEW_MEMORY, _NO_FILE, 0))
 
     def _munmap(self, guest: GuestMemory, address: int, size: int, *_: int) -> Verdict:
         if address % PAGE or size == 0:

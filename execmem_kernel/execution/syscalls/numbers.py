@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from execmem_kernel.wording import signed
+
 _NAMES = """
 @0 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask
 rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise
@@ -61,11 +63,10 @@ def _numbered() -> dict[int, str]:
 
 NAMES: Mapping[int, str] = MappingProxyType(_numbered())
 """Number -> name of every x86-64 system call. Source: Linux, arch/x86/entry/syscalls/syscall_64.tbl."""
-
-
 NUMBERS: Mapping[str, int] = MappingProxyType({name: number for number, name in NAMES.items()})
-
-
+"""Name -> number."""
+ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+"""Where a system call's arguments are. Source: System V ABI, AMD64 supplement, A.2.1."""
 NAMES_32: Mapping[int, str] = MappingProxyType(
     {
         1: "exit", 2: "fork", 3: "read", 4: "write", 5: "open", 6: "close", 7: "waitpid", 8: "creat", 10: "unlink",
@@ -80,5 +81,4 @@ NAMES_32: Mapping[int, str] = MappingProxyType(
 
 def name_of(number: int) -> str:
     """The call's name, or its number where it has none."""
-    signed = number - 2**64 if number >> 63 else number
-    return NAMES.get(number, f"system call {signed}")
+    return NAMES.get(number) or f"system call {signed(number)}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 _REASONS = {
     "a program in a cell has no files": (
         "open openat openat2 creat close stat fstat lstat access lseek ioctl pread64 pwrite64 readv writev pipe pipe2 "
@@ -40,6 +43,7 @@ _REASONS = {
         "setpriority sched_setscheduler sched_setparam sched_setattr landlock_restrict_self"
     ),
 }
-
-
-REASON_OF = {name: reason for reason, names in _REASONS.items() for name in names.split()}
+REASON_OF: Mapping[str, str] = MappingProxyType(
+    {name: reason for reason, names in _REASONS.items() for name in names.split()}
+)
+"""A system call that is refused -> why; the reasons are sentences of messages."""

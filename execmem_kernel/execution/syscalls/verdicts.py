@@ -1,15 +1,16 @@
-"""What can become of a system call."""
+"""Verdicts: what can become of a system call."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from execmem_kernel.execution.contract.call import LimitName
 from execmem_kernel.execution.contract.cause import Cause
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The supervisor did what was asked: the program goes on with this result."""
+    """It was done here: the program goes on with this result."""
 
     result: int
 
@@ -42,7 +43,7 @@ class Refused:
 class Exhausted:
     """A limit was reached."""
 
-    limit: str
+    limit: LimitName
 
 
 @dataclass(frozen=True, slots=True)

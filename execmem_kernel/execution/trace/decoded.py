@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from execmem_kernel.execution.contract.stretch import MASKS
 from execmem_kernel.execution.contract.traced_instruction import TracedInstruction, traced_instruction
-from execmem_kernel.linux import process as linux_process
+from execmem_kernel.linux.process import USER_REGISTERS
+from execmem_kernel.program.program import Program
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.effects import MemoryAccess
 from execmem_kernel.x86.registers import PARTS
 
-if TYPE_CHECKING:
-    from execmem_kernel.program.program import Program
-
-
-REGISTER_INDEX = {name: linux_process.USER_REGISTERS.index(name) for name in linux_process.USER_REGISTERS}
-
-
-ENTRY_WORDS, MOST_PIECES, LARGEST_PIECE = 17, 3, 512
-
-
-# ---- instructions ----------------------------------------------------------------------------------------------------
+REGISTER_INDEX = {name: index for index, name in enumerate(USER_REGISTERS)}
+"""A register's name -> its position among the registers that ptrace reads."""
+MOST_PIECES, LARGEST_PIECE = 3, 512
+"""Pieces of memory that an instruction may touch, and the bytes of each, for the machine code to step over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +24,13 @@ class Decoded:
     """What stepping over one instruction takes; made once for each address, because code cannot change."""
 
     place: TracedInstruction
+    """The instruction itself, as a trace keeps it."""
     accesses: tuple[MemoryAccess, ...] = ()
+    """The memory operands, with those that a string instruction implies."""
     repeats: bool = False
+    """Whether it is a string instruction with a `rep` prefix, which stops after every round."""
     pushes_flags: bool = False
+    """Whether it saves rflags, and with them the trap flag that single-stepping sets."""
     flags_taken_at: int | None = None
     """For `popfq` and `iretq`: how far above rsp the flags lie that they take."""
     traps: bool = False
@@ -41,30 +38,31 @@ class Decoded:
     vectors: int = 0
     """The vector registers that it writes, a bit each; -1: any."""
     loads_stack_segment: bool = False
+    """Whether the processor makes no stop after it. Source: Intel SDM vol. 3, 6.8.3."""
     bit_string: str | None = None
     """For `bt [memory], register` and its like: the register, whose number may reach far beyond the operand."""
     plain: bool = False
     """Whether it stops once, tells the program nothing of the tracer, and touches what its operands say."""
 
 
-_PREFIXES = {
-    "rep",
-    "repe",
-    "repz",
-    "repne",
-    "repnz",
-    "lock",
-    "bnd",
-    "notrack",
-    "xacquire",
-    "xrelease",
-    "data16",
-    "{vex}",
-}
+_PREFIXES = frozenset(
+    ("rep", "repe", "repz", "repne", "repnz", "lock", "bnd", "notrack", "xacquire", "xrelease", "data16", "{vex}")
+)
+_LEFT_TO_PYTHON = ("pushf", "popf", "iret", "retf", "ljmp", "lcall", "int", "sys", "xbegin", ".byte")
+"""How mnemonics begin that save or load flags, change the code segment, trap, or enter the kernel."""
+_FAR_POINTER_SIZES = (6, 10)
+"""Bytes of a far pointer: a selector, which may be that of 32-bit code, and an address."""
 
 
 def decoded(program: Program, code: bytes, address: int, names: Mapping[str, int]) -> Decoded:
-    """What stepping over the instruction at an address takes."""
+    """What stepping over the instruction at an address takes.
+
+    Args:
+        program: The program, whose listing says which line the instruction comes from.
+        code: The bytes there, 15 at most; empty where no memory is.
+        address: Where the instruction lies.
+        names: Labels and functions, for its text.
+    """
     instruction = disassemble(code, address, names)[0] if code else None
     if instruction is None:
         return Decoded(TracedInstruction(address, b"", "", None, ""))
@@ -90,25 +88,18 @@ def decoded(program: Program, code: bytes, address: int, names: Mapping[str, int
     )
 
 
-_LEFT_TO_PYTHON = ("pushf", "popf", "iret", "retf", "ljmp", "lcall", "int", "sys", "xbegin", ".byte")
-
-
 def _is_everyday(instruction: Instruction, accesses: tuple[MemoryAccess, ...]) -> bool:
     """Whether the machine code can compute what the instruction touches, and it stays in 64-bit mode."""
     branches = "jump" in instruction.groups or "call" in instruction.groups
     return len(accesses) <= MOST_PIECES and all(
         0 < access.size <= LARGEST_PIECE
-        and not (branches and access.size in _FAR)
+        and not (branches and access.size in _FAR_POINTER_SIZES)
         and all(
             name is None or name in REGISTER_INDEX or PARTS.get(name, ("", 0, 0))[2] == 32
             for name in (access.base, access.index)
         )
         for access in accesses
     )
-
-
-_FAR = (6, 10)
-"""Bytes of a far pointer: a selector, which may be that of 32-bit code, and an address."""
 
 
 def _vectors_written(name: str, instruction: Instruction) -> int:

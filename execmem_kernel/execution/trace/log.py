@@ -10,21 +10,12 @@ from execmem_kernel.execution.contract.stretch import WIDTH, Between, Stretch, t
 
 _ROOM = 16 * 1024 * 1024
 """Bytes of memory recorded of the first steps."""
-
-
 _LAST = 1_000
 """Steps before the end that are held in full, at least."""
-
-
 _SAMPLES = 500
 """Single steps held of what lies between; when there are more, every second one goes."""
-
-
 CHUNK = 500
-"""Steps that the machine code takes before Python looks up: a stop button waits no longer than that."""
-
-
-# ---- columns ---------------------------------------------------------------------------------------------------------
+"""Steps that the machine code takes in one call: an interrupt waits no longer than that."""
 
 
 class Columns:
@@ -42,6 +33,7 @@ class Columns:
         return len(self.ends)
 
     def stretch(self) -> Stretch:
+        """It as it is now; the columns are shared, not copied."""
         return Stretch(self.first, self.states, self.ends, self.log)
 
 
@@ -60,6 +52,7 @@ class StepLog:
         self._turns: Counter[tuple[int, int]] = Counter()
 
     def begin(self, state: array[int]) -> None:
+        """Take the state before the first step."""
         self._head = Columns(0, state)
 
     def open(self) -> tuple[Columns, int]:

@@ -1,8 +1,8 @@
 """What is recorded of each step: the state after it, and the memory and the vector registers that it touched.
 
-    Walk (stepping.py) ──> Recorder ──machine code──> recorder.s: plain instructions, as fast as ptrace goes
-                              │ └──── Python ───────> everything else, one step at a time
-                              └──> Trace: the first steps in full, samples, the last steps in full
+    Stepper (stepping.py) ──> Recorder ──machine code──> recorder.s: plain instructions, as fast as ptrace goes
+                                 │ └──── Python ───────> everything else, one step at a time
+                                 └──> Trace: the first steps in full, samples, the last steps in full
 
 Both ways write the same columns, so a trace does not tell which of them took a step.
 """
@@ -12,28 +12,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from execmem_kernel.execution.contract.stretch import BOTH, INVALIDATED, READ, STATE, VECTOR, WRITTEN
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.contract.traced_instruction import TracedInstruction
+from execmem_kernel.execution.process.guest import Guest
 from execmem_kernel.execution.trace.decoded import REGISTER_INDEX, Decoded, decoded
 from execmem_kernel.execution.trace.log import StepLog
 from execmem_kernel.execution.trace.stepping_loop import PATIENCE, SteppingLoop, loop_code, machine, vector_rows
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.linux import process as linux_process
+from execmem_kernel.program.program import Program
 from execmem_kernel.x86.addressing import bit_string_offset, effective_address, gathered
 from execmem_kernel.x86.effects import MemoryAccess
 from execmem_kernel.x86.registers import DIRECTION_FLAG, MASK, RESUME_FLAG
 
-if TYPE_CHECKING:
-    from execmem_kernel.execution.process.guest import Guest
-    from execmem_kernel.program.program import Program
-
-
 _POSITIONS = tuple(REGISTER_INDEX[name] for name in STATE)
-
-
 _LONGEST = 4096
 """Bytes recorded of one access; a `rep` may touch more."""
 
@@ -98,7 +92,7 @@ class Recorder:
             if function is None:
                 return False
             self._fast = SteppingLoop(function, self._guest.child.pid, self._text.address, len(self._text.data))
-            self._fast.rows(self._vector_rows, self._vectors_before)
+            self._fast.set_vector_rows(self._vector_rows, self._vectors_before)
             for address, step in self._decoded.items():
                 self._fast.learn(address, step)
         return self._fast.knows(values[REGISTER_INDEX["rip"]])
@@ -140,7 +134,7 @@ class Recorder:
         touched: list[tuple[MemoryAccess, int, bytes]],
         values: tuple[int, ...],
         written: Sequence[tuple[int, bytes, bytes]] = (),
-        forgotten: Sequence[tuple[int, int]] = (),
+        invalidated: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Take a step that is done.
 
@@ -149,11 +143,11 @@ class Recorder:
             touched: What `before` said.
             values: The registers after it.
             written: What something else than the instruction wrote meanwhile: address, old and new bytes.
-            forgotten: Memory that may have been written unseen: address and size.
+            invalidated: Memory that may have been written unseen: address and size.
         """
         columns, _ = self.log.open()
         log = columns.log
-        for address, size in forgotten:
+        for address, size in invalidated:
             log.extend((INVALIDATED << 56, address, size))
         for access, address, old in touched:
             if access.access == "read":

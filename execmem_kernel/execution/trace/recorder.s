@@ -11,7 +11,7 @@
 #     3   a signal came while it waited: call it again
 #     4   the kernel refused: the program's process is gone
 #
-# The table, in 8-byte numbers (recorder.py keeps the same list):
+# The table, in 8-byte numbers (stepping_loop.py keeps the same list):
 #
 #     PID                    the process
 #     ENTRIES, INDEX         what is known of each instruction; which entry is whose: 4 bytes for each byte of code

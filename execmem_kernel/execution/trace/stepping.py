@@ -1,4 +1,4 @@
-"""One instruction at a time: a run that is watched in single steps, and what must be hidden from the program then.
+"""Runs a program one instruction at a time, and hides from it what single-stepping changes.
 
 Single-stepping shows through in a few places (the trap flag that `pushfq` and `syscall` save, `rep` stopping at every
 round); each is undone here, so that a traced run ends as an untraced one does.
@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from execmem_kernel.errors import WorkerLostError
 from execmem_kernel.execution.contract import address_map
@@ -19,51 +17,33 @@ from execmem_kernel.execution.contract.outcome import Returned
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.execution.process.clocks import alarm
+from execmem_kernel.execution.process.guest import Guest
 from execmem_kernel.execution.process.stops import SECCOMP_STOP, TRAPPED
+from execmem_kernel.execution.trace.comparison import differences, unwatched, windows
 from execmem_kernel.execution.trace.decoded import Decoded
 from execmem_kernel.execution.trace.recorder import Recorder
+from execmem_kernel.execution.trace.stepped_run import RunEnding, SteppedRun
 from execmem_kernel.execution.trace.stepping_loop import DONE, INTERRUPTED, REFUSED, STOPPED
 from execmem_kernel.linux import process as linux_process
+from execmem_kernel.linux.process import USER_CS
 from execmem_kernel.x86.addressing import effective_address
 from execmem_kernel.x86.registers import PARTS, TRAP_FLAG
-
-if TYPE_CHECKING:
-    from execmem_kernel.execution.engines.run import Ending, Run
-    from execmem_kernel.execution.process.guest import Guest
-
-
-_CODE_SELECTOR = 0x33
-
 
 _RIP, _RSP, _RCX, _FLAGS, _CS = (
     linux_process.USER_REGISTERS.index(name) for name in ("rip", "rsp", "rcx", "rflags", "cs")
 )
-
-
 _STEPS_A_SECOND = 20_000
 """For so many steps a second of the limit on time is taken, so that what is recorded never depends on the machine."""
-
-
 _STEPS_A_CALL = 20
 """A function of the C library takes as long as so many steps."""
-
-
-_WATCHED = 256 * 1024
-"""Bytes of data, buffers and stack that are compared before and after a call into the C library."""
-
-
-_LONGEST_RUN = 4096
-"""Bytes of what has changed in one piece."""
-
-
 _KEPT = 1024 * 1024
 """Bytes that a trace keeps of what one piece of memory began with."""
 
 
 class Stepper:
-    """A run's steps, from the first to the last that is recorded or counted."""
+    """Takes a run's steps, from the first to the last that is recorded or counted."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SteppedRun) -> None:
         self.trace: Trace | None = None
         self.own_trap: bool = False
         """Whether the program has set the trap flag itself."""
@@ -80,7 +60,7 @@ class Stepper:
         self._calls: list[tuple[str, int, int]] = []
         """The functions of the C library that have not returned: name, rsp at their start, where they return to."""
 
-    def to_the_end(self) -> Ending | None:
+    def to_the_end(self) -> RunEnding | None:
         """One instruction at a time; None where what is to be recorded is, and the rest may run at full speed."""
         values = self._values()
         self._recorder.begin(values, _contents(self._run) if self._run.call.trace else ())
@@ -94,7 +74,7 @@ class Stepper:
                 if left == 0:
                     self._run.raw = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
                     ending = self._run.limit_reached("steps")
-                elif not self.own_trap and values[_CS] == _CODE_SELECTOR and self._recorder.fast(values):
+                elif not self.own_trap and values[_CS] == USER_CS and self._recorder.fast(values):
                     ending, values = self._steps(values, left)
                 else:
                     ending, values = self._step(values)
@@ -117,7 +97,7 @@ class Stepper:
         sampled = int(min(limits.wall_s, limits.cpu_s) * _STEPS_A_SECOND)
         return max(0, limits.trace_steps + sampled - count - self._called * _STEPS_A_CALL)
 
-    def _steps(self, values: tuple[int, ...], most: int) -> tuple[Ending | None, tuple[int, ...]]:
+    def _steps(self, values: tuple[int, ...], most: int) -> tuple[RunEnding | None, tuple[int, ...]]:
         """Many plain steps, by machine code; the ending if the program ended in one of them, and the registers."""
         why, status, values = interrupts.waiting(lambda: self._recorder.go(values, most))
         values = self._without_trap_flag(values)
@@ -135,7 +115,7 @@ class Stepper:
             return self._step(values, known=True)
         return None, values
 
-    def _step(self, values: tuple[int, ...], known: bool = False) -> tuple[Ending | None, tuple[int, ...]]:
+    def _step(self, values: tuple[int, ...], known: bool = False) -> tuple[RunEnding | None, tuple[int, ...]]:
         """One step of any kind; the ending if the program ended in it, and the registers.
 
         Args:
@@ -147,7 +127,7 @@ class Stepper:
             return self._call(values)
         recorder = self._recorder
         decoded = recorder.decode(values[_RIP])
-        if not known and not self.own_trap and values[_CS] == _CODE_SELECTOR and recorder.fast(values):
+        if not known and not self.own_trap and values[_CS] == USER_CS and recorder.fast(values):
             return None, values  # it has just become known
         touched = recorder.before(decoded, values) if self._run.call.trace else []
         self._guest.noted = []
@@ -165,7 +145,7 @@ class Stepper:
         recorder.after(decoded, touched, values, written)
         return None, values
 
-    def _one_step(self, decoded: Decoded, values: tuple[int, ...]) -> Ending | None:
+    def _one_step(self, decoded: Decoded, values: tuple[int, ...]) -> RunEnding | None:
         """Carry out one instruction, whatever stops that takes; the ending if the program ended in it."""
         own_trap = self.own_trap
         if decoded.flags_taken_at is not None:
@@ -194,10 +174,10 @@ class Stepper:
 
     # ---- the C library
 
-    def _call(self, values: tuple[int, ...]) -> tuple[Ending | None, tuple[int, ...]]:
+    def _call(self, values: tuple[int, ...]) -> tuple[RunEnding | None, tuple[int, ...]]:
         """A function of the C library, as one step: at full speed until the program's own code goes on.
 
-        That is where it returns, or where it calls back: the program's code is barred meanwhile.
+        That is where it returns, or where it calls back: the program's own code is not executable meanwhile.
         """
         recorder = self._recorder
         self._called += 1
@@ -210,28 +190,28 @@ class Stepper:
         decoded = recorder.decode(values[_RIP], name or "the C library")
         # What lies below is the library's own, and differs from one C library to the next.
         stack = self._calls[-1][1] if self._calls else values[_RSP]
-        windows = list(self._windows(stack)) if self._run.call.trace else []
-        before = [self._guest.read(start, size) for start, size in windows]
+        watched = list(windows(self._run.plan, stack)) if self._run.call.trace else []
+        before = [self._guest.read(start, size) for start, size in watched]
         self._stop_stepping()
-        self._guest.bar(self._run.call.program, {back for _, _, back in self._calls})
+        self._guest.forbid_own_code(self._run.call.program, {back for _, _, back in self._calls})
         with alarm(self._child, self._limits):
             ending = self._until_its_own_code()
         if ending is not None:
             return ending, values
         now = self._values()
         if now[_RIP] != address_map.RETURN:
-            self._guest.unbar()
+            self._guest.allow_own_code()
         while self._calls and now[_RSP] > self._calls[-1][1]:
             self._calls.pop()
-        written, forgotten = [], []
+        written, invalidated = [], []
         if self._run.call.trace:
-            for (start, size), old in zip(windows, before, strict=True):
-                written += _differences(start, old, self._guest.read(start, size))
-            forgotten = list(self._unwatched(stack, windows))
-        recorder.after(decoded, [], now, written, forgotten)
+            for (start, size), old in zip(watched, before, strict=True):
+                written += differences(start, old, self._guest.read(start, size))
+            invalidated = list(unwatched(self._run.plan, stack, watched))
+        recorder.after(decoded, [], now, written, invalidated)
         return None, now
 
-    def _until_its_own_code(self) -> Ending | None:
+    def _until_its_own_code(self) -> RunEnding | None:
         """Let it run until it comes to code of its own; the ending if the program ended before."""
         while True:
             self._child.resume(linux_process.PTRACE_CONT)
@@ -244,31 +224,6 @@ class Stepper:
             if ending is not None:
                 return ending
 
-    def _windows(self, stack: int) -> Iterator[tuple[int, int]]:
-        """Memory to compare before and after a call: the program's data, its buffers, its stack: start and size."""
-        room = _WATCHED
-        for start, size in self._writable():
-            if start == address_map.STACK_START:
-                start, size = max(start, min(stack, start + size)), min(size, max(0, start + size - stack))
-            if size and size <= room:
-                room -= size
-                yield start, size
-
-    def _unwatched(self, stack: int, windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """Memory that a call may have written unseen: what lies below the stack, the heap, what is too large."""
-        watched = {start for start, _ in windows}
-        for start, size in self._writable():
-            if start == address_map.STACK_START:
-                yield start, max(0, min(stack - start, size)) if stack in watched else size
-            elif start not in watched:
-                yield start, size
-        yield address_map.BREAK, address_map.STACK_START - address_map.BREAK
-
-    def _writable(self) -> Iterator[tuple[int, int]]:
-        for mapping in self._run.plan.mappings:
-            if mapping.protection == "rw-" and not address_map.LIBRARIES <= mapping.address < address_map.LIBRARIES_END:
-                yield mapping.address, mapping.size
-
     def _stop_stepping(self) -> None:
         """Take the tracer's trap flag away, before the program runs at full speed.
 
@@ -278,7 +233,7 @@ class Stepper:
             self._child.set_registers(dict(zip(linux_process.USER_REGISTERS, self._values(), strict=True)))
             self.flags_loaded = False
 
-    def _after_step(self, status: int, expected: bool) -> Ending | None:
+    def _after_step(self, status: int, expected: bool) -> RunEnding | None:
         """What the stop after a step means: that it is done (None), or that the program ended."""
         if status == TRAPPED and expected:
             return None
@@ -301,7 +256,7 @@ class Stepper:
         return (*values[:_FLAGS], flags & ~TRAP_FLAG, *values[_FLAGS + 1 :])
 
 
-def _contents(run: Run) -> tuple[tuple[int, int, bytes], ...]:
+def _contents(run: SteppedRun) -> tuple[tuple[int, int, bytes], ...]:
     """What memory holds before the first step: start, size, and its first bytes; what is not here is not known."""
     rows: list[tuple[int, int, bytes]] = []
     text = run.call.program.text
@@ -323,24 +278,6 @@ def _contents(run: Run) -> tuple[tuple[int, int, bytes], ...]:
     return (*rows, (stack, len(top), top))
 
 
-def _differences(start: int, old: bytes, new: bytes) -> list[tuple[int, bytes, bytes]]:
-    """Runs of 8-byte numbers that are no longer what they were: address, old and new bytes."""
-    size = min(len(old), len(new)) & -8
-    found: list[tuple[int, bytes, bytes]] = []
-    if old == new:
-        return found
-    pairs = zip(struct.iter_unpack("<Q", old[:size]), struct.iter_unpack("<Q", new[:size]), strict=True)
-    changed = [8 * index for index, (one, other) in enumerate(pairs) if one != other]
-    while changed:
-        at = end = changed.pop(0)
-        while changed and changed[0] == end + 8 and end + 16 - at <= _LONGEST_RUN:
-            end = changed.pop(0)
-        found.append((start + at, old[at : end + 8], new[at : end + 8]))
-    if old[size:] != new[size:]:
-        found.append((start + size, old[size:], new[size:]))
-    return found
-
-
 def _hide_trap_flag(guest: Guest, rsp: int) -> None:
     """Take the tracer's trap flag out of the flags that `pushfq` has just pushed."""
     byte = guest.read(rsp + 1, 1)
@@ -351,7 +288,7 @@ def _hide_trap_flag(guest: Guest, rsp: int) -> None:
 def _keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...]) -> bool:
     """Whether a `mov ss, ...` would load what is there already, in 64-bit mode: the only load that does not fault."""
     registers = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
-    if registers["cs"] != _CODE_SELECTOR:
+    if registers["cs"] != USER_CS:
         return False
     if decoded.accesses:
         address = effective_address(decoded.accesses[0], registers)

@@ -7,49 +7,32 @@ from collections.abc import Callable, Mapping
 
 from execmem_kernel.execution.contract.stretch import BOTH, MASKS, READ, VECTOR, WIDTH, WRITTEN
 from execmem_kernel.execution.embedded.code import EmbeddedCode
-from execmem_kernel.execution.trace.decoded import ENTRY_WORDS, LARGEST_PIECE, MOST_PIECES, REGISTER_INDEX, Decoded
+from execmem_kernel.execution.trace.decoded import LARGEST_PIECE, MOST_PIECES, REGISTER_INDEX, Decoded
 from execmem_kernel.execution.trace.log import CHUNK, Columns
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.x86.registers import MASK, PARTS
 
-# ---- the machine code ------------------------------------------------------------------------------------------------
-
 DONE, SPECIAL, STOPPED, INTERRUPTED, REFUSED = range(5)
 """Why it stopped; explained in recorder.s, like the table and the layout of an entry."""
-
-
 _NAMES = (
     "pid", "entries", "index", "start", "size", "states", "ends", "log", "position", "limit", "left", "before",
     "after", "room", "capacity", "spans", "pending", "status", "entry", "tail", "count", "bytes", "count_", "bytes_",
 )  # fmt: skip
-
-
+"""The fields at the start of the table, as recorder.s has them; the registers follow."""
 _FIELD = {name: number for number, name in enumerate(_NAMES)}
-
-
 _REGISTERS = len(_NAMES)
-
-
 _TABLE_WORDS = 704 // 8
-
-
+_ENTRY_WORDS = 2 + 5 * MOST_PIECES
+"""Numbers of an entry: two, and five for each piece of memory."""
 _ZERO = 8 * len(linux_process.USER_REGISTERS)
 """Where the table has a 0, as a register."""
-
-
 _LOG_WORDS = 32 * 1024
-
-
 _MOST_LOGGED = MOST_PIECES * (2 + 2 * LARGEST_PIECE // 8) + (32 + 8) * 9
 """Numbers that one step may add to the log."""
-
-
 PATIENCE = 1_000
 """Steps that Python takes before the machine code is assembled, which takes as long as they do."""
-
-
-loop_code = EmbeddedCode("execmem_kernel.execution.trace", "recorder")
+loop_code = EmbeddedCode(__package__, "recorder")
 
 
 def machine() -> Callable[[int], int] | None:
@@ -92,7 +75,7 @@ def _entry(step: Decoded) -> list[int]:
             access.displacement & MASK,
             0xFFFFFFFF if short else MASK,
         ]
-    return words + [0] * (ENTRY_WORDS - len(words))
+    return words + [0] * (_ENTRY_WORDS - len(words))
 
 
 class SteppingLoop:
@@ -101,7 +84,7 @@ class SteppingLoop:
     def __init__(self, function: Callable[[int], int], pid: int, start: int, size: int) -> None:
         self._function = function
         self._table = array("Q", bytes(8 * _TABLE_WORDS))
-        self._entries = array("Q", bytes(8 * ENTRY_WORDS))
+        self._entries = array("Q", bytes(8 * _ENTRY_WORDS))
         self._index = array("I", bytes(4 * size))
         self._states = array("Q", bytes(8 * WIDTH * CHUNK))
         self._ends = array("Q", bytes(8 * CHUNK))
@@ -126,8 +109,8 @@ class SteppingLoop:
         for name, value in values.items():
             self._table[_FIELD[name]] = value
 
-    def rows(self, rows: Mapping[int, tuple[int, tuple[tuple[int, int], ...]]], state: bytes) -> None:
-        """Where the vector registers lie in a vector state, and the state now."""
+    def set_vector_rows(self, rows: Mapping[int, tuple[int, tuple[tuple[int, int], ...]]], state: bytes) -> None:
+        """Take where the vector registers lie in a vector state, and the state now."""
         for number, (size, parts) in rows.items():
             words = [VECTOR << 56 | number << 32 | size, *(at | part // 8 << 32 for at, part in parts)]
             self._spans[4 * number : 4 * number + len(words)] = array("Q", words)
@@ -140,7 +123,7 @@ class SteppingLoop:
         return self._areas[which].tobytes()
 
     def set_vectors(self, state: bytes) -> None:
-        """The vector state as it is."""
+        """Take the vector state as it is now."""
         which = self._table[_FIELD["before"]] != _address(self._areas[0])
         area = memoryview(self._areas[which]).cast("B")
         area[: len(state)] = state
@@ -151,7 +134,7 @@ class SteppingLoop:
         if 0 <= at < len(self._index) and step.plain:
             words = _entry(step)
             words[1] &= self._known
-            self._index[at] = len(self._entries) // ENTRY_WORDS
+            self._index[at] = len(self._entries) // _ENTRY_WORDS
             self._entries.extend(words)
 
     def knows(self, address: int) -> bool:
@@ -160,7 +143,16 @@ class SteppingLoop:
         return 0 <= at < len(self._index) and self._index[at] != 0
 
     def go(self, values: tuple[int, ...], most: int, columns: Columns) -> tuple[int, int, tuple[int, ...], int]:
-        """Take up to `most` steps; the same as `Recorder.go`, and how many were taken."""
+        """Take up to `most` steps.
+
+        Args:
+            values: The registers before the first.
+            most: How many steps.
+            columns: Where they are written down.
+
+        Returns:
+            Why it stopped, the wait status, the registers, and how many steps were taken.
+        """
         table = self._table
         if not table[_FIELD["pending"]]:  # where a step was interrupted, all goes on as it was
             table[_REGISTERS : _REGISTERS + len(values)] = array("Q", values)

@@ -11,18 +11,10 @@ import struct
 from collections.abc import Iterator, Mapping
 
 CONTROL_WORD, TAGS, MXCSR = 0, 4, 24
-
-
 XMM, HEADER, YMM_HIGH = 160, 512, 576
-
-
 X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128
-
-
 _INTEL, _AMD = (1088, 1152, 1664, 2688), (832, 896, 1408, 2432)
 """Where the mask registers lie, the upper halves of zmm0 to zmm15, and zmm16 to zmm31; and where those end."""
-
-
 PRESENT_AT = 464
 """Linux puts the components that this processor saves (XCR0) in the bytes that FXSAVE leaves to software."""
 
