@@ -13,7 +13,6 @@ from typing import Any
 
 from execmem_kernel.execution.contract import address_map
 from execmem_kernel.execution.contract.call import TIME_LIMITS, Call, LimitName
-from execmem_kernel.execution.contract.cause import Explanation
 from execmem_kernel.execution.contract.details import SystemCall
 from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.pointers import describe_place
@@ -26,7 +25,7 @@ from execmem_kernel.execution.diagnosis.stop import Mapped, Stop
 from execmem_kernel.execution.engines.canaries import overruns
 from execmem_kernel.execution.engines.initial_registers import initial_registers
 from execmem_kernel.execution.libc import system_calls
-from execmem_kernel.execution.libc.library import Found, Library, library_for
+from execmem_kernel.execution.libc.library import Library, library_for
 from execmem_kernel.execution.process import address_space, clocks, interrupts, stops
 from execmem_kernel.execution.process.affinity import OneProcessor
 from execmem_kernel.execution.process.guest import Guest
@@ -234,8 +233,9 @@ class Run:
             blamed = self.library.explain(self.guest, (name, code, address), self.raw, self._describe)
         elif self.library is not None and address == self.raw["rip"]:
             blamed = self.library.jumped_out(self.guest, self.raw, self._describe)
+        fields: dict[str, Any] = {"signal": name, "signal_code": code}
         if blamed is not None:
-            return {"signal": name, "signal_code": code, **_blame(blamed)}
+            return fields | {"accessed": blamed.accessed, "row": blamed.row, "cause": blamed.cause}
         stop = Stop(
             signal=name,
             code=code,
@@ -248,7 +248,8 @@ class Run:
             history=self._history,
             mapped=tuple(self.mapped),
         )
-        return {"signal": name, "signal_code": code, **_blame(faults.explain(stop))}
+        found = faults.explain(stop)
+        return fields | {"accessed": found.accessed, "row": found.row, "cause": found.cause}
 
     def limit_reached(self, limit: LimitName) -> RunEnding:
         """The ending that a limit makes; for time, with the loop that the program was in."""
@@ -330,8 +331,3 @@ class Run:
     def _describe(self, value: int) -> str:
         """A pointer in the log of system calls."""
         return describe_place(value, self.plan.places) or f"{value:#x}"
-
-
-def _blame(found: Explanation | Found) -> dict[str, Any]:
-    """The fields of an outcome that say what is to blame for a fault."""
-    return {"accessed": found.accessed, "row": found.row, "cause": found.cause}
