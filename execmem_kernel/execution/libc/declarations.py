@@ -35,35 +35,50 @@ _REFUSED: Mapping[str, str] = MappingProxyType(
 )
 """Functions that exist and could do nothing in a cell but fail: said when they are declared."""
 
-
 _INSTEAD: Mapping[str, str] = MappingProxyType({"atexit": "on_exit"})
 """What a linker would take from a file of its own, and what is in the library."""
 
 
 def check_declarations(program: Program, symbols: Mapping[str, tuple[int, int]]) -> None:
-    """Every name that cannot be called, each at the line that declares it."""
-    wrong = []
-    for name in program.externs:
-        kind = symbols.get(name, (0, 0))[0]
-        if name in _REFUSED:
-            wrong.append(_diagnostic(program, name, "EXT002", f"`{name}` cannot be called: {_REFUSED[name]}.", ""))
-        elif kind == 0:
-            near = difflib.get_close_matches(_INSTEAD.get(name, name), symbols, n=1, cutoff=0.75)
-            if name.startswith("_") and name.lstrip("_") in symbols:
-                near = [name.lstrip("_")]
-            hint = f"did you mean `{near[0]}`?" if near else "a function of your own is a label in this cell: no extern"
-            message = f"The C library has no `{name}`."
-            wrong.append(_diagnostic(program, name, "EXT001", message, hint))
-        elif kind in (STT_OBJECT, STT_TLS) and name not in externs.VARIABLES:
-            hint = "call `__errno_location`: it returns its address" if name == "errno" else ""
-            offered = ", ".join(sorted(externs.VARIABLES))
-            message = f"`{name}` is a variable of the C library; those to be had are {offered}."
-            wrong.append(_diagnostic(program, name, "EXT003", message, hint))
+    """Refuse every name that cannot be called, each at the line that declares it.
+
+    Args:
+        program: What declares them.
+        symbols: What the C library defines: name to type (STT_...) and size.
+
+    Raises:
+        AssemblyError: There are such names.
+        ValueError: The program's code is too far away for its stubs to reach the library.
+    """
+    found = (_objection(name, symbols) for name in program.externs)
+    wrong = [
+        _diagnostic(program, name, *objection)
+        for name, objection in zip(program.externs, found, strict=True)
+        if objection is not None
+    ]
     if wrong:
         raise AssemblyError(sorted(wrong, key=lambda diagnostic: (diagnostic.line, diagnostic.column)))
     distance = max(abs(address - TABLE) for address in (*program.externs.values(), program.address))
     if distance >= 1 << 31:
         raise ValueError("a program that calls the C library has its code below 2 GiB; leave out address=")
+
+
+def _objection(name: str, symbols: Mapping[str, tuple[int, int]]) -> tuple[str, str, str] | None:
+    """Why a name cannot be declared: code, message and hint; None where it can."""
+    kind = symbols.get(name, (0, 0))[0]
+    if name in _REFUSED:
+        return "EXT002", f"`{name}` cannot be called: {_REFUSED[name]}.", ""
+    if kind == 0:
+        near = difflib.get_close_matches(_INSTEAD.get(name, name), symbols, n=1, cutoff=0.75)
+        if name.startswith("_") and name.lstrip("_") in symbols:
+            near = [name.lstrip("_")]
+        hint = f"did you mean `{near[0]}`?" if near else "a function of your own is a label in this cell: no extern"
+        return "EXT001", f"The C library has no `{name}`.", hint
+    if kind in (STT_OBJECT, STT_TLS) and name not in externs.VARIABLES:
+        hint = "call `__errno_location`: it returns its address" if name == "errno" else ""
+        offered = ", ".join(sorted(externs.VARIABLES))
+        return "EXT003", f"`{name}` is a variable of the C library; those to be had are {offered}.", hint
+    return None
 
 
 def _diagnostic(program: Program, name: str, code: str, message: str, hint: str) -> Diagnostic:

@@ -14,12 +14,10 @@ from types import MappingProxyType
 
 from execmem_kernel.errors import EngineUnavailableError
 from execmem_kernel.execution.contract.address_map import page_ceil, page_floor
-from execmem_kernel.execution.libc.constants import PT_LOAD
+from execmem_kernel.execution.libc.constants import EM_X86_64, PT_LOAD, SHT_DYNSYM
 from execmem_kernel.execution.process.address_space import PlannedMapping
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux.descriptors import Descriptors
-
-# ---- the host's files ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,9 @@ class LoadSegment:
     """A PT_LOAD entry of a library."""
 
     offset: int
+    """In the file, of its first byte."""
     address: int
+    """From the library's base."""
     file_size: int
     memory_size: int
     protection: str
@@ -45,6 +45,7 @@ class SharedObject:
 
     @property
     def size(self) -> int:
+        """Bytes that it takes in memory, from the start of its first piece, in whole pages."""
         return page_ceil(max(piece.address + piece.memory_size for piece in self.pieces))
 
 
@@ -53,7 +54,7 @@ def _read(path: str, changed: int) -> SharedObject:
     """Read a library's headers and its table of symbols; `changed` is the file's time, so an upgrade is read anew."""
     data = Path(path).read_bytes()
     header = struct.unpack_from("<16sHHIQQQIHHHHHH", data)
-    if data[:5] != b"\x7fELF\x02" or header[2] != 62:
+    if data[:5] != b"\x7fELF\x02" or header[2] != EM_X86_64:
         raise EngineUnavailableError("the C library of this host is not one for x86-64")
     pieces = []
     for index in range(header[10]):
@@ -73,7 +74,7 @@ def _symbols(data: bytes, header: tuple[int, ...]) -> dict[str, tuple[int, int]]
     sections = [struct.unpack_from("<IIQQQQIIQQ", data, header[6] + index * header[11]) for index in range(header[12])]
     found = {}
     for section in sections:
-        if section[1] != 11:  # SHT_DYNSYM
+        if section[1] != SHT_DYNSYM:
             continue
         strings = sections[section[6]][4]
         for name, info, _, where, _, size in struct.iter_unpack("<IBBHQQ", data[section[4] : section[4] + section[5]]):
@@ -94,7 +95,11 @@ class HostLibraries:
 
 @functools.cache
 def host_libraries() -> HostLibraries:
-    """Find them among this process's own mappings: they are there, they fit each other, they work on this machine."""
+    """Find them among this process's own mappings: they are there, they fit each other, they work on this machine.
+
+    Raises:
+        EngineUnavailableError: This Python does not run on the GNU C library.
+    """
     paths = {
         os.path.basename(mapping.path): mapping.path for mapping in linux_memory.mappings() if mapping.path[:1] == "/"
     }
@@ -107,9 +112,6 @@ def host_libraries() -> HostLibraries:
             f"calling C functions needs the GNU C library, and {there}; a program without `extern` runs here"
         )
     return HostLibraries(loader, libc, os.path.join(os.path.dirname(libc), "libm.so.6"))
-
-
-# ---- a library opened for one run ------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -132,10 +134,21 @@ class OpenLibrary:
 
     @property
     def end(self) -> int:
+        """The address behind its last page."""
         return self.base + self.object.size
 
 
 def open_library(held: Descriptors, path: str, base: int) -> OpenLibrary:
+    """Open a library's file for one run.
+
+    Args:
+        held: Closes the descriptor when the run ends.
+        path: The file.
+        base: The address it is to lie at.
+
+    Raises:
+        EngineUnavailableError: The file is gone, or no library for x86-64.
+    """
     try:
         low = held.open(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
         # Out of the way of the numbers that a spawn gives to descriptors of its own.
