@@ -142,7 +142,7 @@ def main() -> None:
     for count, (manager, _) in zip(LIVE, kept, strict=True):
         pairs[f"pair {count}"] = lambda manager=manager: manager.allocate(CODE).close()
         pairs[f"statistics {count}"] = manager.statistics
-        pairs[f"event {count}"] = lambda manager=manager: manager.events(manager._sequence - 1)
+        pairs[f"event {count}"] = lambda manager=manager: manager.events(manager._ledger.sequence - 1)
     measured = take_turns(pairs, operations=100)
     for count, (manager, held) in zip(LIVE, kept, strict=True):
         costs[count] = {what: measured[f"{what} {count}"] for what in ("pair", "statistics", "event")}

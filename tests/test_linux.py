@@ -25,7 +25,7 @@ def test_nothing_is_ever_mapped_or_made_writable_and_executable() -> None:
     with pytest.raises(AssertionError, match="never writable and executable"):
         linux_memory.protect_pages(address, 4096, READ_WRITE_EXECUTE)
     assert kernel.protection_at(address) == "r--p"
-    linux_memory.unmap_pages(address, 4096)
+    linux_memory.unmap_pages([(address, 4096)])
     assert kernel.protection_at(address) is None
 
 
@@ -38,13 +38,13 @@ def test_a_taken_range_is_not_replaced() -> None:
         )
     assert caught.value.errno == errno.EEXIST
     assert linux_memory.read_memory(address, 4) == b"mine"
-    linux_memory.unmap_pages(address, 8192)
+    linux_memory.unmap_pages([(address, 8192)])
 
 
 def test_a_failed_call_says_its_name_and_errno() -> None:
     for call, failing in (
         ("mmap", lambda: linux_memory.map_pages(0, 0, linux_memory.PROT_READ, ANONYMOUS)),
-        ("munmap", lambda: linux_memory.unmap_pages(1, 4096)),
+        ("munmap", lambda: linux_memory.unmap_pages([(1, 4096)])),
         ("mprotect", lambda: linux_memory.protect_pages(1, 4096, linux_memory.PROT_READ)),
     ):
         with pytest.raises(OSError, match=f"{call}: Invalid argument") as caught:
@@ -87,7 +87,7 @@ def test_a_read_only_way_in_maps_pages_that_cannot_become_writable() -> None:
     linux_memory.pwrite(writing, b"seen at once", 100)
     assert linux_memory.read_memory(address + 100, 12) == b"seen at once"
     assert linux_memory.view_memory(address, 4096)[100:112] == b"seen at once"
-    linux_memory.unmap_pages(address, 4096)
+    linux_memory.unmap_pages([(address, 4096)])
     os.close(reading)
     os.close(writing)
 

@@ -12,53 +12,40 @@ import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 from execmem_kernel.linux.libc import fail, prototype
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
-
-# ---- memory: mappings, memfd, /proc/self/maps ------------------------------------------------------------------------
-
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 
-
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS, MAP_NORESERVE = 0x01, 0x02, 0x10, 0x20, 0x4000
-
 
 MAP_FIXED_NOREPLACE = 0x100000
 """Fail with EEXIST instead of unmapping what is there. Source: mmap(2), since Linux 4.17."""
 
-
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL = 0x1, 0x2, 0x8
 """Source: memfd_create(2); MFD_NOEXEC_SEAL since Linux 6.3: it forbids execve of the file, not PROT_EXEC mappings."""
 
-
 F_ADD_SEALS = 1033
-
 
 F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE = 0x1, 0x2, 0x4, 0x8
 """Source: fcntl(2), "File Sealing"."""
-
 
 _mmap = prototype(
     "mmap", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long
 )
 
-
 _munmap = prototype("munmap", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
-
 
 _mprotect = prototype("mprotect", ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
-
 _MAP_FAILED = ctypes.c_void_p(-1).value
-
 
 resize_file: Callable[[int, int], None] = os.ftruncate
 """Set a file's size. ftruncate(2)."""
-
 
 pwrite: Callable[[int, bytes | bytearray | memoryview, int], int] = os.pwrite
 """Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
@@ -83,10 +70,20 @@ def map_pages(address: int, size: int, protection: int, flags: int, descriptor: 
     return int(result or 0)
 
 
-def unmap_pages(address: int, size: int) -> None:
-    """Give pages back. munmap(2)."""
+def unmap_pages(held: list[tuple[int, int]]) -> None:
+    """Give back the last of some ranges, start and size in bytes, and take it out of the list. munmap(2).
+
+    Both are one step that no interrupt can divide. A signal handler of Python's runs between two of its instructions;
+    here C takes the range out and unmaps it, so that an exception leaves pages neither mapped for ever nor unmapped
+    twice.
+
+    Raises:
+        OSError: The kernel refused; the range is in the list again.
+    """
+    pages = held[-1]
     # SAFETY: the caller owns the range, and has made sure that no thread runs in it.
-    if _munmap(address, size):
+    if next(starmap(_munmap, iter(held.pop, None))):
+        held.append(pages)
         fail("munmap")
 
 
@@ -143,7 +140,6 @@ def freeze_file(descriptor: int) -> None:
 
 _fallocate = prototype("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
 
-
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
 
 
@@ -199,10 +195,8 @@ def mappings() -> list[KernelMapping]:
 
 _TRACE_DOMAIN = 0x65786563  # "exec": tracemalloc keeps domains apart, so that addresses of ours hide none of Python's
 
-
 _track = ctypes.pythonapi.PyTraceMalloc_Track
 _track.restype, _track.argtypes = ctypes.c_int, (ctypes.c_uint, ctypes.c_size_t, ctypes.c_size_t)
-
 
 _untrack = ctypes.pythonapi.PyTraceMalloc_Untrack
 _untrack.restype, _untrack.argtypes = ctypes.c_int, (ctypes.c_uint, ctypes.c_size_t)

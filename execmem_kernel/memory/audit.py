@@ -1,10 +1,10 @@
-"""What we think we hold against what the kernel has mapped: who owns each executable byte of this process.
+"""What a manager holds against what the kernel has mapped: who owns each executable byte of this process.
 
     scoped      a `with` statement holds it open, and will free it
     reachable   a handle exists, but no scope: a variable, `Out[3]`, a traceback keeps it alive
     lost        handed to a manual owner, who has not given it back
     foreign     executable memory that no handle owns: mapped past this package, or by `allocate_unmanaged`
-    vanished    ours by our books, and not in the kernel's list: somebody unmapped it under us
+    vanished    recorded by the manager, and not in the kernel's list: it was unmapped past us
 
 Files (libraries, the interpreter) and the kernel's own pages are not foreign. /proc/self/maps is handed over a few
 kilobytes at a time and may be torn by other threads, so only what two reads agree on is believed.
@@ -14,81 +14,83 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Mapping
-from time import perf_counter_ns
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from execmem_kernel.linux import memory as linux_memory
-from execmem_kernel.memory import callsites
-from execmem_kernel.memory.block import Block
-from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory import callsites, registry
+from execmem_kernel.memory.handle import ExecutableMemory, block_of, owner_of
 from execmem_kernel.memory.holders import holders
 from execmem_kernel.memory.intervals import Interval, subtract, total_size
-from execmem_kernel.memory.manager import CodeMemoryManager
-from execmem_kernel.memory.registry import all_held
-from execmem_kernel.memory.values import Finding, FindingKind, LeakReport
+from execmem_kernel.memory.registry import Lockable
+from execmem_kernel.memory.values import Finding, FindingKind, Inventory, LeakReport, RegionState
 from execmem_kernel.wording import format_size
 
 _READS = 8
+"""Reads of the kernel's list until two in a row agree."""
 
 
-def audit(books: CodeMemoryManager, namespace: Mapping[str, object] | None = None) -> LeakReport:
+def audit(manager: Lockable, namespace: Mapping[str, object] | None = None) -> LeakReport:
     """Look at everything a manager holds and everything the kernel has mapped.
 
     Args:
-        books: Whose books to check; the regions of other managers are nobody's leaks here.
+        manager: Whose memory to look at; what other managers hold is no leak here.
         namespace: The user's variables, to say what keeps a region alive; by default the notebook's, or __main__'s.
     """
     if namespace is None:
         namespace = callsites.namespace if callsites.namespace is not None else vars(sys.modules["__main__"])
+    held_by = _holders_of_unscoped(manager, namespace)
+    with registry.all_held() as managers:
+        # What is held is asked first: it frees the blocks of dropped handles, which must not be in the kernel's list.
+        inventory = manager.inventory()
+        others = [each.inventory() for each in managers if each is not manager]
+        executable, everything = _believable()
+        manager.drop_unmapped(everything)
+    findings = [_finding(_kind_of(region, inventory, everything), region, held_by) for region in inventory.blocks]
+    foreign = subtract(executable, [each for held in (inventory, *others) for each in held.mappings])
+    for pages in inventory.unmanaged:
+        if any(start <= pages.address < end for start, end in everything):
+            rest = subtract(foreign, [(pages.address, pages.address + pages.size)])
+            findings.append(replace(pages, size=total_size(foreign) - total_size(rest)))
+            foreign = rest
+    findings += [Finding("foreign", None, None, None, end - start, address=start) for start, end in foreign]
+    elsewhere = [f"{each.name or 'no name'}, {format_size(each.size)}" for held in others for each in held.blocks]
+    return LeakReport(tuple(findings), tuple(sorted(elsewhere)))
+
+
+def _holders_of_unscoped(manager: Lockable, namespace: Mapping[str, object]) -> dict[int, tuple[str, ...]]:
+    """What keeps each block alive that no scope and no running call holds, by the block's sequence number."""
+    owner: object = manager
     handles = [
         each
         for each in gc.get_objects()
-        if type(each) is ExecutableMemory and not each.closed and each._manager is books
+        if type(each) is ExecutableMemory and not each.closed and owner_of(each) is owner
     ]
-    loose = [handle for handle in handles if not handle._block.scopes and not handle._block.pins]
-    by_handle = holders(loose, namespace)
-    held = {id(handle._block): by_handle[id(handle)] for handle in loose}
-    now = perf_counter_ns()
-    findings = []
-    with all_held() as managers:
-        books._end_forgotten()
-        blocks = sorted(books._live.values(), key=lambda block: block.sequence)
-        executable, everything = _believable()
-        books._forget_unmapped(everything)
-        unmanaged = sorted(books._unmanaged.values(), key=lambda block: block.sequence)
-        owned = [(region.address, region.end) for each in managers for region in each._regions()]
-        others = [block for each in managers if each is not books for block in each._live.values()]
-    foreign = subtract(executable, owned)
-    for block in blocks:
-        kind: FindingKind = "scoped" if block.scopes or block.pins else "lost" if block.manual else "reachable"
-        if block.region.mapped and subtract([(block.address, block.address + block.capacity)], everything):
-            kind = "vanished"
-        held_by = held.get(id(block), ()) if kind == "reachable" else ()
-        findings.append(_finding(kind, block, now, held_by))
-    for block in unmanaged:
-        own = (block.address, block.address + block.capacity)
-        rest = subtract(foreign, [own])
-        left = total_size(foreign) - total_size(rest)
-        foreign = rest
-        findings.append(_finding("foreign", block, now, size=left))
-    findings += [Finding("foreign", None, None, None, end - start, address=start) for start, end in foreign]
-    elsewhere = tuple(sorted(f"{block.name or 'no name'}, {format_size(block.size)}" for block in others))
-    return LeakReport(tuple(findings), elsewhere)
+    unscoped = [handle for handle in handles if not block_of(handle).scopes and not block_of(handle).pins]
+    found = holders(unscoped, namespace, registry.members())
+    return {block_of(handle).sequence: found[id(handle)] for handle in unscoped}
 
 
-def _finding(
-    kind: FindingKind, block: Block, now: int, held_by: tuple[str, ...] = (), size: int | None = None
-) -> Finding:
+def _kind_of(region: RegionState, inventory: Inventory, mapped: Iterable[Interval]) -> FindingKind:
+    here = region.sequence not in inventory.elsewhere
+    if here and subtract([(region.address, region.address + region.capacity)], mapped):
+        return "vanished"
+    if region.sequence in inventory.scoped:
+        return "scoped"
+    return "lost" if region.owner == "manual" else "reachable"
+
+
+def _finding(kind: FindingKind, region: RegionState, held_by: Mapping[int, tuple[str, ...]]) -> Finding:
     return Finding(
         kind=kind,
-        name=block.name,
-        cell=callsites.name_of(block.cell, block.caught),
-        line=callsites.line_in(block.cell, block.caught),
-        size=block.size if size is None else size,
-        held_by=held_by,
-        sequence=block.sequence,
-        address=block.address,
-        age_s=(now - block.born_ns) / 1e9,
+        name=region.name,
+        cell=region.cell,
+        line=region.line,
+        size=region.size,
+        held_by=held_by.get(region.sequence, ()) if kind == "reachable" else (),
+        sequence=region.sequence,
+        address=region.address,
+        age_s=region.age_s,
     )
 
 

@@ -12,12 +12,20 @@ from execmem_kernel.wording import format_size
 if TYPE_CHECKING:
     from execmem_kernel.memory.pool import Pool
 
+BlockState = Literal["allocated", "written", "sealed", "released"]
+"""How far a block has come; a snapshot says more (values.State)."""
+
+Gone = Literal["closed", "moved", "released"]
+"""Why a handle owns nothing any more."""
+
 
 class Block:
-    """What the manager knows about one part handed out. The defaults are those of a block just reserved."""
+    """The manager's record of one piece of memory. The defaults are those of a block just reserved."""
 
     address: int
+    """Where it starts; below zero, and unique, if it is not mapped in this process."""
     size: int
+    """Bytes asked for."""
     capacity: int
     """Bytes it takes up: `size` rounded up to granules or pages."""
     region: Region
@@ -30,22 +38,24 @@ class Block:
     own_pages: bool = False
     name: str | None
     cell: str | None
-    caught: callsites.CallSite
+    call_site: callsites.CallSite
+    """Where it was allocated."""
     sequence: int
     """Number of the event that made it."""
     born_ns: int
-    state: Literal["allocated", "written", "sealed", "released"] = "allocated"
+    state: BlockState = "allocated"
     scopes: int = 0
     """How many `with` statements hold it open."""
     pins: int = 0
     """How many calls are running in it now."""
     manual: bool = False
     """Handed to a manual owner by `release()`."""
-    doomed: bool = False
+    close_pending: bool = False
     """Closed while a call was running: freed when the last call ends."""
     gate: Any = None
     """Two numbers that machine code reads where it calls the block: 1 while it may, and how many calls are running."""
     ended_in: str | None = None
+    """The cell in which it was released."""
     ended_at: callsites.CallSite | None = None
 
     @property
@@ -56,7 +66,7 @@ class Block:
     @property
     def made(self) -> str:
         """Where it was allocated, for a sentence."""
-        return callsites.describe(self.cell, self.caught)
+        return callsites.describe(self.cell, self.call_site)
 
     @property
     def ended(self) -> str:
@@ -69,8 +79,8 @@ class Block:
         return f"{self.title}: allocated in {self.made}, released in {self.ended}"
 
 
-def closed_error(block: Block, gone: str) -> ClosedMemoryError:
-    """What to say to the user of a handle that owns nothing any more."""
+def closed_error(block: Block, gone: Gone) -> ClosedMemoryError:
+    """The error for a handle that owns nothing any more."""
     if gone == "moved":
         return ClosedMemoryError(
             f"{block.title}, allocated in {block.made}, has been moved: use the handle that move() gave"
@@ -84,19 +94,19 @@ def closed_error(block: Block, gone: str) -> ClosedMemoryError:
 
 
 def sealed_error(block: Block) -> SealedMemoryError:
-    """What to say to someone who writes too late."""
+    """The error for a write after `seal()`."""
     return SealedMemoryError(
         f"{block.title}, allocated in {block.made}, is sealed: executable code is not changed; allocate a new region"
     )
 
 
 def in_use_error(block: Block, verb: str) -> MemoryInUseError:
-    """What to say to someone who takes the floor from under a running call."""
+    """The error for releasing or moving memory that a call is running in."""
     return MemoryInUseError(f"{block.title} cannot be {verb} now: a call is running in it; wait until it returns")
 
 
 def inherited_error(verb: str) -> InheritedMemoryError:
-    """What to say to a forked child that wants to change its parent's code."""
+    """The error for a forked child that would change its parent's code."""
     return InheritedMemoryError(
         f"this manager belongs to the process this one was forked from: its code may be called here, not {verb}; "
         "make a CodeMemoryManager of your own"

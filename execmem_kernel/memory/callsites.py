@@ -12,23 +12,23 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 current_cell: str | None = None
-"""What to call the cell that is running now, e.g. "cell 7"; set by whoever runs cells, None outside a notebook."""
-
+"""What to call the cell that is running now, e.g. "cell 7"; set by the magics, None outside a notebook."""
 
 namespace: Mapping[str, object] | None = None
 """The user's variables, to say which of them keeps memory alive; set with the cell, None outside a notebook."""
 
-
 PACKAGE = str(Path(__file__).parent.parent) + "/"
 """What the names of this package's own files begin with."""
 
-
 CallSite = tuple[CodeType, int]
-"""A place, not yet worked out."""
+"""A code object and the index of the instruction in it that made the call."""
+
+NOWHERE: CallSite = (compile("", "<nowhere>", "exec"), -1)
+"""The call site of what no code asked for: a finalizer freed it."""
 
 
 def catch(frame: FrameType | None) -> CallSite:
-    """The place of the first frame outside this package, from `frame` outwards."""
+    """The call site in the first frame outside this package, from `frame` outwards."""
     while frame is not None:
         code = frame.f_code
         if not is_own_file(code.co_filename):
@@ -42,19 +42,19 @@ def is_own_file(file: str) -> bool:
     return file.startswith(PACKAGE)
 
 
-def is_ours(code: CodeType) -> bool:
+def is_own_code(code: CodeType) -> bool:
     """Whether code is part of this package."""
     return is_own_file(code.co_filename)
 
 
 def here() -> CallSite:
-    """The place from which this package was entered."""
+    """The call site from which this package was entered."""
     return catch(sys._getframe(1))
 
 
-def line_of(caught: CallSite) -> int | None:
-    """The source line of a caught place."""
-    code, index = caught
+def line_of(call_site: CallSite) -> int | None:
+    """The source line of a call site."""
+    code, index = call_site
     for start, end, line in code.co_lines():
         if start <= index < end:
             return line
@@ -71,25 +71,22 @@ def title_of(file: str) -> str:
     return "a prompt" if _is_cell(file) else Path(file).name
 
 
-def name_of(cell: str | None, caught: CallSite) -> str:
+def name_of(cell: str | None, call_site: CallSite) -> str:
     """The cell's label where there is one, else the file: what regions are grouped by."""
-    return cell or title_of(caught[0].co_filename)
+    return cell or title_of(call_site[0].co_filename)
 
 
-def line_in(cell: str | None, caught: CallSite) -> int | None:
+def line_in(cell: str | None, call_site: CallSite) -> int | None:
     """The line to show beside `name_of`; None where a cell is named and the code is not the cell's own."""
-    return line_of(caught) if cell is None or _is_cell(caught[0].co_filename) else None
+    return line_of(call_site) if cell is None or _is_cell(call_site[0].co_filename) else None
 
 
-def describe(cell: str | None, caught: CallSite) -> str:
-    """A place for a sentence: "cell 7, line 3", or "cell 7 (helper.py, line 12)", or "script.py, line 12"."""
-    if caught is NOWHERE:
+def describe(cell: str | None, call_site: CallSite) -> str:
+    """A call site for a sentence: "cell 7, line 3", or "cell 7 (helper.py, line 12)", or "script.py, line 12"."""
+    if call_site is NOWHERE:
         return cell or "an unknown place"
-    line = line_of(caught)
-    file = caught[0].co_filename
+    line = line_of(call_site)
+    file = call_site[0].co_filename
     if cell is None or _is_cell(file):
-        return f"{name_of(cell, caught)}, line {line}"
+        return f"{name_of(cell, call_site)}, line {line}"
     return f"{cell} ({title_of(file)}, line {line})"
-
-
-NOWHERE: CallSite = (compile("", "<nowhere>", "exec"), -1)

@@ -10,16 +10,20 @@ from pathlib import Path
 from execmem_kernel.linux import limits as linux_limits
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.memory import hooks
+from execmem_kernel.memory.backends import BACKENDS
 from execmem_kernel.memory.hooks import Witness
-from execmem_kernel.memory.mapping import Backend, Region, SystemCalls
+from execmem_kernel.memory.mapping import Backend, BackendName, Region, SystemCalls
 from execmem_kernel.wording import format_size
+
+WORKS = "works"
+"""What the fields of `Capabilities` say of a way that is open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What is possible on this host now, each with the reason where it is not."""
 
-    backend: Backend | None
+    backend: BackendName | None
     """What a new region is made of; None where no executable memory can be had at all."""
     reason: str
     """Why that one."""
@@ -42,7 +46,7 @@ class Capabilities:
     ptrace: str
     """Whether a program in a process of its own can be watched from outside: "works", or what refuses it."""
     witness: Witness | None
-    """Who tells what a program did, which follows from that, and stands in outcomes too; None if none can be run."""
+    """What reports what a program did, which follows from that, and stands in outcomes too; None if none can run."""
 
     def __str__(self) -> str:
         return "\n".join(
@@ -77,8 +81,8 @@ def _watching() -> tuple[Witness | None, str]:
 def probe() -> Capabilities:
     """Try each way to have executable memory, with one page that is gone again at once, and to watch a program."""
     witness, ptrace = _watching()
-    tried: dict[Backend, str] = {"memfd": _try("memfd"), "anonymous": _try("anonymous")}
-    backend: Backend | None = next((name for name, result in tried.items() if result == WORKS), None)
+    tried = {backend.name: _try(backend) for backend in BACKENDS}
+    backend: BackendName | None = next((name for name, result in tried.items() if result == WORKS), None)
     reason = {
         "memfd": "written by pwrite, mapped read-execute only, frozen when sealed",
         "anonymous": f"no memory files ({tried['memfd']}), so writable until sealed and executable from then on",
@@ -98,9 +102,6 @@ def probe() -> Capabilities:
         ptrace=ptrace,
         witness=witness,
     )
-
-
-WORKS = "works"
 
 
 def _try(backend: Backend) -> str:

@@ -1,27 +1,77 @@
 """`ExecutableMemory`: the one owner of a block.
 
-ExecutableMemory ──owns──> Block ──lies in──> Region
-what you hold              what the manager    one mapping: a slab cut into
-                           knows about it      many blocks, or one block's own pages
+    ExecutableMemory ──owns──> Block ──lies in──> Region
+    what you hold              the manager's       one mapping: a slab cut into
+                               record of it        many blocks, or one block's own pages
+
+What a handle changes, it changes with its owner's lock held: two threads may close, move or write through one handle.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable
 from sys import _getframe
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Protocol
 
 from execmem_kernel.errors import UnreachableError, UnsealedMemoryError
 from execmem_kernel.linux import memory as linux_memory
-from execmem_kernel.memory import hooks
-from execmem_kernel.memory.block import Block, closed_error
+from execmem_kernel.memory import callsites, hooks
+from execmem_kernel.memory.block import Block, Gone, closed_error, in_use_error, inherited_error, sealed_error
+from execmem_kernel.memory.callsites import CallSite
+from execmem_kernel.memory.locks import Lock
+from execmem_kernel.memory.mapping import Code
 from execmem_kernel.wording import format_size
 
-if TYPE_CHECKING:
-    from execmem_kernel.memory.manager import CodeMemoryManager
+
+class Owner(Protocol):
+    """What a handle needs of the manager that its block belongs to."""
+
+    lock: Lock
+    """Held while anything of a block changes; the methods below up to `end_block` want it held."""
+    inherited: bool
+    """Whether it belongs to the process that this one was forked from."""
+    dropped: deque[Block]
+    """Blocks of handles that were dropped, until the lock is free."""
+
+    def write_block(self, block: Block, offset: int, data: Code) -> None:
+        """Store bytes at an offset of a block, which they fit into.
+
+        Args:
+            block: Where; it is not sealed.
+            offset: From its start, in bytes.
+            data: What.
+        """
+
+    def seal_block(self, block: Block) -> None:
+        """Make a block's bytes final."""
+
+    def move_block(self, block: Block) -> None:
+        """Note that another handle owns a block now."""
+
+    def hand_over_block(self, block: Block) -> None:
+        """Note that no handle owns a block now."""
+
+    def end_block(self, block: Block, call_site: CallSite) -> None:
+        """Free a block, or leave that to the last call running in it."""
+
+    def pin_block(self, block: Block, called: bool) -> None:
+        """Keep a block where it is until `unpin_block`; takes the lock itself."""
+
+    def unpin_block(self, block: Block) -> None:
+        """Let a block go that has been closed meanwhile; takes the lock itself."""
+
+    def settle_block(self, block: Block) -> None:
+        """Free a block that was closed while machine code ran in it, if none does now; takes the lock itself."""
+
+    def drop_block(self, block: Block) -> None:
+        """Free the block of a handle that was dropped; waits for nothing, since a finalizer may run at any moment."""
+
+    def collect(self) -> None:
+        """Free the blocks of handles that were dropped while the lock was held; takes the lock itself."""
 
 
 class ExecutableMemory:
@@ -36,12 +86,12 @@ class ExecutableMemory:
     this handle closed. An owner that is forgotten frees its memory and says so with a ResourceWarning.
     """
 
-    __slots__ = ("__weakref__", "_block", "_gone", "_manager")
+    __slots__ = ("__weakref__", "_block", "_gone", "_owner")
 
     _block: Block
-    _manager: CodeMemoryManager
-    _gone: str | None
-    """Why this handle owns nothing any more: "closed", "moved", "released"; None while it does."""
+    _owner: Owner
+    _gone: Gone | None
+    """Why this handle owns nothing any more; None while it does."""
 
     def __init__(self, *_arguments: object) -> None:
         raise TypeError("ExecutableMemory is made by manager.allocate(size) or allocate_executable_memory(size)")
@@ -93,21 +143,48 @@ class ExecutableMemory:
         Raises:
             SealedMemoryError: It has been sealed.
             ClosedMemoryError: This handle owns nothing any more.
+            InheritedMemoryError: It belongs to the process that this one was forked from.
             ValueError: The bytes do not fit.
         """
-        self._manager._write(self, data, offset)
+        owner = self._owner
+        with owner.lock:
+            block = self._changeable("written to")
+            if block.state == "sealed":
+                raise sealed_error(block)
+            if type(data) is not bytes:
+                data = memoryview(data).cast("B")
+            if offset < 0 or offset + len(data) > block.size:
+                raise ValueError(
+                    f"{format_size(len(data))} at offset {offset} do not fit into {block.title}, "
+                    f"which has {format_size(block.size)}"
+                )
+            owner.write_block(block, offset, data)
 
     def seal(self) -> None:
-        """Finish it: from now on it can be called, and not be written. Sealing twice is harmless."""
-        self._manager._seal(self)
+        """Finish it: from now on it can be called, and not be written. Sealing twice is harmless.
+
+        Raises:
+            ClosedMemoryError: This handle owns nothing any more.
+            InheritedMemoryError: It belongs to the process that this one was forked from.
+        """
+        owner = self._owner
+        with owner.lock:
+            block = self._changeable("sealed")
+            if block.state != "sealed":
+                owner.seal_block(block)
 
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
-        """Bytes through the executable view, as the processor would fetch them."""
+        """Bytes through the executable view, as the processor would fetch them.
+
+        Raises:
+            ClosedMemoryError: This handle owns nothing any more.
+            ValueError: There are not so many bytes at that offset.
+        """
         block = self._open()
         size = block.size - offset if size is None else size
         if offset < 0 or size < 0 or offset + size > block.size:
             raise ValueError(f"{size} bytes at offset {offset} asked for; {block.title} has {format_size(block.size)}")
-        with self._manager._pin(block):
+        with Pin(self._owner, block):
             return block.region.read(block.offset + offset, size)
 
     def function(self, prototype: str) -> Any:
@@ -115,6 +192,7 @@ class ExecutableMemory:
 
         Raises:
             UnsealedMemoryError: It has not been sealed.
+            UnreachableError: It was allocated for another process to map.
             PrototypeError: The prototype cannot be read.
         """
         block = self._here()
@@ -130,7 +208,7 @@ class ExecutableMemory:
         """
         block = self._open()
         region = block.region
-        if region.backend != "memfd":
+        if not region.backend.is_file:
             return None
         start = block.offset // linux_memory.PAGE_SIZE * linux_memory.PAGE_SIZE
         end = -(-(block.offset + block.capacity) // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
@@ -147,23 +225,41 @@ class ExecutableMemory:
         block = self._open()
         if block.state != "sealed":
             raise UnsealedMemoryError(f"{block.title} has not been sealed: call seal() once its code is complete")
-        return self._manager._pin(block, called=True)
+        return Pin(self._owner, block, called=True)
 
     def close(self) -> None:
         """Free it; twice is harmless. If a call is running in it, it is freed when that call ends."""
-        self._manager._close(self, _getframe(1))
+        self._close(_getframe(1))
 
     def move(self) -> ExecutableMemory:
-        """Hand ownership to a new handle; this one is closed from now on."""
-        return self._manager._move(self)
-
-    def release(self) -> int:
-        """Give up ownership: nobody frees it but `manager.release(address)`, or `manager.adopt(address)` owns it again.
+        """Hand ownership to a new handle; this one is closed from now on.
 
         Raises:
             MemoryInUseError: A call is running in it.
         """
-        return self._manager._hand_over(self)
+        owner = self._owner
+        with owner.lock:
+            block = self._idle("moved")
+            moved = new_handle(owner, block)
+            self._gone = "moved"
+            block.scopes = 0
+            owner.move_block(block)
+        return moved
+
+    def release(self) -> int:
+        """Give up ownership, and return the address: only `manager.release(address)` frees it from now on, or
+        `manager.adopt(address)` owns it again.
+
+        Raises:
+            MemoryInUseError: A call is running in it.
+        """
+        owner = self._owner
+        with owner.lock:
+            block = self._idle("released")
+            self._gone = "released"
+            block.scopes = 0
+            owner.hand_over_block(block)
+            return block.address
 
     def __enter__(self) -> ExecutableMemory:
         self._open().scopes += 1
@@ -172,11 +268,11 @@ class ExecutableMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._manager.inherited:
+        if self._owner.inherited:
             return  # a forked child leaves its parent's memory alone
         if self._gone is None:
             self._block.scopes -= 1
-            self._manager._close(self, _getframe(1))
+            self._close(_getframe(1))
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         try:
@@ -184,13 +280,13 @@ class ExecutableMemory:
                 return
         except AttributeError:  # never finished: allocate failed before there was anything to own
             return
-        manager, block = self._manager, self._block
-        if finalizing() or manager.inherited:
+        owner, block = self._owner, self._block
+        if finalizing() or owner.inherited:
             return  # the kernel frees everything with the process, which for a child is the parent
         if block.state == "released":
             return  # by cleanup(): nothing was forgotten
         self._gone = "closed"
-        manager._forgotten(block)
+        owner.drop_block(block)
         warnings.warn(
             f"{block.title}, allocated in {block.made}, was forgotten and has been freed: close it, or use `with`",
             ResourceWarning,
@@ -207,6 +303,24 @@ class ExecutableMemory:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"{self._block.title} cannot be pickled: its pages exist in this process only; send the bytes")
 
+    def _close(self, frame: FrameType) -> None:
+        """Free the block, for a caller outside this package in `frame`."""
+        if self._gone is not None:
+            return
+        owner = self._owner
+        if owner.dropped:
+            owner.collect()
+        code = frame.f_code
+        inside = code.co_filename.startswith(callsites.PACKAGE)
+        call_site = callsites.catch(frame) if inside else (code, frame.f_lasti)
+        with owner.lock:
+            if self._gone is not None:
+                return
+            if owner.inherited:
+                raise inherited_error("released")
+            owner.end_block(self._block, call_site)
+            self._gone = "closed"
+
     def _here(self) -> Block:
         """The block, if it is mapped in this process."""
         block = self._open()
@@ -221,19 +335,55 @@ class ExecutableMemory:
             raise closed_error(block, self._gone or "closed")
         return block
 
+    def _changeable(self, verb: str) -> Block:
+        """The block, if this handle still owns it and this process may change it."""
+        block = self._block
+        if self._gone is not None or block.state == "released":
+            raise closed_error(block, self._gone or "closed")
+        if self._owner.inherited:
+            raise inherited_error(verb)
+        return block
+
+    def _idle(self, verb: str) -> Block:
+        """The block, if this process may change it and no call is running in it."""
+        block = self._changeable(verb)
+        if block.pins:
+            raise in_use_error(block, verb)
+        return block
+
+
+_new = ExecutableMemory.__new__
+
+
+def new_handle(owner: Owner, block: Block) -> ExecutableMemory:
+    """A handle for a block that has none."""
+    memory = _new(ExecutableMemory)
+    memory._owner, memory._block, memory._gone = owner, block, None
+    return memory
+
+
+def block_of(memory: ExecutableMemory) -> Block:
+    """The manager's record of a handle's memory."""
+    return memory._block
+
+
+def owner_of(memory: ExecutableMemory) -> Owner:
+    """The manager that a handle's memory belongs to."""
+    return memory._owner
+
 
 class Pin:
     """Keeps a block where it is while a call runs in it."""
 
-    __slots__ = ("_block", "_called", "_manager")
+    __slots__ = ("_block", "_called", "_owner")
 
-    def __init__(self, manager: CodeMemoryManager, block: Block, called: bool) -> None:
-        self._manager = manager
-        self._block = block
-        self._called = called
+    def __init__(self, owner: Owner, block: Block, called: bool = False) -> None:
+        self._owner: Owner = owner
+        self._block: Block = block
+        self._called: bool = called
 
     def __enter__(self) -> None:
-        self._manager._enter(self._block, self._called)
+        self._owner.pin_block(self._block, self._called)
 
     def __exit__(self, *_error: object) -> None:
-        self._manager._leave(self._block)
+        self._owner.unpin_block(self._block)

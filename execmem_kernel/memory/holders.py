@@ -10,45 +10,47 @@ from types import FrameType, FunctionType, ModuleType, TracebackType
 
 from execmem_kernel.memory import callsites
 from execmem_kernel.memory.handle import ExecutableMemory
-from execmem_kernel.memory.manager import CodeMemoryManager
 
 _DEPTH, _CALL_DEPTH = 5, 3
-
-
+"""References followed from a variable, and from a variable of a call."""
+_OBJECTS = 20_000
+"""Objects looked at from one root, at most."""
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-_OBJECTS = 20_000
-
-
-# ---- who keeps a handle alive
-
-
-def holders(handles: Iterable[ExecutableMemory], namespace: Mapping[str, object]) -> dict[int, tuple[str, ...]]:
+def holders(
+    handles: Iterable[ExecutableMemory], namespace: Mapping[str, object], opaque: Iterable[object]
+) -> dict[int, tuple[str, ...]]:
     """What keeps each handle alive, in words, by the handle's id.
 
     The search goes down from the roots that a reader can name: variables, `Out[n]`, the last traceback, running
     calls; through containers, closures and attributes, a few levels deep.
+
+    Args:
+        handles: What to look for.
+        namespace: The user's variables.
+        opaque: Objects not to look into: they know every handle, and a reference to one of them keeps none alive.
     """
+    closed = {id(namespace), *map(id, opaque)}
     found: dict[int, dict[str, None]] = {id(handle): {} for handle in handles}
     if found:
         for label, root, depth in _roots(namespace):
-            for number in _reached(root, set(found), depth, namespace):
+            for number in _reached(root, set(found), depth, closed):
                 found[number][label] = None
     nameless = {number for number, labels in found.items() if not labels}
     if nameless:
         for label, root in _second_names(namespace):
-            for number in _reached(root, nameless, _DEPTH, namespace):
+            for number in _reached(root, nameless, _DEPTH, closed):
                 found[number][label] = None
     return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
 
 
 _SHELL_NAMES = frozenset(("In", "exit", "get_ipython", "open", "quit"))
-"""What IPython itself puts among the variables: the way from them to its own books is nobody's reference."""
+"""What IPython itself puts among the variables: the way from them to its own tables is no reference of the user's."""
 
 
 def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]:
-    """Where to look, and how deep: a call's variables belong to whatever runs the cell as well, so not very."""
+    """Where to look, and how deep: less from a call, whose variables lead to what runs the cell as well."""
     out = namespace.get("Out")
     for name, value in list(namespace.items()):
         if not name.startswith("_") and value is not out and name not in _SHELL_NAMES:
@@ -65,7 +67,7 @@ def _roots(namespace: Mapping[str, object]) -> Iterator[tuple[str, object, int]]
     for running in list(sys._current_frames().values()):
         each: FrameType | None = running
         while each is not None:
-            if each.f_locals is not each.f_globals and not callsites.is_ours(each.f_code):
+            if each.f_locals is not each.f_globals and not callsites.is_own_code(each.f_code):
                 yield f"a running call of {each.f_code.co_name}", dict(each.f_locals), _CALL_DEPTH
             each = each.f_back
         del running  # this very frame is one of them, and would keep itself alive, with the traceback
@@ -88,10 +90,10 @@ def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object
                 yield f"variable {title}.{name}", value
 
 
-def _reached(root: object, wanted: set[int], depth: int, namespace: object) -> set[int]:
-    """Which of the wanted objects can be got at from a root, without going through all variables at once."""
+def _reached(root: object, wanted: set[int], depth: int, closed: set[int]) -> set[int]:
+    """Which of the wanted objects can be got at from a root, without looking into the closed ones."""
     hits: set[int] = set()
-    seen = {id(namespace)}
+    seen = set(closed)
     level = [root]
     for _ in range(depth):
         following: list[object] = []
@@ -107,7 +109,7 @@ def _reached(root: object, wanted: set[int], depth: int, namespace: object) -> s
 
 def _inside(each: object) -> list[object]:
     """What an object holds of its own: not its class, not the globals of its module."""
-    if isinstance(each, type | ModuleType | CodeMemoryManager):
+    if isinstance(each, type | ModuleType):
         return []
     if isinstance(each, FunctionType):
         return [*(each.__closure__ or ()), *(each.__defaults__ or ())]

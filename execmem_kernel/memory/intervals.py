@@ -6,12 +6,21 @@ from collections.abc import Iterable, Iterator
 
 from execmem_kernel.linux.memory import KernelMapping
 
+Interval = tuple[int, int]
+"""Start and end of a range of addresses, the end not included."""
+
 
 def gaps(mappings: Iterable[KernelMapping], low: int, high: int, size: int) -> Iterator[int]:
     """Places for `size` bytes in the unmapped stretches within [low, high), in address order.
 
     Each stretch gives its first place, and its last where that is another: the one to take when what it is to be
     near lies above.
+
+    Args:
+        mappings: What is mapped, in address order.
+        low: First address that may be used.
+        high: Address behind the last.
+        size: Bytes of the place.
     """
     start = low
     for taken, end in [*((mapping.start, mapping.end) for mapping in mappings), (high, high)]:
@@ -21,11 +30,6 @@ def gaps(mappings: Iterable[KernelMapping], low: int, high: int, size: int) -> I
             if stop - start > size:
                 yield stop - size
         start = max(start, end)
-
-
-# ---- the kernel's list
-
-Interval = tuple[int, int]
 
 
 def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:
@@ -47,4 +51,5 @@ def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> list[I
 
 
 def total_size(intervals: Iterable[Interval]) -> int:
+    """Bytes in all of some intervals together, which do not overlap."""
     return sum(end - start for start, end in intervals)

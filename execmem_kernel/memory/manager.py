@@ -1,26 +1,23 @@
-"""`CodeMemoryManager`: who owns which executable bytes, all numbers about them, and what happened to them.
+"""`CodeMemoryManager`: which bytes are executable, and whose they are.
 
     manager.allocate ──> pool of slabs   small functions share pages: one mapping for thousands
-                     └─> own pages       a cell, or whoever asks: guard pages, a file that is frozen when sealed
+                     └─> own pages       a cell, or on request: guard pages, a file that is frozen when sealed
 
-Everything is under one lock. Four things happen at a moment nobody chose: the finalizer of a forgotten handle queues
-its block and waits for nothing; a forked child starts with a new lock; an interrupt (the stop button) in the middle of
-a change lets the books be worked out again from the blocks; and the end of the process frees nothing, since the kernel
-does, and a thread may still be inside.
+Everything is under one lock. Four things happen at a moment nothing chose: the finalizer of a dropped handle queues
+its block and waits for nothing; a forked child starts with a new lock; after an interrupt (the stop button) in the
+middle of a change all counters are recomputed from the live blocks; and the end of the process frees nothing, since
+the kernel does, and a thread may still be inside.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from sys import _getframe
 from time import perf_counter_ns
 from tracemalloc import is_tracing
-from types import FrameType, MappingProxyType
-from typing import TYPE_CHECKING
 
 from execmem_kernel.errors import (
     CodeMemoryError,
@@ -28,78 +25,43 @@ from execmem_kernel.errors import (
     ForeignAddressError,
     InteriorAddressError,
     OutOfCodeMemoryError,
-    ProtectionDeniedError,
     StaleAddressError,
-    UnreachableError,
 )
 from execmem_kernel.linux import limits as linux_limits
 from execmem_kernel.linux import memory as linux_memory
-from execmem_kernel.memory import callsites, capabilities
-from execmem_kernel.memory.block import Block, closed_error, in_use_error, inherited_error, sealed_error
+from execmem_kernel.memory import callsites, capabilities, registry
+from execmem_kernel.memory.accounting import WHOLE, Ledger, events_of
+from execmem_kernel.memory.backends import ANONYMOUS, MEMORY_FILE, no_memory_left
+from execmem_kernel.memory.block import Block, closed_error, in_use_error, inherited_error
+from execmem_kernel.memory.callsites import CallSite
 from execmem_kernel.memory.capabilities import Capabilities
 from execmem_kernel.memory.growth import MIB, Doubling, Growth
-from execmem_kernel.memory.handle import ExecutableMemory, Pin
-from execmem_kernel.memory.intervals import gaps
+from execmem_kernel.memory.handle import ExecutableMemory, block_of, new_handle
 from execmem_kernel.memory.locks import Lock
-from execmem_kernel.memory.mapping import INT3, Backend, Region, SystemCalls
-from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, REACH, Pool
-from execmem_kernel.memory.registry import managers
-from execmem_kernel.memory.values import CleanupReport, Event, RegionState, Snapshot, Statistics
+from execmem_kernel.memory.mapping import INT3, Backend, Code, Region
+from execmem_kernel.memory.placement import PAGES, SLABS, Placement
+from execmem_kernel.memory.pool import GRANULE, PAGE_BITS, Pool
+from execmem_kernel.memory.refusals import host_error, is_shortage
+from execmem_kernel.memory.values import (
+    CleanupReport,
+    Event,
+    Finding,
+    Inventory,
+    LeakReport,
+    OwnerKind,
+    RegionState,
+    Snapshot,
+    State,
+    Statistics,
+)
 from execmem_kernel.wording import format_size, plural
-
-if TYPE_CHECKING:
-    from execmem_kernel.memory.values import LeakReport
-
-
-PAGES_START, PAGES_END = 0x1000_0000, 0x4000_0000
-"""Where regions with pages of their own are placed: a fixed sequence below 2 GiB, so that runs repeat exactly."""
-
-
-SLABS_START, SLABS_END = 0x4000_0000, 0x7000_0000
-"""Where slabs are placed: below 2 GiB too, so that every function reaches every other by a 32-bit branch."""
-
 
 POOLED_SIZE = 16 * 1024
 """Blocks up to this size come from the pool unless they ask for pages of their own."""
 
-
-_RESOURCES = {errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
-
-
 _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
-
-
-_REMEMBERED = 256
-
-
-_RING = 1024
-
-
-_WHOLE = "allocated, written, sealed"
-"""One entry of the ring for three events that came together."""
-
-
-_PARTS = {_WHOLE: ("allocated", "written", "sealed")}
-
-
-_TRIES = 16
-
-
 _ELSEWHERE_BITS = 40
 """Blocks that are not mapped here have numbers below zero for addresses, so far apart that none reaches another."""
-
-
-_GROUPS = 256
-
-
-_ANONYMOUS: Backend = "anonymous"
-
-
-_USER_END = 0x7FFF_FFFF_F000
-"""End of the address space of a process with four-level page tables. Source: Documentation/arch/x86/x86_64/mm.rst."""
-
-
-_new_handle = ExecutableMemory.__new__
 
 
 class CodeMemoryManager:
@@ -114,37 +76,25 @@ class CodeMemoryManager:
 
     def __init__(self, growth: Growth | None = None, limit: int = 64 * MIB) -> None:
         self.growth: Growth = growth or Doubling()
-        self.limit = limit
+        self.limit: int = limit
         self.inherited: bool = False
         """Whether this is a forked child's copy of its parent's manager."""
-        self._lock = Lock()
-        self._forgotten_blocks: deque[Block] = deque()
-        self._calls = SystemCalls()
-        self._backend: Backend = "memfd"
+        self.lock: Lock = Lock()
+        """Held while anything changes."""
+        self.dropped: deque[Block] = deque()
+        """Blocks of handles that were dropped, until the lock is free."""
+        self._ledger = Ledger()
+        self._calls = self._ledger.calls
+        self._placement = Placement(self._calls)
+        self._backend: Backend = MEMORY_FILE
         self._backend_reason = "this host has memory files"
         self._pools: list[Pool] = [Pool()]
-        self._live: dict[int, Block] = {}
-        self._stuck: list[Region] = []
         self._withdrawn: list[Block] = []
-        self._released: deque[Block] = deque(maxlen=_REMEMBERED)
+        """Blocks that are kept out of use for good."""
         self._quarantine: deque[Block] = deque()
         self._quarantined = 0
-        self._unmanaged: dict[int, Block] = {}
-        self._events: deque[tuple[int, str, Block, int, int]] = deque(maxlen=_RING)
-        self._sequence = 0
-        self._peak = self._call_count = self._damaged = 0
-        self._payload = self._peak_payload = self._rounding = 0
-        self._padding = self._metadata = self._reserved = self._own = 0
-        self._born_ns = 0
-        """Sum of the times at which live blocks were made: their mean age without a walk."""
-        self._handed_over = self._unowned = 0
-        self._sizes = [0] * 65
-        self._groups_limit = _GROUPS
-        self._groups: dict[tuple[str | None, str | None, str], list[int]] = {}
-        self._write_count = self._write_ns = 0
-        self._cursors: dict[tuple[int, int], int] = {}
-        """Window of addresses -> where in it to try first."""
-        managers.add(self)
+        """Bytes in quarantine."""
+        registry.add(self)
 
     # ---- allocating
 
@@ -174,12 +124,14 @@ class CodeMemoryManager:
             OutOfCodeMemoryError: The growth policy, the manager's limit or the host allows no more.
             UnreachableError: Nothing is free near `near`.
             ProtectionDeniedError: The host forbids executable memory.
+            InheritedMemoryError: The manager belongs to the process that this one was forked from.
+            ValueError: No bytes are asked for, or options that exclude each other.
         """
-        # This and `_end` are what everybody pays for, so they are written out flat. The lock is entered by `with`,
+        # This and `end_block` are what every user pays for, so they are written out flat. `with` enters the lock,
         # though acquire and release cost half: an interrupt between acquire and try would leave it closed for ever.
         kind = type(size_or_code)
         if kind is bytes:
-            code: bytes | bytearray | memoryview | None = size_or_code  # type: ignore[assignment]
+            code: Code | None = size_or_code  # type: ignore[assignment]
             size = len(size_or_code)  # type: ignore[arg-type]
         elif kind is int:
             code = None
@@ -190,11 +142,11 @@ class CodeMemoryManager:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
         frame = _getframe(1)
         caller = frame.f_code
-        file = caller.co_filename
-        caught = callsites.catch(frame) if file.startswith(callsites.PACKAGE) else (caller, frame.f_lasti)
-        if self._forgotten_blocks:
-            self._collect()
-        with self._lock:
+        inside = caller.co_filename.startswith(callsites.PACKAGE)
+        call_site = callsites.catch(frame) if inside else (caller, frame.f_lasti)
+        if self.dropped:
+            self.collect()
+        with self.lock:
             if self.inherited:
                 raise inherited_error("added to")
             if pages is None:
@@ -203,7 +155,6 @@ class CodeMemoryManager:
                 raise ValueError("a block from the pool cannot be placed at an address: ask for pages=True")
             block = None
             try:
-                block = None
                 if not mapped:
                     if address is not None or near is not None:
                         raise ValueError("memory that is not mapped here has no address: leave out address= and near=")
@@ -214,55 +165,33 @@ class CodeMemoryManager:
                     block = self._map_block(size, name, address, near, code or b"")
                 block.size = size
                 block.name = name
-                block.cell = cell = callsites.current_cell
-                block.caught = caught
+                block.cell = callsites.current_cell
+                block.call_site = call_site
                 block.born_ns = start = perf_counter_ns()
-                live = self._live
-                live[block.address] = block
-                if len(live) > self._peak:
-                    self._peak = len(live)
-                payload = self._payload = self._payload + size
-                if payload > self._peak_payload:
-                    self._peak_payload = payload
-                self._rounding += block.capacity - size
-                self._sizes[(size - 1).bit_length()] += 1
-                group = self._groups.get((cell, name, file))
-                if group is None:
-                    group = self._new_group(cell, name, file)
-                block.group = group
-                group[0] += 1
-                group[1] += size
-                self._born_ns += start
-                block.sequence = sequence = self._sequence + 1
-                what = "allocated"
-                if code is not None:
+                if code is None:
+                    self._ledger.add(block, "allocated")
+                else:
                     try:
                         if block.own_pages:
                             block.region.freeze()
                         else:
                             written = linux_memory.pwrite(block.region.write_descriptor, code, block.offset)
-                            self._write_count += 1
-                            self._write_ns += perf_counter_ns() - start
+                            calls = self._calls
+                            calls.writes += 1
+                            calls.write_ns += perf_counter_ns() - start
                             if written != size:
-                                raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
+                                raise no_memory_left()
                     except OSError as error:
                         if not block.own_pages:
                             self._calls.failed("pwrite", error)
-                        self._note("allocated", block)
-                        self._end(block, caught)
-                        raise _host_error(error, size) from error
+                        self._ledger.add(block, "allocated")
+                        self.end_block(block, call_site)
+                        raise host_error(error, size) from error
                     block.state = "sealed"
-                    self._sequence = sequence + 2
-                    what = _WHOLE
-                else:
-                    self._sequence = sequence
-                self._events.append((sequence, what, block, payload - self._handed_over, self._unowned))
+                    self._ledger.add(block, WHOLE)
                 if is_tracing() and block.region.mapped:
                     _trace(block)
-                memory = _new_handle(ExecutableMemory)
-                memory._manager = self
-                memory._block = block
-                memory._gone = None
+                memory = new_handle(self, block)
             except (CodeMemoryError, ValueError):
                 raise  # nothing was changed, or all of it was taken back
             except BaseException:
@@ -270,25 +199,22 @@ class CodeMemoryManager:
                 raise
         return memory
 
-    def _new_group(self, cell: str | None, name: str | None, file: str) -> list[int]:
-        """Counters for a cell and name not seen before; those of the dead go now and then, lest they pile up."""
-        groups = self._groups
-        if len(groups) >= self._groups_limit:
-            self._groups = groups = {key: group for key, group in groups.items() if group[0]}
-            self._groups_limit = max(_GROUPS, 2 * len(groups))
-        group = groups[cell, name, file] = [0, 0]
-        return group
-
     def allocate_unmanaged(self, size: int) -> int:
         """Map read-execute pages and forget them: what a program without RAII does. Returns their address.
 
-        For the lesson only. Nobody owns these pages and nothing will ever free them; `audit()` finds them.
+        For the lesson only. Nothing owns these pages and nothing will ever free them; `audit()` finds them.
+
+        Raises:
+            InheritedMemoryError: The manager belongs to the process that this one was forked from.
+            OutOfCodeMemoryError: The host allows no more.
+            ProtectionDeniedError: The host forbids executable memory.
+            ValueError: No bytes are asked for.
         """
         if size <= 0:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
-        caught = callsites.here()
-        whole = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
-        with self._lock:
+        call_site = callsites.here()
+        whole = _whole_pages(size)
+        with self.lock:
             if self.inherited:
                 raise inherited_error("added to")
             flags = linux_memory.MAP_PRIVATE | linux_memory.MAP_ANONYMOUS
@@ -296,14 +222,11 @@ class CodeMemoryManager:
                 protection = linux_memory.PROT_READ | linux_memory.PROT_EXEC
                 address = self._calls.make("mmap", linux_memory.map_pages, 0, whole, protection, flags)
             except OSError as error:
-                raise _host_error(error, size) from error
+                raise host_error(error, size) from error
             block = Block()
             block.address, block.size, block.capacity, block.name = address, size, whole, None
-            block.cell, block.caught, block.born_ns = callsites.current_cell, caught, perf_counter_ns()
-            self._unmanaged[address] = block
-            self._unowned += whole
-            self._note("unmanaged", block)
-            block.sequence = self._sequence
+            block.cell, block.call_site, block.born_ns = callsites.current_cell, call_site, perf_counter_ns()
+            self._ledger.add_unmanaged(block)
         return address
 
     def _reserve(self, size: int, near: int | None) -> Block | None:
@@ -339,7 +262,7 @@ class CodeMemoryManager:
 
     def _reserve_slowly(self, granules: int, near: int | None) -> tuple[Pool, int] | None:
         """Look in every pool within reach, empty the quarantine, and add a slab, in this order."""
-        if self._backend != "memfd":
+        if not self._backend.is_file:
             return None
         for attempt in range(2):
             for pool in self._pools:
@@ -362,11 +285,11 @@ class CodeMemoryManager:
     def _grow(self, need: int, near: int | None) -> Pool | None:
         """Add a slab of at least `need` bytes; returns its pool, or None where the host has no memory files."""
         history = [slab.size for pool in self._pools for slab in pool.slabs.values()]
-        need = -(-need // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
+        need = _whole_pages(need)
         wanted = self.growth(need, history)
         if wanted < need:
             raise self._exhausted(need, f"the growth policy {self.growth} allows {format_size(max(wanted, 0))} more")
-        wanted = -(-wanted // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
+        wanted = _whole_pages(wanted)
         room, rule = self._room()
         if room < need:
             raise self._exhausted(need, rule)
@@ -378,10 +301,10 @@ class CodeMemoryManager:
         failure: OSError | None = None
         for size in dict.fromkeys((min(wanted, room), need)):
             try:
-                region = self._map(size, f"slab {len(history) + 1}", "memfd", None, near, SLABS_START, SLABS_END)
+                region = self._placement.map(size, f"slab {len(history) + 1}", MEMORY_FILE, SLABS, near=near)
             except OSError as error:
                 failure = error
-                if error.errno not in _RESOURCES:
+                if not is_shortage(error):
                     break
                 continue
             if near is None:
@@ -392,9 +315,8 @@ class CodeMemoryManager:
                     self._pools.append(pool)
             region.view = linux_memory.view_memory(region.address, region.size)
             pool.add(region)
-            self._metadata += GRANULE
-            self._padding += 2 * region.guard
-            self._reserved += region.reserved
+            self._ledger.metadata += GRANULE
+            self._ledger.add_region(region)
             return pool
         assert failure is not None
         self._without_memory_files(failure)
@@ -402,107 +324,64 @@ class CodeMemoryManager:
 
     def _withdraw(self, block: Block, near: int | None) -> Block | None:
         """Keep a block whose fill was overwritten out of use for good, and take another one."""
-        block.size, block.name, block.cell, block.caught = block.capacity, None, None, callsites.here()
+        block.size, block.name, block.cell, block.call_site = block.capacity, None, None, callsites.here()
         self._keep_out(block)
-        self._note("damaged", block)
+        self._ledger.note("damaged", block)
         return self._reserve(block.capacity, near)
 
     def _keep_out(self, block: Block) -> None:
         """Never hand a block out again; it counts as space lost until its whole slab goes."""
-        self._damaged += 1
-        self._rounding += block.capacity
+        self._ledger.damaged += 1
+        self._ledger.rounding += block.capacity
         self._withdrawn.append(block)
 
-    def _file_block(self, size: int, name: str | None, code: bytes | bytearray | memoryview) -> Block | None:
+    def _file_block(self, size: int, name: str | None, code: Code) -> Block | None:
         """A block with pages of its own that are not mapped here; None where this host has no memory files."""
-        if self._backend != "memfd":
+        ledger = self._ledger
+        if not self._backend.is_file:
             return None
-        capacity = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
-        if self.limit - self._reserved + self._padding < capacity:
-            return None  # who maps pages here says what the rule is
-        block = Block()
-        block.address = -(self._sequence + 1) << _ELSEWHERE_BITS
+        capacity = _whole_pages(size)
+        if self.limit - ledger.reserved + ledger.padding < capacity:
+            return None  # `_map_block` says what the rule is
+        address = -(ledger.sequence + 1) << _ELSEWHERE_BITS
         try:
-            block.region = Region.file(capacity, _title(name), block.address, self._calls, code)
+            region = Region.file(capacity, _title(name), address, self._backend, self._calls, code)
         except OSError as error:
             self._without_memory_files(error)
             return None
-        block.capacity, block.offset, block.own_pages = capacity, 0, True
-        self._own += 1
-        self._reserved += capacity
-        return block
+        return self._own_block(region)
 
-    def _map_block(
-        self, size: int, name: str | None, address: int | None, near: int | None, code: bytes | bytearray | memoryview
-    ) -> Block:
+    def _map_block(self, size: int, name: str | None, address: int | None, near: int | None, code: Code) -> Block:
         """A block with pages and guards of its own."""
-        capacity = -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
+        capacity = _whole_pages(size)
         room, rule = self._room()
         if room < capacity:
             raise self._exhausted(size, rule)
-        title = _title(name)
         failure: OSError | None = None
-        region: Region | None = None
-        for backend in dict.fromkeys((self._backend, _ANONYMOUS)):
+        for backend in dict.fromkeys((self._backend, ANONYMOUS)):
             try:
-                region = self._map(capacity, title, backend, address, near, PAGES_START, PAGES_END, code)
-                break
+                region = self._placement.map(capacity, _title(name), backend, PAGES, address, near, code)
             except OSError as error:
                 failure = error
-                if backend == "memfd":
+                if backend.is_file:
                     self._without_memory_files(error)
-        if region is None:
-            assert failure is not None
-            raise _host_error(failure, size) from failure
+            else:
+                return self._own_block(region)
+        assert failure is not None
+        raise host_error(failure, size) from failure
+
+    def _own_block(self, region: Region) -> Block:
+        """The block that is the whole of a region."""
         block = Block()
         block.address, block.capacity, block.region, block.offset = region.address, region.size, region, 0
         block.own_pages = True
-        self._own += 1
-        self._padding += 2 * region.guard
-        self._reserved += region.reserved
+        self._ledger.own += 1
+        self._ledger.add_region(region)
         return block
-
-    def _map(
-        self,
-        size: int,
-        name: str,
-        backend: Backend,
-        address: int | None,
-        near: int | None,
-        low: int,
-        high: int,
-        code: bytes | bytearray | memoryview = b"",
-    ) -> Region:
-        """A new region at the address asked for, or near, or at the first free place from `low`, or anywhere."""
-        guard = linux_memory.PAGE_SIZE
-        if near is not None:
-            low, high = max(near + size - REACH, PAGES_START), min(near + REACH - 16 - size, _USER_END)
-        possible = address is not None and 2 * guard <= address <= _USER_END - size - guard
-        first = (address,) if possible and address is not None else ()
-        cursor = self._cursors.get((low, high), low)
-        if address is not None and address % linux_memory.PAGE_SIZE:
-            raise ValueError(f"code can be placed at a multiple of {linux_memory.PAGE_SIZE} only: a page starts there")
-        starts = [*first, *(() if near is not None else (cursor,))]
-        region = Region.map(size, name, starts, guard, backend, self._calls, self._stuck, code)
-        if region is None:
-            places_left = gaps(linux_memory.mappings(), low - guard, high + guard, size + 2 * guard)
-            starts = [gap + guard for gap in places_left]
-            if near is not None:
-                starts.sort(key=lambda start: abs(start - near))
-            last = () if near is not None else (0,)
-            region = Region.map(size, name, (*starts[:_TRIES], *last), guard, backend, self._calls, self._stuck, code)
-        if region is None:
-            raise UnreachableError(
-                f"{format_size(size)} asked for within 2 GiB of an address: nothing is free there; "
-                "place the code first, and what it calls near it"
-            )
-        if low <= region.address < high:
-            self._cursors[low, high] = region.end + 2 * guard
-        return region
 
     def _room(self) -> tuple[int, str]:
         """Bytes that one new region may have at most, and the rule that says so."""
-        committed = self._reserved - self._padding
+        committed = self._ledger.reserved - self._ledger.padding
         room, rule = self.limit - committed, f"this manager's limit is {format_size(self.limit)}"
         address_space = linux_limits.address_space_limit()
         if address_space is not None:
@@ -512,35 +391,18 @@ class CodeMemoryManager:
         return room // linux_memory.PAGE_SIZE * linux_memory.PAGE_SIZE, rule
 
     def _exhausted(self, need: int, rule: str) -> OutOfCodeMemoryError:
+        ledger = self._ledger
         return OutOfCodeMemoryError(
-            f"{format_size(need)} of executable memory asked for; {rule}; in use: {format_size(self._payload)} in "
-            f"{plural(len(self._live), 'block')}, {format_size(self._reserved - self._padding)} reserved. "
+            f"{format_size(need)} of executable memory asked for; {rule}; in use: {format_size(ledger.payload)} in "
+            f"{plural(len(ledger.live), 'block')}, {format_size(ledger.reserved - ledger.padding)} reserved. "
             "Close what is not needed any more, or give the manager a higher limit"
         )
 
     def _without_memory_files(self, error: OSError) -> None:
         """Note that the host refused a memory file; for good, unless it was only short of something."""
-        if error.errno not in _RESOURCES:
-            self._backend = "anonymous"
+        if not is_shortage(error):
+            self._backend = ANONYMOUS
             self._backend_reason = f"memory files are refused: {error.strerror or error}"
-
-    def _store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Write into a block's region, at an offset in that."""
-        region = block.region
-        if region.backend != "memfd":
-            region.write(offset, data)
-            return
-        start = perf_counter_ns()
-        try:
-            written = linux_memory.pwrite(region.write_descriptor, data, offset)
-        except OSError as error:
-            self._calls.failed("pwrite", error)
-            raise
-        finally:
-            self._write_count += 1
-            self._write_ns += perf_counter_ns() - start
-        if written != len(data):
-            raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
 
     def _free_oldest(self) -> None:
         """Let the block that has been longest in quarantine be used again; give back a slab that is empty."""
@@ -550,83 +412,58 @@ class CodeMemoryManager:
         pool.release(block.address, capacity // GRANULE)
         slab = block.region
         if len(pool.slabs) > 1 and pool.is_empty(slab):
-            pool.remove(slab)
-            self._metadata -= GRANULE
-            self._unmap(slab)
+            self._remove_slab(pool, slab)
+
+    def _remove_slab(self, pool: Pool, slab: Region) -> None:
+        pool.remove(slab)
+        self._ledger.metadata -= GRANULE
+        self._unmap(slab)
 
     def _empty_quarantine(self) -> None:
         while self._quarantine:
             self._free_oldest()
 
     def _unmap(self, region: Region) -> None:
-        """Unmap a region; where the kernel cannot (it may have to split a mapping first), keep it for later."""
-        self._padding -= 2 * region.guard
-        self._reserved -= region.reserved
-        region.close_or_keep(self._stuck)
-        if region in self._stuck:
-            return
-        for window, cursor in self._cursors.items():
-            if window[0] <= region.address < cursor:
-                self._cursors[window] = region.address
+        self._ledger.remove_region(region)
+        self._placement.unmap(region)
 
-    # ---- what a handle does; each takes the lock once
+    # ---- for handles (handle.Owner); up to `end_block` the lock is held
 
-    def _write(self, memory: ExecutableMemory, data: bytes | bytearray | memoryview, offset: int) -> None:
-        with self._lock:
-            block = memory._open()
-            if self.inherited:
-                raise inherited_error("written to")
-            if block.state == "sealed":
-                raise sealed_error(block)
-            if type(data) is not bytes:
-                data = memoryview(data).cast("B")
-            size = len(data)
-            if offset < 0 or offset + size > block.size:
-                raise ValueError(
-                    f"{format_size(size)} at offset {offset} do not fit into {block.title}, "
-                    f"which has {format_size(block.size)}"
-                )
+    def write_block(self, block: Block, offset: int, data: Code) -> None:
+        """Store bytes at an offset of a block, which they fit into.
+
+        Args:
+            block: Where; it is not sealed.
+            offset: From its start, in bytes.
+            data: What.
+        """
+        region = block.region
+        try:
+            region.backend.write(region, block.offset + offset, data)
+        except OSError as error:
+            raise host_error(error, len(data)) from error
+        block.state = "written"
+        self._ledger.note("written", block)
+
+    def seal_block(self, block: Block) -> None:
+        """Make a block's bytes final."""
+        if block.own_pages:
             try:
-                self._store(block, block.offset + offset, data)
+                block.region.freeze()
             except OSError as error:
-                raise _host_error(error, size) from error
-            block.state = "written"
-            self._sequence = sequence = self._sequence + 1
-            self._events.append((sequence, "written", block, self._payload - self._handed_over, self._unowned))
+                raise host_error(error, block.size) from error
+        block.state = "sealed"
+        self._ledger.note("sealed", block)
 
-    def _seal(self, memory: ExecutableMemory) -> None:
-        with self._lock:
-            block = memory._open()
-            if self.inherited:
-                raise inherited_error("sealed")
-            if block.state == "sealed":
-                return
-            if block.own_pages:
-                try:
-                    block.region.freeze()
-                except OSError as error:
-                    raise _host_error(error, block.size) from error
-            block.state = "sealed"
-            self._sequence = sequence = self._sequence + 1
-            self._events.append((sequence, "sealed", block, self._payload - self._handed_over, self._unowned))
+    def move_block(self, block: Block) -> None:
+        """Note that another handle owns a block now."""
+        self._ledger.note("moved", block)
 
-    def _close(self, memory: ExecutableMemory, frame: FrameType) -> None:
-        """Free a handle's block, for a caller outside this package in `frame`."""
-        if memory._gone is not None:
-            return
-        if self._forgotten_blocks:
-            self._collect()
-        code = frame.f_code
-        caught = callsites.catch(frame) if code.co_filename.startswith(callsites.PACKAGE) else (code, frame.f_lasti)
-        with self._lock:
-            if memory._gone is not None:
-                return
-            if self.inherited:
-                raise inherited_error("released")
-            self._end(memory._block, caught)
-            memory._gone = "closed"
+    def hand_over_block(self, block: Block) -> None:
+        """Note that no handle owns a block now."""
+        self._ledger.hand_over(block)
 
-    def _end(self, block: Block, caught: callsites.CallSite) -> None:
+    def end_block(self, block: Block, call_site: CallSite) -> None:
         """Free a block, or leave that to the last call running in it."""
         if block.state == "released":
             return
@@ -634,39 +471,29 @@ class CodeMemoryManager:
         if gate is not None:
             gate[0] = 0  # no call begins any more
         if block.pins or (gate is not None and gate[1]):
-            block.doomed = True
+            block.close_pending = True
             return
         try:
-            size = block.size
             block.state = "released"
             block.ended_in = callsites.current_cell
-            block.ended_at = caught
-            del self._live[block.address]
-            payload = self._payload = self._payload - size
-            self._rounding -= block.capacity - size
-            self._born_ns -= block.born_ns
-            if block.manual:
-                self._unowned -= size
-                self._handed_over -= size
-            group = block.group
-            group[0] -= 1
-            group[1] -= size
+            block.ended_at = call_site
             if is_tracing() and block.region.mapped:
                 linux_memory.untrace_memory(block.address)
             if block.own_pages:
-                self._own -= 1
+                self._ledger.own -= 1
                 self._unmap(block.region)
             else:
                 # Filled with int3, and kept out of use for a while.
                 capacity = block.capacity
+                calls = self._calls
                 start = perf_counter_ns()
                 try:
                     written = linux_memory.pwrite(block.region.write_descriptor, INT3 * capacity, block.offset)
                 except OSError as error:
-                    self._calls.failed("pwrite", error)
+                    calls.failed("pwrite", error)
                     written = 0
-                self._write_count += 1
-                self._write_ns += perf_counter_ns() - start
+                calls.writes += 1
+                calls.write_ns += perf_counter_ns() - start
                 if written == capacity:
                     quarantine = self._quarantine
                     quarantine.append(block)
@@ -675,140 +502,93 @@ class CodeMemoryManager:
                         self._free_oldest()
                 else:
                     self._keep_out(block)  # its old bytes could not be wiped out
-            self._released.append(block)
-            self._sequence = sequence = self._sequence + 1
-            self._events.append((sequence, "released", block, payload - self._handed_over, self._unowned))
+            self._ledger.remove(block)
         except BaseException:
             self._rebuild(block)  # the stop button, most likely
             raise
 
+    def pin_block(self, block: Block, called: bool) -> None:
+        """Keep a block where it is until `unpin_block`.
+
+        Raises:
+            ClosedMemoryError: It has been closed.
+        """
+        with self.lock:
+            if block.state == "released" or block.close_pending:
+                raise closed_error(block, "closed")
+            block.pins += 1
+            if called:
+                self._ledger.pins += 1
+                self._ledger.note("called", block)
+
+    def unpin_block(self, block: Block) -> None:
+        """Let a block go that has been closed meanwhile."""
+        with self.lock:
+            block.pins -= 1
+            if block.close_pending and not block.pins and not self.inherited:
+                block.close_pending = False
+                self.end_block(block, callsites.here())
+
+    def settle_block(self, block: Block) -> None:
+        """Free a block that was closed while machine code ran in it, if none does now."""
+        with self.lock:
+            if block.close_pending and not block.pins and not block.gate[1] and not self.inherited:
+                block.close_pending = False
+                self.end_block(block, callsites.here())
+
+    def drop_block(self, block: Block) -> None:
+        """Free the block of a handle that was dropped; a finalizer may run at any moment, so this waits for nothing."""
+        self.dropped.append(block)
+        # Locked: by this very thread, in which the collector has struck, or by another; the next one to come frees it.
+        if not self.lock.locked():
+            self.collect()
+
+    def collect(self) -> None:
+        """Free the blocks of handles that were dropped while the lock was held."""
+        with self.lock:
+            self._end_dropped()
+
+    def _end_dropped(self) -> None:
+        while self.dropped:
+            self.end_block(self.dropped[0], callsites.NOWHERE)
+            self.dropped.popleft()
+
+    # ---- after an interrupt
+
     def _rebuild(self, block: Block | None) -> None:
-        """Put the books right after an interrupt in the middle of a change; one more interrupt only starts it afresh.
+        """Recompute all counters after an interrupt in the middle of a change; one more interrupt starts that afresh.
 
         Args:
             block: The one that was being made or freed; it is freed.
         """
         done = False
         while not done:
-            with contextlib.suppress(KeyboardInterrupt):  # the first one is on its way to whoever pressed
+            with contextlib.suppress(KeyboardInterrupt):  # the first one is being raised already
                 self._rebuild_once(block)
                 done = True
 
     def _rebuild_once(self, block: Block | None) -> None:
-        """Free a block that was in the making or going, and work out every number from the blocks there are."""
-        live = self._live
+        """Free a block that was in the making or going, and compute every number from the blocks there are."""
+        ledger = self._ledger
+        live, stuck = ledger.live, self._placement.stuck
         if block is not None:
             if live.get(block.address) is block:
                 del live[block.address]
             block.state = "released"
-            if block.own_pages:
-                block.region.close_or_keep(self._stuck)
-            elif block not in self._quarantine and block not in self._withdrawn:
+            if block.own_pages and block.region not in stuck:
+                block.region.close_or_keep(stuck)
+            elif not block.own_pages and block not in self._quarantine and block not in self._withdrawn:
                 try:
-                    self._store(block, block.offset, INT3 * block.capacity)
+                    block.region.write(block.offset, INT3 * block.capacity)
                 except OSError:
                     self._withdrawn.append(block)
-        blocks = list(live.values())
         for pool in self._pools:
-            taken = (each for each in (*blocks, *self._quarantine, *self._withdrawn) if not each.own_pages)
+            taken = (each for each in (*live.values(), *self._quarantine, *self._withdrawn) if not each.own_pages)
             pool.rebuild((each.address, each.capacity // GRANULE) for each in taken if each.pool is pool)
-        regions = [region for region in self._regions() if region not in self._stuck]
-        self._own = sum(each.own_pages for each in blocks)
-        self._payload = sum(each.size for each in blocks)
-        self._born_ns = sum(each.born_ns for each in blocks)
-        self._handed_over = sum(each.size for each in blocks if each.manual)
-        self._unowned = self._handed_over + sum(each.capacity for each in self._unmanaged.values())
-        self._rounding = sum(each.capacity - each.size for each in blocks)
-        self._rounding += sum(each.capacity for each in self._withdrawn)
         self._quarantined = sum(each.capacity for each in self._quarantine)
-        self._metadata = GRANULE * sum(len(pool.slabs) for pool in self._pools)
-        self._padding = sum(2 * region.guard for region in regions)
-        self._reserved = sum(region.reserved for region in regions)
-        for group in self._groups.values():
-            group[:] = 0, 0
-        for each in blocks:
-            each.group[0] += 1
-            each.group[1] += each.size
+        ledger.recount(self._pools, (region for region in self._regions() if region not in stuck), self._withdrawn)
         if block is not None and hasattr(block, "born_ns"):
-            self._note("released", block)  # the last event says what is owned now, whatever was to come
-
-    def _move(self, memory: ExecutableMemory) -> ExecutableMemory:
-        with self._lock:
-            block = memory._open()
-            if self.inherited:
-                raise inherited_error("moved")
-            if block.pins:
-                raise in_use_error(block, "moved")
-            moved = self._handle(block)
-            memory._gone = "moved"
-            block.scopes = 0
-            self._note("moved", block)
-        return moved
-
-    def _hand_over(self, memory: ExecutableMemory) -> int:
-        with self._lock:
-            block = memory._open()
-            if self.inherited:
-                raise inherited_error("released")
-            if block.pins:
-                raise in_use_error(block, "released")
-            memory._gone = "released"
-            block.manual, block.scopes = True, 0
-            self._handed_over += block.size
-            self._unowned += block.size
-            self._note("handed over", block)
-            return block.address
-
-    def _pin(self, block: Block, called: bool = False) -> Pin:
-        return Pin(self, block, called)
-
-    def _enter(self, block: Block, called: bool) -> None:
-        with self._lock:
-            if block.state == "released" or block.doomed:
-                raise closed_error(block, "closed")
-            block.pins += 1
-            if called:
-                self._call_count += 1
-                self._note("called", block)
-
-    def _leave(self, block: Block) -> None:
-        with self._lock:
-            block.pins -= 1
-            if block.doomed and not block.pins and not self.inherited:
-                block.doomed = False
-                self._end(block, callsites.here())
-
-    def _settle(self, block: Block) -> None:
-        """Free a block that was closed while machine code ran in it, now that it does not any more."""
-        with self._lock:
-            if block.doomed and not block.pins and not block.gate[1] and not self.inherited:
-                block.doomed = False
-                self._end(block, callsites.here())
-
-    def _handle(self, block: Block) -> ExecutableMemory:
-        memory = _new_handle(ExecutableMemory)
-        memory._manager, memory._block, memory._gone = self, block, None
-        return memory
-
-    def _forgotten(self, block: Block) -> None:
-        """Free the block of a handle that was dropped; a finalizer may run at any moment, so this waits for nothing."""
-        self._forgotten_blocks.append(block)
-        # Locked: by this very thread, in which the collector has struck, or by another; whoever comes next frees it.
-        if not self._lock.locked():
-            self._collect()
-
-    def _collect(self) -> None:
-        with self._lock:
-            self._end_forgotten()
-
-    def _end_forgotten(self) -> None:
-        while self._forgotten_blocks:
-            self._end(self._forgotten_blocks[0], callsites.NOWHERE)
-            self._forgotten_blocks.popleft()
-
-    def _note(self, kind: str, block: Block) -> None:
-        self._sequence += 1
-        self._events.append((self._sequence, kind, block, self._payload - self._handed_over, self._unowned))
+            ledger.note("released", block)  # the last event says what is owned now, whatever was to come
 
     # ---- manual owners
 
@@ -822,29 +602,26 @@ class CodeMemoryManager:
             ForeignAddressError: Never one of ours, or still owned by a handle.
             MemoryInUseError: A call is running in it.
         """
-        with self._lock:
+        with self.lock:
             block = self._manual(address, "released")
             if block.pins:
                 raise in_use_error(block, "released")
-            self._end(block, callsites.here())
+            self.end_block(block, callsites.here())
 
     def adopt(self, address: int) -> ExecutableMemory:
         """A new owner for the block that starts at an address that `memory.release()` gave; errors as `release`."""
-        with self._lock:
+        with self.lock:
             block = self._manual(address, "adopted")
-            block.manual = False
-            self._handed_over -= block.size
-            self._unowned -= block.size
-            self._note("adopted", block)
-            return self._handle(block)
+            self._ledger.adopt(block)
+            return new_handle(self, block)
 
     def story_of(self, address: int) -> str:
         """What lies, or last lay, at an address, for a sentence; empty where it was never ours."""
-        with self._lock:
-            for block in self._live.values():
+        with self.lock:
+            for block in self._ledger.live.values():
                 if block.address <= address < block.address + block.capacity:
                     return f"{block.title}, allocated in {block.made}"
-            for block in reversed(self._released):
+            for block in reversed(self._ledger.released):
                 if block.address <= address < block.address + block.capacity:
                     return f"{block.title}, released in {block.ended}"
         return ""
@@ -853,7 +630,8 @@ class CodeMemoryManager:
         """The block a manual owner means by an address, or the error that says what the address is."""
         if self.inherited:
             raise inherited_error(verb)
-        block = self._live.get(address)
+        ledger = self._ledger
+        block = ledger.live.get(address)
         if block is not None:
             if block.manual:
                 return block
@@ -861,21 +639,21 @@ class CodeMemoryManager:
                 f"this is the address of {block.title}, allocated in {block.made}, which a handle owns: "
                 "close that handle, or call its release() first"
             )
-        for block in self._live.values():
+        for block in ledger.live.values():
             if block.address < address < block.address + block.capacity:
                 raise InteriorAddressError(
                     f"this address is {block.title}+{address - block.address:#x}, allocated in {block.made}: "
                     "give the address of its start"
                 )
-        for block in reversed(self._released):
+        for block in reversed(ledger.released):
             if block.address == address:
                 raise DoubleReleaseError(f"this address has been released before. {block.story}")
             if block.address < address < block.address + block.capacity:
                 raise StaleAddressError(
                     f"this address was +{address - block.address:#x} of a block that is gone. {block.story}"
                 )
-        if address in self._unmanaged:
-            block = self._unmanaged[address]
+        if address in ledger.unmanaged:
+            block = ledger.unmanaged[address]
             raise ForeignAddressError(
                 f"{format_size(block.size)} were mapped here by allocate_unmanaged() in {block.made}: "
                 "nobody owns them, and so nobody can release them"
@@ -886,102 +664,31 @@ class CodeMemoryManager:
 
     def snapshot(self) -> Snapshot:
         """Every live block and all numbers, at one instant."""
-        with self._lock:
-            self._end_forgotten()
+        with self.lock:
+            self._end_dropped()
             now = perf_counter_ns()
-            regions = tuple(
-                _state_of(block, now) for block in sorted(self._live.values(), key=lambda block: block.sequence)
-            )
-            return Snapshot(regions, self._statistics())
+            return Snapshot(tuple(_state_of(block, now) for block in self._ledger.blocks()), self._statistics())
 
     def statistics(self) -> Statistics:
         """All numbers, at one instant; costs the same however many blocks are live."""
-        with self._lock:
-            self._end_forgotten()
+        with self.lock:
+            self._end_dropped()
             return self._statistics()
 
     def _statistics(self) -> Statistics:
-        by_cell: dict[str, tuple[int, int]] = {}
-        by_name: dict[str, tuple[int, int]] = {}
-        for (cell, name, file), (count, size) in self._groups.items():
-            if count:
-                where = cell or callsites.title_of(file)
-                for table, key in ((by_cell, where), (by_name, name or "")):
-                    old = table.get(key, (0, 0))
-                    table[key] = (old[0] + count, old[1] + size)
-        calls = self._calls
-        counts, nanoseconds = dict(calls.counts), dict(calls.nanoseconds)
-        counts["pwrite"] = counts.get("pwrite", 0) + self._write_count
-        nanoseconds["pwrite"] = nanoseconds.get("pwrite", 0) + self._write_ns
-        return Statistics(
-            live=len(self._live),
-            peak=self._peak,
-            total=sum(self._sizes),
-            payload=self._payload,
-            peak_payload=self._peak_payload,
-            rounding=self._rounding,
-            padding=self._padding,
-            metadata=self._metadata,
-            free=sum(pool.free_granules for pool in self._pools) * GRANULE + self._quarantined,
-            quarantined=self._quarantined,
-            reserved=self._reserved,
-            slabs=sum(len(pool.slabs) for pool in self._pools),
-            own_regions=self._own,
-            age_s=(perf_counter_ns() - self._born_ns / len(self._live)) / 1e9 if self._live else 0.0,
-            largest_free=max(pool.largest_free for pool in self._pools),
-            calls=self._call_count,
-            damaged=self._damaged,
-            stuck=len(self._stuck),
-            events=self._sequence,
-            unmanaged=sum(block.capacity for block in self._unmanaged.values()),
-            sizes=MappingProxyType({1 << power: count for power, count in enumerate(self._sizes) if count}),
-            by_cell=MappingProxyType(by_cell),
-            by_name=MappingProxyType(by_name),
-            system_calls=MappingProxyType(counts),
-            system_call_ns=MappingProxyType(nanoseconds),
-            failures=MappingProxyType(
-                {(name, errno.errorcode.get(number, str(number))): n for (name, number), n in calls.failures.items()}
-            ),
-        )
+        return self._ledger.statistics(self._pools, self._quarantined, len(self._placement.stuck))
 
     def events(self, since: int = 0) -> tuple[Event, ...]:
         """What happened after the event numbered `since`, as far back as the ring reaches."""
-        with self._lock:
-            self._end_forgotten()
-            raw: list[tuple[int, str, Block, int, int]] = []
-            for entry in reversed(self._events):
-                if entry[0] + 2 <= since:
-                    break
-                raw.append(entry)
-        return tuple(
-            Event(
-                number, kind, block.name, block.size, callsites.name_of(block.cell, block.caught),
-                callsites.line_in(block.cell, block.caught), owned, unowned,
-            )
-            for sequence, kinds, block, owned, unowned in reversed(raw)
-            for number, kind in enumerate(_PARTS.get(kinds, (kinds,)), sequence)
-            if number > since
-        )  # fmt: skip
+        with self.lock:
+            self._end_dropped()
+            entries = self._ledger.entries(since)
+        return events_of(entries, since)
 
     def life_of(self, memory: ExecutableMemory) -> tuple[str, ...]:
         """What happened to one piece of memory, in order, as far back as the ring reaches; also when it is closed."""
-        block = memory._block
-        found: list[str] = []
-        with self._lock:
-            for entry in reversed(self._events):
-                if entry[0] < block.sequence:
-                    break
-                if entry[2] is block:
-                    found += reversed(_PARTS.get(entry[1], (entry[1],)))
-        return tuple(reversed(found))
-
-    def _forget_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
-        """Strike off what `allocate_unmanaged` mapped and somebody has unmapped by hand since."""
-        starts = list(mapped)
-        for address, block in list(self._unmanaged.items()):
-            if not any(start <= address < end for start, end in starts):
-                del self._unmanaged[address]
-                self._unowned -= block.capacity
+        with self.lock:
+            return self._ledger.kinds_of(block_of(memory))
 
     @property
     def current_cell(self) -> str | None:
@@ -993,53 +700,75 @@ class CodeMemoryManager:
         callsites.current_cell = label
 
     def audit(self, namespace: Mapping[str, object] | None = None) -> LeakReport:
-        """Compare what we think we hold with what the kernel has mapped; see audit.py.
+        """Compare what is recorded here with what the kernel has mapped; see audit.py.
 
         Args:
             namespace: The user's variables, to say which of them keeps a region alive.
         """
-        from execmem_kernel.memory import audit
+        from execmem_kernel.memory import audit  # what it needs of the standard library is slow to import
 
         return audit.audit(self, namespace)
+
+    def inventory(self) -> Inventory:
+        """What this manager holds, for an audit; with the lock held."""
+        self._end_dropped()
+        now = perf_counter_ns()
+        blocks = self._ledger.blocks()
+        unmanaged = sorted(self._ledger.unmanaged.values(), key=lambda block: block.sequence)
+        return Inventory(
+            blocks=tuple(_state_of(block, now) for block in blocks),
+            scoped=frozenset(block.sequence for block in blocks if block.scopes or block.pins),
+            elsewhere=frozenset(block.sequence for block in blocks if not block.region.mapped),
+            unmanaged=tuple(_foreign(block, now) for block in unmanaged),
+            mappings=tuple((region.address, region.end) for region in self._regions()),
+        )
+
+    def drop_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
+        """Strike off what `allocate_unmanaged` mapped and has been unmapped by hand since; with the lock held.
+
+        Args:
+            mapped: Start and end of everything that the kernel has mapped.
+        """
+        self._ledger.drop_unmapped(mapped)
 
     def capabilities(self) -> Capabilities:
         """What this host allows, tried now, and which way this manager takes."""
         found = capabilities.probe()
-        if found.backend is not None and found.backend != self._backend:
-            found = replace(found, backend=self._backend, reason=self._backend_reason)
+        if found.backend is not None and found.backend != self._backend.name:
+            found = replace(found, backend=self._backend.name, reason=self._backend_reason)
         return found
 
     # ---- ending it
 
     def cleanup(self) -> CleanupReport:
-        """Free everything that no call is running in, whoever owns it; their handles are closed from now on."""
+        """Free everything that no call is running in; the handles of all of it are closed from now on.
+
+        Raises:
+            InheritedMemoryError: The manager belongs to the process that this one was forked from.
+        """
         released: list[RegionState] = []
         kept: list[RegionState] = []
-        with self._lock:
+        with self.lock:
             if self.inherited:
                 raise inherited_error("released")
-            self._end_forgotten()
+            self._end_dropped()
             now = perf_counter_ns()
-            for block in sorted(self._live.values(), key=lambda block: block.sequence):
+            for block in self._ledger.blocks():
                 (kept if block.pins else released).append(_state_of(block, now))
                 if not block.pins:
-                    self._end(block, callsites.here())
+                    self.end_block(block, callsites.here())
             self._empty_quarantine()
-            in_use = {id(block.region) for block in self._live.values()}
+            in_use = {id(block.region) for block in self._ledger.live.values()}
             for block in self._withdrawn:
                 if id(block.region) not in in_use:
                     block.pool.release(block.address, block.capacity // GRANULE)
-                    self._rounding -= block.capacity
+                    self._ledger.rounding -= block.capacity
             self._withdrawn = [block for block in self._withdrawn if id(block.region) in in_use]
             for pool in self._pools:
                 for slab in list(pool.slabs.values()):
                     if pool.is_empty(slab):
-                        pool.remove(slab)
-                        self._metadata -= GRANULE
-                        self._unmap(slab)
-            stuck, self._stuck = self._stuck, []
-            for region in stuck:
-                region.close_or_keep(self._stuck)
+                        self._remove_slab(pool, slab)
+            self._placement.retry()
         return CleanupReport(tuple(released), tuple(kept))
 
     def close(self) -> None:
@@ -1054,30 +783,30 @@ class CodeMemoryManager:
             self.close()
 
     def __repr__(self) -> str:
-        return f"<CodeMemoryManager: {len(self._live)} live, {format_size(self._payload)}>"
+        return f"<CodeMemoryManager: {len(self._ledger.live)} live, {format_size(self._ledger.payload)}>"
 
     def _regions(self) -> Iterator[Region]:
         """Every mapping that is ours."""
         for pool in self._pools:
             yield from pool.slabs.values()
-        yield from (block.region for block in self._live.values() if block.own_pages)
-        yield from self._stuck
+        yield from (block.region for block in self._ledger.live.values() if block.own_pages)
+        yield from self._placement.stuck
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Make this the child's read-only copy: nothing here may write to pages that the parent shares."""
-        self._lock = Lock()
+        self.lock = Lock()
         self.inherited = True
-        self._forgotten_blocks.clear()
-        for pool in self._pools:
-            for slab in pool.slabs.values():
-                slab.drop_writing()
-        for block in self._live.values():
-            if block.own_pages:
-                block.region.drop_writing()
+        self.dropped.clear()
+        for region in self._regions():
+            region.drop_writing()
+
+
+def _whole_pages(size: int) -> int:
+    return -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
 
 
 def _title(name: str | None) -> str:
-    """What the kernel's list of mappings is to say: it takes 249 bytes, and shows them to everybody."""
+    """What the kernel's list of mappings is to say: it takes 249 bytes, and shows them to every user of the host."""
     if name is None:
         return "code"
     if name.isascii() and name.isprintable():
@@ -1085,7 +814,7 @@ def _title(name: str | None) -> str:
     return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)[:100]
 
 
-def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:
+def _size_and_code(given: object) -> tuple[int, Code]:
     if isinstance(given, memoryview):
         return given.nbytes, given.cast("B")
     if isinstance(given, bytearray):
@@ -1094,16 +823,18 @@ def _size_and_code(given: object) -> tuple[int, bytes | bytearray | memoryview]:
 
 
 def _state_of(block: Block, now: int) -> RegionState:
-    state = "closing" if block.doomed else "running" if block.pins else block.state
+    assert block.state != "released", "only live blocks are looked at"
+    state: State = "closing" if block.close_pending else "running" if block.pins else block.state
+    owner: OwnerKind = "manual" if block.manual else "scope" if block.scopes else "handle"
     return RegionState(
         name=block.name,
-        cell=callsites.name_of(block.cell, block.caught),
-        line=callsites.line_in(block.cell, block.caught),
+        cell=callsites.name_of(block.cell, block.call_site),
+        line=callsites.line_in(block.cell, block.call_site),
         size=block.size,
         state=state,
         protection=block.region.protection,
         place="own pages" if block.own_pages else "pool",
-        owner="manual" if block.manual else "scope" if block.scopes else "handle",
+        owner=owner,
         sequence=block.sequence,
         address=block.address,
         capacity=block.capacity,
@@ -1111,25 +842,20 @@ def _state_of(block: Block, now: int) -> RegionState:
     )
 
 
-def _trace(block: Block) -> None:
-    code, _ = block.caught
-    linux_memory.trace_memory(block.address, block.size, code.co_filename, callsites.line_of(block.caught) or 1)
-
-
-def _host_error(error: OSError, size: int) -> CodeMemoryError:
-    """The kernel's refusal, with the rule of the host to look at."""
-    asked = f"{format_size(size)} of executable memory asked for"
-    reason = error.strerror or str(error)
-    if error.errno in _RESOURCES:
-        look = {
-            errno.ENOMEM: "out of memory, over RLIMIT_AS, or over vm.max_map_count mappings",
-            errno.ENOSPC: "no memory left for memory files",
-            errno.EFBIG: "over RLIMIT_FSIZE",
-            errno.EMFILE: "over RLIMIT_NOFILE: each region with pages of its own keeps a file open",
-            errno.ENFILE: "the whole host has too many files open",
-        }.get(error.errno or 0, "the host is short of something")
-        return OutOfCodeMemoryError(f"{asked}; the kernel refused ({reason}): {look}")
-    return ProtectionDeniedError(
-        f"{asked}; the kernel refused ({reason}): "
-        "look at seccomp, SELinux (execmem) and the noexec policies of this host"
+def _foreign(block: Block, now: int) -> Finding:
+    """Pages that `allocate_unmanaged` has mapped, as an audit finds them."""
+    return Finding(
+        kind="foreign",
+        name=block.name,
+        cell=callsites.name_of(block.cell, block.call_site),
+        line=callsites.line_in(block.cell, block.call_site),
+        size=block.capacity,
+        sequence=block.sequence,
+        address=block.address,
+        age_s=(now - block.born_ns) / 1e9,
     )
+
+
+def _trace(block: Block) -> None:
+    code, _ = block.call_site
+    linux_memory.trace_memory(block.address, block.size, code.co_filename, callsites.line_of(block.call_site) or 1)

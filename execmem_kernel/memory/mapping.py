@@ -1,10 +1,9 @@
-"""`Region`: one mapping of executable pages, its guards and its memory file.
+"""`Region`: one mapping of executable pages, its guard pages and, where it has one, its memory file.
 
     guard │ code pages, r-x, filled with int3 until written │ guard
 
-No page is ever writable and executable at once. Where the host allows memory files (memfd), a region is one,
-mapped r-x through a read-only descriptor, so that nothing can make the mapping writable, and written by pwrite.
-Elsewhere it is anonymous memory, rw- until it is sealed, r-x from then on.
+No page is ever writable and executable at once. What the pages are made of, and so how code gets into them, is the
+region's `Backend` (backends.py).
 """
 
 from __future__ import annotations
@@ -15,32 +14,45 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from time import perf_counter_ns
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from execmem_kernel.linux import memory as linux_memory
 
 _Result = TypeVar("_Result")
 
-
 INT3 = b"\xcc"
-"""The breakpoint instruction, one byte long: whoever runs into unwritten or freed space stops at once, by SIGTRAP."""
+"""The breakpoint instruction, one byte long: a jump into unwritten or freed space stops at once, by SIGTRAP."""
 
+Code = bytes | bytearray | memoryview
+"""Machine code, in whatever holds bytes."""
 
-Backend = Literal["memfd", "anonymous"]
+BackendName = Literal["memfd", "anonymous"]
+
+Protection = Literal["r-x", "rw-"]
+"""What may be done with pages; "rwx" is not among them."""
 
 
 class SystemCalls:
     """Counts, nanoseconds and failures of every system call that one manager makes."""
 
-    __slots__ = ("counts", "failures", "nanoseconds")
+    __slots__ = ("counts", "failures", "nanoseconds", "write_ns", "writes")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.nanoseconds: dict[str, int] = {}
         self.failures: dict[tuple[str, int], int] = {}
+        self.writes: int = 0
+        self.write_ns: int = 0
+        """pwrite alone, which every allocation and release makes: two numbers cost less than two dicts."""
 
     def make(self, name: str, function: Callable[..., _Result], *arguments: object) -> _Result:
-        """Make one system call and account for it."""
+        """Make one system call and account for it.
+
+        Args:
+            name: What it is called in statistics.
+            function: The call.
+            arguments: What it is given.
+        """
         start = perf_counter_ns()
         try:
             return function(*arguments)
@@ -52,14 +64,81 @@ class SystemCalls:
             self.nanoseconds[name] = self.nanoseconds.get(name, 0) + perf_counter_ns() - start
 
     def failed(self, name: str, error: OSError) -> None:
+        """Account for a call that was refused."""
         key = (name, error.errno or 0)
         self.failures[key] = self.failures.get(key, 0) + 1
+
+    def totals(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How often each call was made, and the nanoseconds of all of them; both by name."""
+        counts, nanoseconds = dict(self.counts), dict(self.nanoseconds)
+        counts["pwrite"] = counts.get("pwrite", 0) + self.writes
+        nanoseconds["pwrite"] = nanoseconds.get("pwrite", 0) + self.write_ns
+        return counts, nanoseconds
+
+
+class Backend(Protocol):
+    """What a region's pages are made of, and how code gets into them.
+
+    A backend holds no state: a region keeps its own, two descriptors and whether it is frozen.
+    """
+
+    @property
+    def name(self) -> BackendName:
+        """What it is called in `Capabilities`."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the pages are those of a file: blocks of several owners may share them, other processes map them."""
+
+    def create(self, region: Region, name: str, code: Code) -> None:
+        """Make what is to be mapped, before there is an address for it; `code` first, int3 to the end.
+
+        Args:
+            region: Gets the descriptors.
+            name: What the kernel's list of mappings is to say.
+            code: What comes first.
+
+        Raises:
+            OSError: A system call failed; what was made until then is in the region.
+        """
+
+    def map(self, region: Region, code: Code) -> None:
+        """Put the pages where the region's address space has been reserved.
+
+        Raises:
+            OSError: A system call failed.
+        """
+
+    def write(self, region: Region, offset: int, data: Code) -> None:
+        """Store bytes; all of them, or OSError.
+
+        Args:
+            region: Where; it is not frozen.
+            offset: From its start, in bytes.
+            data: What.
+
+        Raises:
+            OSError: The host refused, or has no memory left.
+        """
+
+    def freeze(self, region: Region) -> None:
+        """Take away for ever every way to write to the pages.
+
+        Raises:
+            OSError: A system call failed.
+        """
+
+    def protection(self, region: Region) -> Protection:
+        """What may be done with the pages now."""
 
 
 class Region:
     """A mapping we own, with a guard page on both sides where asked; unmapped when it is dropped or closed."""
 
-    __slots__ = ("address", "backend", "calls", "guard", "owner", "read_descriptor", "size", "view", "write_descriptor")
+    __slots__ = (
+        "address", "backend", "calls", "frozen", "guard", "held", "process", "read_descriptor", "size", "view",
+        "write_descriptor",
+    )  # fmt: skip
 
     def __init__(self, address: int, size: int, guard: int, backend: Backend, calls: SystemCalls) -> None:
         self.address: int = address
@@ -68,9 +147,13 @@ class Region:
         """Bytes of inaccessible address space on each side."""
         self.backend: Backend = backend
         self.calls: SystemCalls = calls
-        self.owner: int = os.getpid()
+        self.held: list[tuple[int, int]] = []
+        """Start and size of the address space to give back: one pair, or none."""
+        self.process: int = 0
+        """The process that mapped it, and unmaps it."""
         self.write_descriptor: int = -1
         self.read_descriptor: int = -1
+        self.frozen: bool = False
         self.view: Any = None
         """A slab's bytes as the processor sees them; slices are bytes."""
 
@@ -84,72 +167,63 @@ class Region:
         backend: Backend,
         calls: SystemCalls,
         stuck: list[Region],
-        code: bytes | bytearray | memoryview = b"",
+        code: Code = b"",
     ) -> Region | None:
-        """Map `size` bytes at the first of `addresses` that is free (0: wherever the kernel likes).
+        """Map pages at the first address that is free.
 
         The pages are all there from now on, `code` first and int3 to the end: a host without memory fails here, not
         later by SIGBUS.
+
+        Args:
+            size: Bytes of whole pages.
+            name: What the kernel's list of mappings is to say.
+            addresses: Where it may lie, the best first; 0: wherever the kernel likes.
+            guard: Bytes of inaccessible address space on each side.
+            backend: What the pages are made of.
+            calls: Counts the system calls.
+            stuck: Gets what munmap refuses to take where something fails.
+            code: What comes first.
 
         Returns:
             The region, or None if none of the addresses is free.
 
         Raises:
-            OSError: A system call failed; nothing is left behind but what munmap then refused to take, in `stuck`.
+            OSError: A system call failed; nothing is left behind but what went into `stuck`.
         """
         with contextlib.ExitStack() as undo:
-            write = read = -1
-            if backend == "memfd":
-                write = calls.make("memfd_create", linux_memory.code_file, f"execmem:{name}")
-                undo.callback(os.close, write)
-                calls.make("ftruncate", linux_memory.resize_file, write, size)
-                _fill_file(calls, write, size, code)
-                read = calls.make("open", linux_memory.reopen_read_only, write)
-                undo.callback(os.close, read)
-            whole = size + 2 * guard
-            start = _reserve(addresses, whole, guard, calls)
+            region = cls(0, size, guard, backend, calls)
+            undo.callback(region.close_descriptors)
+            undo.callback(region.close_or_keep, stuck)
+            backend.create(region, name, code)
+            start = _reserve(addresses, region.reserved, guard, calls)
             if start is None:
                 return None
-            region = cls(start + guard, size, guard, backend, calls)
-            undo.callback(region.close_or_keep, stuck)
-            # SAFETY: MAP_FIXED replaces only what _reserve has just mapped for us.
-            if backend == "memfd":
-                protection, flags = (
-                    linux_memory.PROT_READ | linux_memory.PROT_EXEC,
-                    linux_memory.MAP_SHARED | linux_memory.MAP_FIXED,
-                )
-                calls.make("mmap", linux_memory.map_pages, region.address, size, protection, flags, read, 0)
-            else:
-                protection = linux_memory.PROT_READ | linux_memory.PROT_WRITE
-                calls.make("mprotect", linux_memory.protect_pages, region.address, size, protection)
-                linux_memory.copy_to_memory(region.address, bytes(code).ljust(size, INT3))
+            region.address, region.process = start + guard, os.getpid()
+            region.held.append((start, region.reserved))
+            backend.map(region, code)
             undo.pop_all()
-        region.write_descriptor, region.read_descriptor = write, read
         return region
 
     @classmethod
-    def file(
-        cls, size: int, name: str, address: int, calls: SystemCalls, code: bytes | bytearray | memoryview
-    ) -> Region:
+    def file(cls, size: int, name: str, address: int, backend: Backend, calls: SystemCalls, code: Code) -> Region:
         """Code in a memory file that is for another process to map, and is not mapped in this one.
 
         Args:
             size: Bytes of whole pages.
             name: What the file is called.
-            address: A number below zero, by which the books tell it from the others.
-            calls: Who counts the system calls.
+            address: A number below zero that no other region has.
+            backend: One whose pages are those of a file.
+            calls: Counts the system calls.
             code: What comes first; int3 to the end.
 
         Raises:
             OSError: A system call failed; nothing is left behind.
         """
-        region = cls(address, size, 0, "memfd", calls)
-        region.owner = 0  # there is nothing to unmap
-        region.write_descriptor = calls.make("memfd_create", linux_memory.code_file, f"execmem:{name}")
+        region = cls(address, size, 0, backend, calls)
         try:
-            _fill_file(calls, region.write_descriptor, size, code)
+            backend.create(region, name, code)
         except BaseException:
-            region.drop_writing()
+            region.close_descriptors()
             raise
         return region
 
@@ -160,6 +234,7 @@ class Region:
 
     @property
     def end(self) -> int:
+        """The address behind its last byte."""
         return self.address + self.size
 
     @property
@@ -168,31 +243,18 @@ class Region:
         return self.size + 2 * self.guard
 
     @property
-    def protection(self) -> str:
-        return "r-x" if self.backend == "memfd" or self.write_descriptor == FROZEN else "rw-"
+    def protection(self) -> Protection:
+        """What may be done with the pages now."""
+        return self.backend.protection(self)
 
-    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+    def write(self, offset: int, data: Code) -> None:
         """Store bytes; all of them, or OSError."""
-        if self.backend == "memfd":
-            written = self.calls.make("pwrite", linux_memory.pwrite, self.write_descriptor, data, offset)
-            if written != len(data):
-                raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
-        else:
-            linux_memory.copy_to_memory(self.address + offset, bytes(data))
+        self.backend.write(self, offset, data)
 
     def freeze(self) -> None:
         """Take away for ever every way to write to these pages."""
-        if self.backend == "memfd":
-            self.calls.make("fcntl", linux_memory.freeze_file, self.write_descriptor)
-            descriptor, self.write_descriptor = self.write_descriptor, FROZEN
-            if self.read_descriptor < 0:
-                self.read_descriptor = descriptor  # it writes no more than the other would
-            else:
-                os.close(descriptor)
-        else:
-            protection = linux_memory.PROT_READ | linux_memory.PROT_EXEC
-            self.calls.make("mprotect", linux_memory.protect_pages, self.address, self.size, protection)
-            self.write_descriptor = FROZEN
+        self.backend.freeze(self)
+        self.frozen = True
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes as the processor fetches them."""
@@ -206,28 +268,27 @@ class Region:
         Raises:
             OSError: munmap failed (at the limit of mappings it may have to split one); the region is still whole.
         """
-        owner, self.owner = self.owner, 0
-        if owner:
-            if owner != os.getpid():
-                return  # the parent's: a child leaves it alone
-            # Given up before the call: after an interrupt the pages may stay, but no second munmap hits somebody else.
-            try:
-                self.calls.make("munmap", linux_memory.unmap_pages, self.address - self.guard, self.reserved)
-            except OSError:
-                self.owner = owner
-                raise
+        if self.held:
+            if self.process != os.getpid():
+                self.held.clear()  # the parent's: a child leaves it alone
+                return
+            self.calls.make("munmap", linux_memory.unmap_pages, self.held)
         self.view = None
-        self.drop_writing()
-        if self.read_descriptor >= 0:
-            os.close(self.read_descriptor)
-            self.read_descriptor = -1
+        self.close_descriptors()
 
     def close_or_keep(self, stuck: list[Region]) -> None:
-        """Close; where munmap refuses, put this where somebody will try again."""
+        """Close; where munmap refuses, put this among those that are tried again."""
         try:
             self.close()
         except OSError:
             stuck.append(self)
+
+    def close_descriptors(self) -> None:
+        """Close both descriptors; twice is harmless."""
+        self.drop_writing()
+        if self.read_descriptor >= 0:
+            descriptor, self.read_descriptor = self.read_descriptor, -1
+            os.close(descriptor)
 
     def drop_writing(self) -> None:
         """Close the descriptor for writing, as a forked child does first."""
@@ -237,17 +298,9 @@ class Region:
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # At the interpreter's end the pages stay: another thread may still be inside, and the kernel frees them.
-        if (self.owner or self.read_descriptor >= 0) and not finalizing():
+        if (self.held or self.read_descriptor >= 0 or self.write_descriptor >= 0) and not finalizing():
             with contextlib.suppress(OSError):
                 self.close()
-
-
-FROZEN = -2
-
-
-def _fill_file(calls: SystemCalls, descriptor: int, size: int, code: bytes | bytearray | memoryview) -> None:
-    if calls.make("pwrite", linux_memory.pwrite, descriptor, bytes(code).ljust(size, INT3), 0) != size:
-        raise OSError(errno.ENOSPC, "pwrite: the host has no memory left for code")
 
 
 def _reserve(addresses: Iterable[int], size: int, guard: int, calls: SystemCalls) -> int | None:

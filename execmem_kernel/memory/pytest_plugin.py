@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture
 def assert_no_leaks() -> Iterator[None]:
     """Fail the test if executable memory that it allocated outlives it."""
-    # Imported here: pytest loads this file in every session of whoever has the package installed.
+    # Imported here: pytest loads this file in every session where the package is installed.
     from execmem_kernel.memory import testing
 
     with testing.assert_no_leaks():

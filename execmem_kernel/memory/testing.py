@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from execmem_kernel.errors import LeakError
-from execmem_kernel.memory.audit import audit
 from execmem_kernel.memory.intervals import subtract, total_size
 from execmem_kernel.memory.manager import CodeMemoryManager
 from execmem_kernel.memory.session import manager
 
-# ---- for tests and assignments
-
 
 @contextlib.contextmanager
 def assert_no_leaks(books: CodeMemoryManager | None = None) -> Iterator[None]:
-    """Fail if executable memory allocated inside the block outlives it, ours or anybody's.
+    """Fail if executable memory allocated inside the block outlives it, managed or not.
 
     Args:
         books: The manager to watch; the session's own by default.
@@ -27,12 +24,12 @@ def assert_no_leaks(books: CodeMemoryManager | None = None) -> Iterator[None]:
         LeakError: Names every piece, where it was allocated, and what keeps it alive.
     """
     books = books or manager()
-    before = [(finding.address, finding.address + finding.size) for finding in audit(books).foreign]
+    before = [(finding.address, finding.address + finding.size) for finding in books.audit().foreign]
     first = books.statistics().events
     yield
     gc.collect()
     left = []
-    for finding in audit(books).findings:
+    for finding in books.audit().findings:
         if finding.kind == "foreign":
             size = total_size(subtract([(finding.address, finding.address + finding.size)], before))
             if size:

@@ -7,7 +7,35 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from execmem_kernel.memory.mapping import Protection
 from execmem_kernel.wording import format_size, plural
+
+EventKind = Literal[
+    "allocated",
+    "written",
+    "sealed",
+    "called",
+    "moved",
+    "handed over",
+    "adopted",
+    "released",
+    "unmanaged",
+    "damaged",
+]
+"""What can happen to executable memory: "unmanaged" was mapped past all owners, "damaged" was withdrawn because
+something had written to it while it was free."""
+
+State = Literal["allocated", "written", "sealed", "running", "closing"]
+"""What a live block is: "running" while a call is in it, "closing" if it was closed meanwhile."""
+
+Place = Literal["pool", "own pages"]
+"""Where a block lies: in a slab beside others, or between guard pages of its own."""
+
+OwnerKind = Literal["scope", "handle", "manual"]
+"""What will free a block: a `with` statement, a handle, or a call of `manager.release(address)`."""
+
+FindingKind = Literal["scoped", "reachable", "lost", "foreign", "vanished"]
+"""What answers for a piece of executable memory: see audit.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +43,7 @@ class Event:
     """One thing that happened to executable memory, and what was owned after it."""
 
     sequence: int
-    kind: str
-    """ "allocated", "written", "sealed", "called", "moved", "handed over", "adopted", "released"; or "unmanaged",
-    mapped past all owners, or "damaged", withdrawn because something had written to it while it was free."""
+    kind: EventKind
     name: str | None
     size: int
     cell: str
@@ -36,14 +62,10 @@ class RegionState:
     cell: str
     line: int | None
     size: int
-    state: str
-    """"allocated", "written", "sealed", "running", "closing"."""
-    protection: str
-    """"r-x" or "rw-"."""
-    place: str
-    """"pool" or "own pages"."""
-    owner: str
-    """"scope", "handle" or "manual"."""
+    state: State
+    protection: Protection
+    place: Place
+    owner: OwnerKind
     sequence: int = field(compare=False)
     address: int = field(repr=False, compare=False)
     capacity: int = field(repr=False, compare=False)
@@ -164,9 +186,6 @@ class CleanupReport:
         return text
 
 
-FindingKind = Literal["scoped", "reachable", "lost", "foreign", "vanished"]
-
-
 KIND_WORDS: Mapping[FindingKind, str] = {
     "scoped": "owned by an open scope",
     "reachable": "in no scope, kept alive",
@@ -183,7 +202,7 @@ class Finding:
     kind: FindingKind
     name: str | None
     cell: str | None
-    """Where it was allocated; None where nobody told us."""
+    """Where it was allocated; None where that is not known."""
     line: int | None
     size: int
     held_by: tuple[str, ...] = ()
@@ -214,22 +233,27 @@ class LeakReport:
 
     @property
     def scoped(self) -> tuple[Finding, ...]:
+        """What an open scope or a running call holds."""
         return self.of("scoped")
 
     @property
     def reachable(self) -> tuple[Finding, ...]:
+        """What a handle owns, and no scope."""
         return self.of("reachable")
 
     @property
     def lost(self) -> tuple[Finding, ...]:
+        """What was handed to a manual owner and not given back."""
         return self.of("lost")
 
     @property
     def foreign(self) -> tuple[Finding, ...]:
+        """What no handle owns."""
         return self.of("foreign")
 
     @property
     def vanished(self) -> tuple[Finding, ...]:
+        """What was ours, and has been unmapped past us."""
         return self.of("vanished")
 
     @property
@@ -244,3 +268,19 @@ class LeakReport:
         if not self.findings:
             return "no executable memory outside the libraries: nothing leaks"
         return "\n".join(str(finding) for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What one manager holds at one instant, for an audit."""
+
+    blocks: tuple[RegionState, ...]
+    """Live blocks, in the order they were allocated."""
+    scoped: frozenset[int]
+    """Sequence numbers of those that an open scope or a running call holds."""
+    elsewhere: frozenset[int]
+    """Sequence numbers of those that are not mapped in this process."""
+    unmanaged: tuple[Finding, ...]
+    """What `allocate_unmanaged` has mapped, with whole pages as its size."""
+    mappings: tuple[tuple[int, int], ...]
+    """Start and end of every mapping of the manager's."""

@@ -29,7 +29,7 @@ pytest_plugins = ["pytester"]
 def unmanaged(manager: CodeMemoryManager) -> Iterator[int]:
     address = manager.allocate_unmanaged(5000)
     yield address
-    linux_memory.unmap_pages(address, 8192)
+    linux_memory.unmap_pages([(address, 8192)])
 
 
 def foreign_before(manager: CodeMemoryManager) -> int:
@@ -265,7 +265,7 @@ def test_a_block_that_leaks_fails_and_names_each_leak(manager: CodeMemoryManager
     assert "no name, 4 KiB, allocated in test_audit.py, line" in text
     kept.close()
     manager.release(address)
-    linux_memory.unmap_pages(bypassed, 4096)
+    linux_memory.unmap_pages([(bypassed, 4096)])
 
 
 def test_an_error_in_the_block_is_not_hidden_by_a_leak(manager: CodeMemoryManager) -> None:

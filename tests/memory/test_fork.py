@@ -11,6 +11,8 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.errors import InheritedMemoryError
+from execmem_kernel.memory.backends import MEMORY_FILE
+from execmem_kernel.memory.handle import block_of
 from execmem_kernel.memory.manager import CodeMemoryManager
 from execmem_kernel.memory.mapping import Region, SystemCalls
 from tests import kernel
@@ -42,7 +44,7 @@ BOTH = pytest.mark.parametrize("pages", [False, True], ids=["pool", "own pages"]
 
 def test_without_the_contract_a_child_changes_its_parents_function() -> None:
     """The failure of managers with shared mappings, on a bare region: this is what the contract is for."""
-    region = Region.map(4096, "bare", (0,), 4096, "memfd", SystemCalls(), [])
+    region = Region.map(4096, "bare", (0,), 4096, MEMORY_FILE, SystemCalls(), [])
     assert region is not None
     region.write(0, RETURN_42)
     assert kernel.call(region.address) == 42
@@ -71,9 +73,11 @@ def test_a_child_may_not_write(manager: CodeMemoryManager, pages: bool) -> None:
 def test_a_child_that_tries_past_us_has_no_descriptor_to_write_with(manager: CodeMemoryManager, pages: bool) -> None:
     with manager.allocate(64, pages=pages) as memory:
         memory.write(RETURN_42)
-        descriptor = memory._block.region.write_descriptor
+        descriptor = block_of(memory).region.write_descriptor
         assert descriptor > 2
-        assert in_child(lambda: os.pwrite(descriptor, RETURN_43, memory._block.offset)).startswith("OSError: [Errno 9]")
+        assert in_child(lambda: os.pwrite(descriptor, RETURN_43, block_of(memory).offset)).startswith(
+            "OSError: [Errno 9]"
+        )
         assert kernel.call(memory.address) == 42
 
 

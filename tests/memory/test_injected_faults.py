@@ -120,7 +120,7 @@ def test_a_region_that_cannot_be_unmapped_is_tried_again(
     memory = manager.allocate(RETURN_42, pages=True)
     address = memory.address
 
-    def refuse(address: int, size: int) -> None:
+    def refuse(held: list[tuple[int, int]]) -> None:
         raise OSError(errno.ENOMEM, "munmap would have to split a mapping")
 
     monkeypatch.setattr(linux_memory, "unmap_pages", refuse)

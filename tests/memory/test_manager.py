@@ -79,7 +79,7 @@ def test_the_books_of_the_dead_do_not_pile_up(manager: CodeMemoryManager) -> Non
     with manager.allocate(64, name="old"):
         for number in range(2000):
             manager.allocate(64, name=f"f{number}").close()
-        assert len(manager._groups) <= 256
+        assert len(manager._ledger.groups) <= 256
         assert dict(manager.statistics().by_name) == {"old": (1, 64)}
 
 
@@ -291,7 +291,7 @@ def test_unmanaged_pages_are_executable_and_never_writable(manager: CodeMemoryMa
         manager.release(address)
     manager.cleanup()
     assert kernel.protection_at(address) == "r-xp"
-    linux_memory.unmap_pages(address, 8192)
+    linux_memory.unmap_pages([(address, 8192)])
     manager.audit()
     assert manager.statistics().unmanaged == 0
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from execmem_kernel.errors import SealedMemoryError
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.memory.growth import Fixed
-from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.handle import ExecutableMemory, owner_of
 from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 
@@ -59,7 +59,7 @@ class ManagerMachine(RuleBasedStateMachine):
         for expected in self.manual:
             self.manager.release(expected.address)
         for address, size in self.unmanaged:
-            linux_memory.unmap_pages(address, size)
+            linux_memory.unmap_pages([(address, size)])
         self.manager.cleanup()
         assert kernel.executable_mappings() == self.before
 
@@ -166,7 +166,7 @@ class ManagerMachine(RuleBasedStateMachine):
             try:
                 same = linux_memory.read_memory(memory.address, memory.size) == expected.content
                 try:
-                    memory._manager.allocate(64)
+                    owner_of(memory).allocate(64)
                     same = False
                 except RuntimeError:
                     gc.collect()

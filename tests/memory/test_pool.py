@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from execmem_kernel.errors import UnreachableError
 from execmem_kernel.linux.memory import KernelMapping
+from execmem_kernel.memory.backends import MEMORY_FILE
 from execmem_kernel.memory.growth import Fixed
+from execmem_kernel.memory.handle import block_of
 from execmem_kernel.memory.intervals import gaps
 from execmem_kernel.memory.manager import CodeMemoryManager
 from execmem_kernel.memory.mapping import Region, SystemCalls
@@ -130,7 +132,7 @@ def test_a_stale_call_is_a_clean_trap() -> None:
 def test_free_space_that_was_written_to_is_never_handed_out(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42):
         memory = manager.allocate(64)
-        address, region, offset = memory.address, memory._block.region, memory._block.offset
+        address, region, offset = memory.address, block_of(memory).region, block_of(memory).offset
         memory.close()
         os.pwrite(region.write_descriptor, b"\xc3", offset + 5)
         held = [manager.allocate(64) for _ in range(1200)]
@@ -251,7 +253,7 @@ def test_gaps_are_free_and_in_the_window(spans: list[tuple[int, int]], size: int
 
 def test_a_region_that_is_dropped_is_unmapped() -> None:
     before = kernel.holdings()
-    region = Region.map(4096, "dropped", (0,), 4096, "memfd", SystemCalls(), [])
+    region = Region.map(4096, "dropped", (0,), 4096, MEMORY_FILE, SystemCalls(), [])
     assert region is not None
     assert kernel.protection_at(region.address) == "r-xs"
     del region

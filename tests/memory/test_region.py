@@ -501,7 +501,7 @@ def test_a_finalizer_inside_the_lock_waits_for_nothing(manager: CodeMemoryManage
     box: list[object] = [manager.allocate(64)]
     box.append(box)
     del box
-    with manager._lock, pytest.warns(ResourceWarning):
+    with manager.lock, pytest.warns(ResourceWarning):
         gc.collect()
     assert manager.snapshot().regions == ()
 

@@ -6,7 +6,7 @@ import random
 import threading
 
 from execmem_kernel.errors import ClosedMemoryError, MemoryInUseError
-from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.handle import ExecutableMemory, block_of
 from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
 
@@ -76,7 +76,7 @@ def test_one_thread_closes_what_others_are_calling(manager: CodeMemoryManager) -
             for _ in range(20):
                 try:
                     with memory.pinned():
-                        assert kernel.call(memory._block.address) == number
+                        assert kernel.call(block_of(memory).address) == number
                 except ClosedMemoryError:
                     return
 

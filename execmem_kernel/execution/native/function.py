@@ -55,7 +55,7 @@ from execmem_kernel.execution.values.conversion import Pointed
 from execmem_kernel.execution.values.prototype import Parameter, Passed, Prototype
 from execmem_kernel.execution.values.prototype_parser import parse_prototype
 from execmem_kernel.memory.block import closed_error
-from execmem_kernel.memory.handle import ExecutableMemory
+from execmem_kernel.memory.handle import ExecutableMemory, block_of, owner_of
 from execmem_kernel.memory.session import manager
 from execmem_kernel.program.program import CODE_ADDRESS, Program, Segment
 
@@ -70,10 +70,7 @@ SENTENCES = MappingProxyType(
 )
 """What a signal means where a replay could not find out more."""
 
-
 _ERRORS = MappingProxyType({int(signal.Signals[name]): error for name, error in FAULT_ERRORS.items()})
-
-
 _REPLAY = Limits(wall_s=0.5)
 
 
@@ -176,7 +173,7 @@ class NativeCode(ModuleType):
         self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
         ranges = (
             # A breakpoint is noticed one byte behind it, so the first int3 after the block belongs to it.
-            self.guard.add_range(memory.address, memory.address + memory._block.capacity + 1),
+            self.guard.add_range(memory.address, memory.address + block_of(memory).capacity + 1),
             self.guard.add_range(self._stub.address, self._stub.address + self._stub.size),
         )
         # The memory hangs on this finalizer: in a cycle of garbage it would otherwise be finalized before its owner.
@@ -197,7 +194,7 @@ class NativeCode(ModuleType):
         self.guard.enlist()
         checked = self.prototype.check(arguments)
         if not self._gate[0]:
-            raise closed_error(self.memory._block, "closed")
+            raise closed_error(block_of(self.memory), "closed")
         values = _Values(target=self._target, gate=ctypes.addressof(self._gate))
         held: list[tuple[Pointed, Any]] = []
         views: list[BufferView] = []
@@ -244,7 +241,7 @@ class NativeCode(ModuleType):
     def _settle(self) -> None:
         """After a call: free the code if something closed it while the call ran."""
         if not self._gate[0]:
-            self.memory._manager._settle(self.memory._block)
+            owner_of(self.memory).settle_block(block_of(self.memory))
 
     def _fault(self) -> NoReturn:
         """Called by the guard in the place of a result: raises what ended the call."""
@@ -290,7 +287,7 @@ def _store(values: _Values, parameter: Parameter, bits: int) -> None:
 
 def gate_of(memory: ExecutableMemory) -> Any:
     """The gate of some memory: two numbers, 1 while it may be called, and how many calls of stubs are running in it."""
-    block = memory._block
+    block = block_of(memory)
     if block.gate is None:
         block.gate = (ctypes.c_int64 * 2)(1, 0)
     return block.gate
