@@ -10,6 +10,13 @@ from execmem_kernel.assembly.syntax.expressions import Number, Symbol
 from execmem_kernel.assembly.syntax.statements import Statement
 from execmem_kernel.x86.mnemonics import is_mnemonic
 
+_ENDINGS = frozenset(
+    ("jmp", "jmpq", "ret", "retq", "retn", "retf", "retfq", "iretq", "hlt", "ud2", "sysexit", "sysret")
+)
+"""Instructions that never go on to the next."""
+_GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))
+"""What is put on purpose where nothing should ever get."""
+
 
 def check_globals(symbols: SymbolTable, collector: DiagnosticCollector) -> None:
     """What `global` named must exist."""
@@ -42,34 +49,61 @@ def check_constants(symbols: SymbolTable, collector: DiagnosticCollector) -> Non
 
 
 def check_flow(sections: Sections, symbols: SymbolTable, collector: DiagnosticCollector) -> None:
-    """Missing ret at the end, and instructions that nothing can reach."""
+    """Missing ret at the end, instructions that nothing can reach, and data in the way of the program.
+
+    Args:
+        sections: The program's, laid out.
+        symbols: Its labels: wherever one stands, something may jump to.
+        collector: What takes the warnings.
+    """
     section = sections.text
-    fragments = section.fragments
-    starts = {label.index for label in symbols.labels.values() if label.section is section}
-    starts |= {
-        label.index
-        for labels in (*symbols.dotted_labels.values(), *symbols.numeric_labels.values())
-        for label in labels
-        if label.section is section
-    }
-    stopped = False
-    said = False
-    last: Fragment | None = None
-    for index, fragment in enumerate(fragments):
-        goes_on = not stopped
-        if index in starts:
-            stopped = said = False
+    labels = (
+        *symbols.labels.values(),
+        *(label for same in (*symbols.dotted_labels.values(), *symbols.numeric_labels.values()) for label in same),
+    )
+    starts = {label.index for label in labels if label.section is section}
+    flow = _Flow(symbols, collector)
+    for index, fragment in enumerate(section.fragments):
         if fragment.kind == "data":
-            if index in starts and fragment.data and _is_no_code(fragment.statement):
-                _check_run_into(fragment, index, last if goes_on else None, symbols, collector)
-            # Bytes by hand may be an instruction: what follows them is anybody's guess.
-            last, stopped, said = (None if fragment.data else last), False, False
-            continue
-        if fragment.kind != "code":
-            continue
+            flow.data(fragment, index, is_labelled=index in starts)
+        elif fragment.kind == "code":
+            flow.code(fragment, is_labelled=index in starts)
+        elif index in starts:
+            flow.label()
+    flow.end()
+
+
+class _Flow:
+    """Follows the text section from the top, as a processor does that never jumps."""
+
+    def __init__(self, symbols: SymbolTable, collector: DiagnosticCollector) -> None:
+        self._symbols = symbols
+        self._collector = collector
+        self._last: Fragment | None = None
+        """The last instruction, unless what came behind it may be one too."""
+        self._stopped = False
+        """Whether the last instruction never goes on to the next, and no label stands behind it."""
+        self._warned = False
+        """Whether this stretch of instructions that nothing reaches has its warning."""
+
+    def label(self) -> None:
+        self._stopped = self._warned = False
+
+    def data(self, fragment: Fragment, index: int, *, is_labelled: bool) -> None:
+        if is_labelled and fragment.data and _is_no_code(fragment.statement):
+            before = None if self._stopped else self._last
+            _check_run_into(fragment, index, before, self._symbols, self._collector)
+        # Bytes by hand may be an instruction: nothing is known of what follows them.
+        if fragment.data:
+            self._last = None
+        self.label()
+
+    def code(self, fragment: Fragment, *, is_labelled: bool) -> None:
+        if is_labelled:
+            self.label()
         statement = fragment.statement
-        if stopped and not said and statement.name not in _GUARDS:
-            collector.warn(
+        if self._stopped and not self._warned and statement.name not in _GUARDS:
+            self._collector.warn(
                 fragment.line,
                 "ASM081",
                 "Nothing ever gets here: the instruction before it does not go on, and no label stands between.",
@@ -77,16 +111,20 @@ def check_flow(sections: Sections, symbols: SymbolTable, collector: DiagnosticCo
                 statement.end,
                 "remove it, or give it a label that something jumps to",
             )
-            said = True
-        stopped = _never_goes_on(statement)
-        last = fragment
-    if last is not None and not stopped and not _may_end(last.statement):
-        collector.warn(
-            last.line,
+            self._warned = True
+        self._stopped = statement.name in _ENDINGS
+        self._last = fragment
+
+    def end(self) -> None:
+        if self._last is None or self._stopped or _may_end(self._last.statement):
+            return
+        statement = self._last.statement
+        self._collector.warn(
+            self._last.line,
             "ASM080",
             "The program runs past its end: after this instruction comes nothing.",
-            last.statement.start,
-            last.statement.end,
+            statement.start,
+            statement.end,
             "end it with ret",
         )
 
@@ -140,27 +178,6 @@ def check_unused(sections: Sections, symbols: SymbolTable, collector: Diagnostic
             )
         elif label.index and label.index < len(text.fragments) and text.fragments[label.index].kind == "code":
             collector.warn(label.line, "ASM083", f"Nothing uses the label `{name}`.", label.start, label.end)
-
-
-def _never_goes_on(statement: Statement) -> bool:
-    return statement.name in (
-        "jmp",
-        "jmpq",
-        "ret",
-        "retq",
-        "retn",
-        "retf",
-        "retfq",
-        "iretq",
-        "hlt",
-        "ud2",
-        "sysexit",
-        "sysret",
-    )
-
-
-_GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))
-"""What is put on purpose where nothing should ever get."""
 
 
 def _may_end(statement: Statement) -> bool:

@@ -26,6 +26,9 @@ def fitted(value: int, size: int, start: int, end: int) -> bytes:
 
 _LAYOUTS = {2: (11, 5), 4: (24, 8), 8: (53, 11), 10: (64, 15), 16: (113, 15)}
 """Size in bytes -> bits of precision, bits of the exponent. Source: IEEE 754-2019, 3.6; Intel SDM vol. 1, 4.2.2."""
+_EXPONENT_LIMIT = 6000
+"""Powers of ten from here on are worked out for no literal: 16 bytes hold up to 1e4932."""
+_LENGTH_LIMIT = 400
 _DECIMAL = re.compile(r"([0-9_]*)(?:\.([0-9_]*))?(?:[eE]([+-]?[0-9]+))?")
 _SPECIAL = {
     "inf": "inf",
@@ -47,14 +50,11 @@ def float_bytes(tokens: Sequence[Token], size: int, *, whole: bool = False) -> b
         tokens: The literal, with its sign.
         size: 2, 4, 8, 10 (x87) or 16 bytes.
         whole: Whether a number without fraction and exponent counts too.
+
+    Raises:
+        SourceError: The number is too large.
     """
-    if not tokens:
-        return None
-    start, end = tokens[0].start, tokens[-1].end
-    negative = False
-    rest = list(tokens)
-    while rest and rest[0].text in ("-", "+"):
-        negative ^= rest.pop(0).text == "-"
+    negative, rest = _without_sign(tokens)
     if not rest:
         return None
     text = "".join(token.text for token in rest)
@@ -64,23 +64,28 @@ def float_bytes(tokens: Sequence[Token], size: int, *, whole: bool = False) -> b
     if rest[0].kind not in ("number", "name") or text[0] not in "0123456789.":
         return None
     found = _DECIMAL.fullmatch(text)
-    if found is None or not (found[1] or found[2]) or len(text) > 400:
+    if found is None or not (found[1] or found[2]) or len(text) > _LENGTH_LIMIT:
         return None
     if found[2] is None and found[3] is None and not whole:
         return None
-    if len(found[3] or "") > 6:
+    start, end = tokens[0].start, tokens[-1].end
+    exponent = found[3] or "0"
+    if len(exponent) > 6 or abs(int(exponent)) >= _EXPONENT_LIMIT:
         raise SourceError("ASM053", "This exponent is out of range.", start, end)
-    value = (
-        Fraction(f"{found[1] or '0'}.{found[2] or '0'}".replace("_", "")) * Fraction(10) ** int(found[3] or 0)
-        if abs(int(found[3] or 0)) < 6000
-        else None
-    )
-    if value is None:
-        raise SourceError("ASM053", "This exponent is out of range.", start, end)
+    value = Fraction(f"{found[1] or '0'}.{found[2] or '0'}".replace("_", "")) * Fraction(10) ** int(exponent)
     data = _packed(negative, value, size)
     if data is None:
         raise SourceError("ASM053", f"{text} is too large for {size} bytes of floating point.", start, end)
     return data
+
+
+def _without_sign(tokens: Sequence[Token]) -> tuple[bool, list[Token]]:
+    """Whether the signs before a literal make it negative, and the literal."""
+    negative = False
+    rest = list(tokens)
+    while rest and rest[0].text in ("-", "+"):
+        negative ^= rest.pop(0).text == "-"
+    return negative, rest
 
 
 def _packed(negative: bool, value: Fraction | None, size: int, *, nan: bool = False) -> bytes | None:

@@ -5,38 +5,28 @@ While reading only what is final has a value: constants, and distances inside on
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_right
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector, span_of
 from execmem_kernel.assembly.semantics.sections import Definition, Fragment, Label, Section, Sections
+from execmem_kernel.assembly.semantics.symbol_hints import KnownNames, unknown_name
 from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import LATE, Value, evaluate
 from execmem_kernel.assembly.syntax.expressions import Expression, Here, Number, Symbol
 from execmem_kernel.assembly.syntax.lines import Line
 from execmem_kernel.assembly.syntax.literals import is_local_reference, number
 from execmem_kernel.assembly.syntax.statements import LabelDefinition
-from execmem_kernel.assembly.syntax.words import SIZES
 from execmem_kernel.program import externs
 from execmem_kernel.program.diagnostic import Span
-from execmem_kernel.x86.mnemonics import is_mnemonic
-from execmem_kernel.x86.registers import known_registers
 
 GOT = "GOTPCREL"
-_SIZES_OF_C = frozenset(("char", "short", "int", "long", "float", "double"))
+_DEPTH_LIMIT = 50
+"""Definitions by way of other definitions, until they are taken to go in a circle."""
+_EXTERN_RUN = -2
+"""Stands for the run of an external symbol, which lies at no fixed distance from anything here."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_NUMBERED = re.compile(r"(st|k|r|xmm|ymm|zmm|mm)\(?[0-9]{1,3}\)?")
-_RANGES = {
-    "st": "st(0) to st(7)", "k": "k0 to k7", "r": "r8 to r15", "mm": "mm0 to mm7",
-    "xmm": "xmm0 to xmm31", "ymm": "ymm0 to ymm31", "zmm": "zmm0 to zmm31",
-}  # fmt: skip
-_OF_A_MACRO = re.compile(r"(\.\.@[0-9]+\.)(.+)")
-"""What a NASM macro's own label is called after it has been made unique."""
-_COMPARED = 2000
-"""Names that are compared with one that is not known: it takes 10 microseconds each."""
-_FAMILIAR_REGISTERS = sorted(name for name in known_registers() if name[:2] not in ("cr", "dr", "bn", "tm"))
 
 
 class _NotConstant(Exception):
@@ -298,30 +288,11 @@ class SymbolTable:
         return Value(section.address, ((-1 - id(section), 1),))
 
     def _symbol(self, tree: Symbol) -> Value:
+        """What a symbol is worth: a constant, a label, what a linker would know, a numeric reference, or external."""
         name = self._full_name(tree.name, self.location.parent if self.location is not None else "")
         constants = self.constants.get(name)
         if constants is not None:
-            self.used.add(name)
-            order = self.location.order if self.location is not None else 0
-            later = bisect_right(constants, order, key=lambda constant: constant.place.order)
-            chosen = constants[max(0, later - 1)]
-            late = LATE if self.gnu and chosen.place.order > order else ()
-            if isinstance(chosen.value, Number):
-                return Value(chosen.value.value, late)
-            if self._depth > 50:
-                raise SourceError("ASM042", f"`{name}` is defined by way of itself.", tree.start, tree.end)
-            held, self.location = self.location, chosen.place
-            self._depth += 1
-            try:
-                worth = evaluate(chosen.value, self.look_up)
-                if worth.terms and worth.weight != 1:
-                    self._check_sections(worth, None)
-                return worth._replace(terms=worth.terms + late)
-            except SourceError as error:
-                raise SourceError(error.code, error.message, tree.start, tree.end, error.hint) from None
-            finally:
-                self.location = held
-                self._depth -= 1
+            return self._constant(name, constants, tree)
         name = tree.name
         label = self._find_label(name, self.location)
         if label is not None:
@@ -334,27 +305,57 @@ class SymbolTable:
         ):
             self.declare_extern(name)  # compilers declare nothing, and GNU as asks for nothing
         if name[0].isdigit():
-            value = number(name, self._rules)
-            if value is not None:
-                return Value(value)
-            if not self._rules.numeric_labels:
-                raise SourceError(
-                    "ASM009",
-                    f"`{tree.name}` is not a number.",
-                    tree.start,
-                    tree.end,
-                    "binary has only the digits 0 and 1" if name[-1] == "b" else f"hexadecimal is written 0x{name}",
-                )
-            raise SourceError(
-                "ASM043",
-                f"There is no label `{name[:-1]}:` {'before' if name[-1] == 'b' else 'after'} this line.",
-                tree.start,
-                tree.end,
-            )
+            return self._number(tree)
         if name in self.externs:
             self.used_externs.add(name)
-            return Value(self.externs[name], ((-2, 1),))
+            return Value(self.externs[name], ((_EXTERN_RUN, 1),))
         raise self.unknown(tree)
+
+    def _constant(self, name: str, definitions: list[Definition], tree: Symbol) -> Value:
+        """What a constant is worth at the location: by its last definition before that, or by the first of all."""
+        self.used.add(name)
+        order = self.location.order if self.location is not None else 0
+        later = bisect_right(definitions, order, key=lambda definition: definition.place.order)
+        chosen = definitions[max(0, later - 1)]
+        late = LATE if self.gnu and chosen.place.order > order else ()
+        if isinstance(chosen.value, Number):
+            return Value(chosen.value.value, late)
+        if self._depth > _DEPTH_LIMIT:
+            raise SourceError("ASM042", f"`{name}` is defined by way of itself.", tree.start, tree.end)
+        # `$` in a definition is the place of the definition.
+        held, self.location = self.location, chosen.place
+        self._depth += 1
+        try:
+            value = evaluate(chosen.value, self.look_up)
+            if value.terms and value.weight != 1:
+                self._check_sections(value, None)
+            return value._replace(terms=value.terms + late)
+        except SourceError as error:
+            raise SourceError(error.code, error.message, tree.start, tree.end, error.hint) from None
+        finally:
+            self.location = held
+            self._depth -= 1
+
+    def _number(self, tree: Symbol) -> Value:
+        """A word that begins with a digit: a number spelt like a reference to a numeric label (`1b`), or such a one."""
+        name = tree.name
+        value = number(name, self._rules)
+        if value is not None:
+            return Value(value)
+        if not self._rules.numeric_labels:
+            raise SourceError(
+                "ASM009",
+                f"`{name}` is not a number.",
+                tree.start,
+                tree.end,
+                "binary has only the digits 0 and 1" if name[-1] == "b" else f"hexadecimal is written 0x{name}",
+            )
+        raise SourceError(
+            "ASM043",
+            f"There is no label `{name[:-1]}:` {'before' if name[-1] == 'b' else 'after'} this line.",
+            tree.start,
+            tree.end,
+        )
 
     def _relocated(self, tree: Symbol) -> Value:
         """`puts@PLT`: a call of something that a linker would bring; `x@GOTPCREL`: where the address of x is kept."""
@@ -376,64 +377,17 @@ class SymbolTable:
 
     def unknown(self, tree: Symbol) -> SourceError:
         """The error about a name that nothing defines."""
-        name = _OF_A_MACRO.sub(r"%%\2", tree.name)
-        return SourceError("ASM040", f"Nothing here is named `{name}`.", tree.start, tree.end, self._hint_for(tree))
-
-    def _hint_for(self, tree: Symbol) -> str:
-        """What was probably meant by a name that nothing defines."""
-        name, lowered = tree.name, tree.name.lower()
-        if (local := _OF_A_MACRO.fullmatch(name)) is not None:
-            same = [other[len(local[1]) :] for other in self.labels if other.startswith(local[1])]
-            near = difflib.get_close_matches(local[2], same, n=1, cutoff=0.6)
-            return f"did you mean `%%{near[0]}`?" if near else f"define it in the macro with `%%{local[2]}:`"
-        here = self.location.line.text if self.location is not None else ""
-        if here[tree.start : tree.start + 1] == '"':
-            return f"to GNU as a text in double quotes is a name; a character is '{name}'" if len(name) == 1 else ""
-        if "//" in here[: tree.start] and self._rules.double_slash == "division":
-            return "to NASM `//` divides; a comment begins with `;`"
-        if self.gnu and ";" in here[: tree.start] and not here.lstrip().startswith(name):
-            return "in GNU syntax `;` separates statements; a comment begins with `#`"
-        if name in self.dotted_labels:
-            return f"each belongs to the label before it: write `{self.dotted_labels[name][0].parent}{name}`"
-        if (numbered := _NUMBERED.fullmatch(lowered)) is not None:
-            return f"the registers are {_RANGES[numbered[1]]}"
-        if lowered in ("short", "near", "far"):
-            return f"behind `{name}` stands where it goes: a label"
-        if lowered in _SIZES_OF_C:
-            return "sizes are byte (8 bits), word (16), dword (32) and qword (64)"
-        if lowered in ("eflags", "rflags", "flags"):
-            return "the flags are read with pushf and pop, written with push and popf"
-        if name in self.c_defines:
-            return f"`#define` is a comment here: write `{name} = {self.c_defines[name]}`"
-        if lowered == "ptr":
-            return "behind `ptr` stands an address: qword ptr [rax]"
-        near = difflib.get_close_matches(name, self._comparable(name), n=2, cutoff=0.6)
-        if not near and (self.gnu or self.externs):
-            near = difflib.get_close_matches(name, externs.FAMILIAR, n=2, cutoff=0.75)
-        near = near or difflib.get_close_matches(lowered, SIZES, n=1, cutoff=0.75)
-        if near:
-            return f"did you mean {' or '.join(f'`{other}`' for other in near)}?"
-        if is_mnemonic(name):
-            return "an instruction stands on a line of its own"
-        if re.fullmatch(r"[a-f][0-9a-f]*h|(?=.*[0-9])[a-f][0-9a-f]*", lowered):
-            return f"if a hexadecimal number is meant, write 0x{lowered.rstrip('h')}"
-        if len(lowered) == 1:
-            return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
-        # Letters exchanged are the commonest slip.
-        exchanged = [register for register in _FAMILIAR_REGISTERS if sorted(register) == sorted(lowered)]
-        registers = exchanged or difflib.get_close_matches(lowered, _FAMILIAR_REGISTERS, n=2, cutoff=0.6)
-        if registers:
-            return f"if a register is meant: {' or '.join(registers[:2])}?"
-        if name[0] == ".":
-            return f"define it with `{name}:`"
-        return f"define it with `{name}:`, or say `extern {name}` if it lies elsewhere"
-
-    def _comparable(self, name: str) -> list[str]:
-        """The names to compare a misspelt one with: all of them, or, where they are many, those of its length."""
-        every = [*self.labels, *self.constants, *self.dotted_labels]
-        if len(every) > _COMPARED:
-            every = [other for other in every if len(other) == len(name) and other[0] == name[0]]
-        return every[:_COMPARED]
+        line = self.location.line.text if self.location is not None else ""
+        known = KnownNames(
+            self.labels,
+            self.constants,
+            self.dotted_labels,
+            self.c_defines,
+            gnu=self.gnu,
+            uses_externs=bool(self.externs),
+            rules=self._rules,
+        )
+        return unknown_name(tree, line, known)
 
     def addresses(self) -> dict[str, int]:
         """Every label by the name that reaches it from everywhere."""
