@@ -70,44 +70,16 @@ class DataDirectives:
             raise lost_in_bss(statement)
 
     def _datum(self, fragment: Fragment, tokens: Sequence[Token], size: int, nasm: bool) -> None:
-        statement = fragment.statement
-        if len(tokens) == 1:
-            token = tokens[0]
-            if token.kind == "string":
-                data = string_bytes(token, None if nasm else GNU_ESCAPES)
-                if nasm:
-                    fragment.data += data + bytes(-len(data) % size)
-                    return
-                if len(data) > size:
-                    raise SourceError(
-                        "ASM053",
-                        f"`{statement.name}` holds {size} byte{'s' * (size > 1)} a value; this text has {len(data)}.",
-                        token.start,
-                        token.end,
-                        "use .ascii or .asciz for text",
-                    )
-            elif token.text == "?":
-                fragment.data += bytes(size)
+        """Add one value of a list: a text, `?`, a repetition, a floating-point literal, or an expression."""
+        if len(tokens) == 1 and tokens[0].kind == "string":
+            if self._is_text_added(fragment, tokens[0], size, nasm):
                 return
-        if nasm:
-            for index, token in enumerate(tokens):
-                if token.kind == "name" and token.text.lower() == "dup" and index:
-                    self._duplicated(fragment, tokens, index, size)
-                    return
-            data_ = numbers.float_bytes(tokens, size) if size in (2, 4, 8, 10, 16) else None
-            if data_ is not None:
-                fragment.data += data_
-                fragment.item = _FLOATS[size]
-                return
-            if size == 10:
-                raise SourceError(
-                    "ASM053",
-                    "`dt` holds a number with a fraction.",
-                    tokens[0].start if tokens else statement.start,
-                    tokens[-1].end if tokens else statement.end,
-                    "for example: dt 1.0",
-                )
-        tree = self._values.expression(tokens, statement)
+        elif len(tokens) == 1 and tokens[0].text == "?":
+            fragment.data += bytes(size)
+            return
+        if nasm and self._is_nasm_datum_added(fragment, tokens, size):
+            return
+        tree = self._values.expression(tokens, fragment.statement)
         if isinstance(tree, Unary) and tree.operator == "~" and isinstance(tree.operand, Number):
             tree = Number(complement(~tree.operand.value, size))
         if isinstance(tree, Number):
@@ -115,6 +87,45 @@ class DataDirectives:
         else:
             fragment.fixups.append((len(fragment.data), size, tree, tokens[0].start, tokens[-1].end))
             fragment.data += bytes(size)
+
+    @staticmethod
+    def _is_text_added(fragment: Fragment, token: Token, size: int, nasm: bool) -> bool:
+        """NASM fills a text up to whole values; in GNU as it is a number, which must fit into one."""
+        data = string_bytes(token, None if nasm else GNU_ESCAPES)
+        if nasm:
+            fragment.data += data + bytes(-len(data) % size)
+            return True
+        if len(data) > size:
+            raise SourceError(
+                "ASM053",
+                f"`{fragment.statement.name}` holds {size} byte{'s' * (size > 1)} a value; this text has {len(data)}.",
+                token.start,
+                token.end,
+                "use .ascii or .asciz for text",
+            )
+        return False
+
+    def _is_nasm_datum_added(self, fragment: Fragment, tokens: Sequence[Token], size: int) -> bool:
+        """What only NASM and MASM have: `dup`, and floating-point literals beside whole numbers."""
+        for index, token in enumerate(tokens):
+            if token.kind == "name" and token.text.lower() == "dup" and index:
+                self._duplicated(fragment, tokens, index, size)
+                return True
+        data = numbers.float_bytes(tokens, size) if size in _FLOATS else None
+        if data is not None:
+            fragment.data += data
+            fragment.item = _FLOATS[size]
+            return True
+        if size == 10:
+            statement = fragment.statement
+            raise SourceError(
+                "ASM053",
+                "`dt` holds a number with a fraction.",
+                tokens[0].start if tokens else statement.start,
+                tokens[-1].end if tokens else statement.end,
+                "for example: dt 1.0",
+            )
+        return False
 
     def _duplicated(self, fragment: Fragment, tokens: Sequence[Token], index: int, size: int) -> None:
         """MASM's `4 dup (0)`."""
@@ -268,57 +279,64 @@ class DataDirectives:
         self.space(statement, line, tree, size, unit or b"\0", arguments[0], _reserved(size))
 
     def _align(self, statement: Statement, line: Line) -> None:
-        assert statement.directive is not None
         arguments = arguments_of(statement)
         if not arguments or len(arguments) > 3:
             raise _lacking(statement, "a number of bytes", "16")
-        amount = self._values.number(arguments[0], statement, line) if arguments[0] else 1
+        amount = self._alignment(arguments[0], statement, line)
+        fill = self._filler(arguments, statement, line)
+        section = self._sections.current
+        fragment = self._sections.add_fragment("align", statement, line)
+        fragment.count = amount
+        if len(arguments) > 2:
+            fragment.limit = self._values.number(arguments[2], statement, line)
+        fragment.fill = fill
+        section.alignment = max(section.alignment, amount)
+        self._sections.break_run()
+
+    def _alignment(self, tokens: Sequence[Token], statement: Statement, line: Line) -> int:
+        """To how many bytes: a power of two, in `.p2align` given by its exponent."""
+        assert statement.directive is not None
+        amount = self._values.number(tokens, statement, line) if tokens else 1
         if statement.directive.word == "power":
             if not 0 <= amount <= 12:
                 raise SourceError(
                     "ASM057",
                     f"`.p2align` takes a power of two from 0 to 12, not {amount}.",
-                    arguments[0][0].start,
-                    arguments[0][-1].end,
+                    tokens[0].start,
+                    tokens[-1].end,
                 )
             amount = 1 << amount
         if amount == 0:
-            amount = 1
+            return 1
         if amount < 0 or amount & (amount - 1) or amount > PAGE:
-            hint = "1, 2, 4, 8, 16, ... up to 4096"
             raise SourceError(
                 "ASM057",
                 f"Alignment is to a power of two up to 4096, not to {amount}.",
-                arguments[0][0].start,
-                arguments[0][-1].end,
-                hint,
+                tokens[0].start,
+                tokens[-1].end,
+                "1, 2, 4, 8, 16, ... up to 4096",
             )
-        fill: bytes | None = None
-        section = self._sections.current
-        if len(arguments) > 1 and arguments[1]:
-            if statement.directive.nasm:
-                # `align 8, db 0` and `align 8, nop`
-                word = arguments[1][0].text.lower()
-                if word == "db":
-                    fill = bytes([self._values.number(arguments[1][1:], statement, line) & 255])
-                elif word in _FILLERS and len(arguments[1]) == 1:
-                    fill = _FILLERS[word]
-                elif word != "resb":
-                    fill = bytes([self._values.number(arguments[1], statement, line) & 255])
-            else:
-                value = self._values.number(arguments[1], statement, line)
-                fill = (value & ((1 << 8 * max(1, statement.directive.size)) - 1)).to_bytes(
-                    max(1, statement.directive.size), "little"
-                )
-        elif statement.name == "align" and self._values.rules.align_fills_with_nop and section.segment != "bss":
-            fill = _FILLERS["nop"]  # in data, too
-        fragment = self._sections.add_fragment("align", statement, line)
-        fragment.count = amount
-        if len(arguments) > 2:
-            fragment.limit = self._values.number(arguments[2], statement, line)
-        fragment.fill = fill or b""
-        section.alignment = max(section.alignment, amount)
-        self._sections.break_run()
+        return amount
+
+    def _filler(self, arguments: Sequence[Sequence[Token]], statement: Statement, line: Line) -> bytes:
+        """What the padding repeats; empty where that depends on the section."""
+        assert statement.directive is not None
+        tokens = arguments[1] if len(arguments) > 1 else ()
+        if not tokens:
+            in_bss = self._sections.current.segment == "bss"
+            is_nop = statement.name == "align" and self._values.rules.align_fills_with_nop and not in_bss
+            return _FILLERS["nop"] if is_nop else b""  # in data, too
+        if not statement.directive.nasm:
+            size = max(1, statement.directive.size)
+            value = self._values.number(tokens, statement, line)
+            return (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+        # NASM's filler is a statement: `align 8, db 0` or `align 8, nop`.
+        word = tokens[0].text.lower()
+        if word == "resb":
+            return b""
+        if word in _FILLERS and len(tokens) == 1:
+            return _FILLERS[word]
+        return bytes([self._values.number(tokens[word == "db" :], statement, line) & 255])
 
     def _org(self, statement: Statement, line: Line) -> None:
         arguments = arguments_of(statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from execmem_kernel.assembly.diagnostics.hints import other_processor
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, MASM_DATA
@@ -63,6 +63,8 @@ _FROM_C = {
 }
 _EXTENSION = re.compile(r"mov([sz])([bwl])[wlq]")
 _PLAIN_DIRECTIVES = [name for name in DIRECTIVES if name[0] != "."]
+_LABELS = frozenset(("start", "begin", "main", "done", "end", "next", "again", "top", "finish", "exit", "label"))
+"""Words that are hardly misspelt instructions."""
 
 
 def unknown_word(word: str, behind: Sequence[Token]) -> str:
@@ -70,44 +72,73 @@ def unknown_word(word: str, behind: Sequence[Token]) -> str:
 
     "" says that nothing is known better than the nearest instructions.
     """
+    return next((hint for rule in _HINTS if (hint := rule(word, behind))), "")
+
+
+def _first(behind: Sequence[Token]) -> str:
+    return behind[0].text.lower() if behind else ""
+
+
+def _of_another_language(word: str, behind: Sequence[Token]) -> str:
     lowered = word.lower()
-    first = behind[0].text.lower() if behind else ""
-    if first == "(" and lowered not in _FROM_C and not other_processor(word):
-        return f"a function is called with `call {word}`, its arguments in rdi, rsi, rdx, rcx, r8, r9"
     if lowered in _FROM_C:
         return _FROM_C[lowered].format(word)
-    if (elsewhere := other_processor(word)) != "":
-        return elsewhere
-    if (extension := _EXTENSION.fullmatch(lowered)) is not None:
-        intel = "movzx" if extension[1] == "z" else "movsxd" if extension[2] == "l" else "movsx"
-        return f"this is AT&T's name; in Intel syntax write `{intel}`"
-    if first == "{":
-        return f"there are no braces: a function is a label, `{word}:`, and ends with ret"
-    if (cut := _missing_blank(word)) != "":
-        return f"a blank is missing: `{cut}`"
-    instructions = nearest_mnemonics(lowered)
-    near = difflib.get_close_matches(lowered, _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
-    if near and behind and behind[0].kind in ("name", "string") and not instructions:
-        return f"did you mean `{near[0]}`?"
+    elsewhere = other_processor(word)
+    if not elsewhere and _first(behind) == "(":
+        return f"a function is called with `call {word}`, its arguments in rdi, rsi, rdx, rcx, r8, r9"
+    return elsewhere
+
+
+def _att_extension(word: str, behind: Sequence[Token]) -> str:
+    """`movzbl`, which Intel syntax spells without sizes."""
+    found = _EXTENSION.fullmatch(word.lower())
+    if found is None:
+        return ""
+    intel = "movzx" if found[1] == "z" else "movsxd" if found[2] == "l" else "movsx"
+    return f"this is AT&T's name; in Intel syntax write `{intel}`"
+
+
+def _braces(word: str, behind: Sequence[Token]) -> str:
+    if _first(behind) != "{":
+        return ""
+    return f"there are no braces: a function is a label, `{word}:`, and ends with ret"
+
+
+def _missing_blank(word: str, behind: Sequence[Token]) -> str:
+    """`moveax` for `mov eax`, `int80h` for `int 80h`, `section.text` for `section .text`."""
+    for length in range(len(word) - 1, 1, -1):
+        head, tail = word[:length], word[length:]
+        directives = tail[0] == "." and head.lower() in DIRECTIVES and tail.lower() in DIRECTIVES
+        if directives or (is_mnemonic(head) and (canonical_register(tail) is not None or tail[0] in "0123456789")):
+            return f"a blank is missing: `{head} {tail}`"
+    return ""
+
+
+def _misspelt_directive(word: str, behind: Sequence[Token]) -> str:
+    if not behind or behind[0].kind not in ("name", "string") or nearest_mnemonics(word.lower()):
+        return ""
+    near = difflib.get_close_matches(word.lower(), _PLAIN_DIRECTIVES, n=1, cutoff=0.75)
+    return f"did you mean `{near[0]}`?" if near else ""
+
+
+def _missing_colon(word: str, behind: Sequence[Token]) -> str:
+    """A name that is defined with a directive behind it, or stands alone on its line."""
+    first = _first(behind)
     if first in (".equ", ".set", ".equiv") and len(behind) > 1:
         return f"write `{word} = {behind[1].text}`"
     if behind and ((first in DIRECTIVES and first[0] == ".") or first in MASM_DATA):
         return f"a label ends with a colon: `{word}: {behind[0].text if first[0] == '.' else '.' + first}`"
-    if not behind and (not instructions or lowered in _LABELS):
+    if not behind and (word.lower() in _LABELS or not nearest_mnemonics(word.lower())):
         return f"for a label write `{word}:`"
     return ""
 
 
-_LABELS = frozenset(("start", "begin", "main", "done", "end", "next", "again", "top", "finish", "exit", "label"))
-"""Words that are hardly misspelt instructions."""
-
-
-def _missing_blank(word: str) -> str:
-    """`moveax` as `mov eax`, `int80h` as `int 80h`, `section.text` as `section .text`; "" for what is no such slip."""
-    for length in range(len(word) - 1, 1, -1):
-        head, tail = word[:length], word[length:]
-        if tail[0] == "." and head.lower() in DIRECTIVES and tail.lower() in DIRECTIVES:
-            return f"{head} {tail}"
-        if is_mnemonic(head) and (canonical_register(tail) is not None or tail[0] in "0123456789"):
-            return f"{head} {tail}"
-    return ""
+_HINTS: tuple[Callable[[str, Sequence[Token]], str], ...] = (
+    _of_another_language,
+    _att_extension,
+    _braces,
+    _missing_blank,
+    _misspelt_directive,
+    _missing_colon,
+)
+"""Each says a hint or "", in the order in which they are asked."""
