@@ -55,8 +55,6 @@ class MethodDefinition(ctypes.Structure):
 
 
 METH_O, METH_FASTCALL = 0x8, 0x80
-
-
 make_builtin = ctypes.pythonapi.PyCFunction_NewEx
 make_builtin.restype = ctypes.py_object
 make_builtin.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
@@ -75,11 +73,7 @@ class BufferView(ctypes.Structure):
 
 get_buffer = ctypes.pythonapi.PyObject_GetBuffer
 get_buffer.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_int]
-
-
 release_buffer = ctypes.pythonapi.PyBuffer_Release
 release_buffer.argtypes = [ctypes.c_void_p]
 release_buffer.restype = None
-
-
 PYBUF_FULL_READ_ONLY, PYBUF_CONTIGUOUS, PYBUF_WRITABLE = 0x11C, 0x3C, 0x1

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
-import functools
 import signal
 import weakref
 from collections.abc import Callable
@@ -29,14 +28,11 @@ from typing import Any, NoReturn
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import (
     EngineUnavailableError,
-    ExecmemError,
     InheritedMemoryError,
     ProgramFault,
     SegmentationFault,
 )
-from execmem_kernel.execution.contract.call import Call, Limits
 from execmem_kernel.execution.contract.outcome import FAULT_ERRORS
-from execmem_kernel.execution.engines.placed_run import run_in
 from execmem_kernel.execution.native.cpython import (
     METH_FASTCALL,
     PYBUF_FULL_READ_ONLY,
@@ -48,8 +44,9 @@ from execmem_kernel.execution.native.cpython import (
     unavailable,
 )
 from execmem_kernel.execution.native.ctypes_function import CtypesFunction
+from execmem_kernel.execution.native.fault_sentence import FaultSentence
 from execmem_kernel.execution.native.guard import Arrived, Catcher, FaultArrived, Guard, arrived_signal, guard
-from execmem_kernel.execution.native.stub import ARGUMENTS, INTEGER_SLOTS, slot_of, stub
+from execmem_kernel.execution.native.stub import ARGUMENTS_IN_FRAME, INTEGER_SLOTS, slot_of, stub
 from execmem_kernel.execution.values.c_types import Pointer
 from execmem_kernel.execution.values.conversion import Pointed
 from execmem_kernel.execution.values.prototype import Parameter, Passed, Prototype
@@ -59,69 +56,7 @@ from execmem_kernel.memory.handle import ExecutableMemory, block_of, owner_of
 from execmem_kernel.memory.session import manager
 from execmem_kernel.program.program import CODE_ADDRESS, Program, Segment
 
-SENTENCES = MappingProxyType(
-    {
-        "SIGSEGV": "uses memory in a way that its page does not allow, or jumps to where there is no code",
-        "SIGBUS": "uses an address that cannot be one",
-        "SIGILL": "is not an instruction of this processor",
-        "SIGFPE": "divides, and there is no result",
-        "SIGTRAP": "is a breakpoint, or the end of the code was run past",
-    }
-)
-"""What a signal means where a replay could not find out more."""
-
 _ERRORS = MappingProxyType({int(signal.Signals[name]): error for name, error in FAULT_ERRORS.items()})
-_REPLAY = Limits(wall_s=0.5)
-
-
-class FaultSentence:
-    """What a fault's error says, worked out when somebody reads it.
-
-    The call is replayed in a process of its own, where the cause of everything can be found. That takes a thousand
-    times as long as the fault itself, and a program that catches its faults may never ask.
-    """
-
-    def __init__(self, code: NativeCode, arrived: Arrived, passed: Passed) -> None:
-        self.program: Program = code.program
-        self.guard: Guard = code.guard
-        self.signal_name = signal.Signals(arrived.number).name
-        self.offset: int = arrived.rip - code.start
-        self.inside: bool = 0 <= self.offset <= len(self.program.code)
-        self.passed = passed
-
-    @functools.cached_property
-    def text(self) -> str:
-        return self._replayed() or self._own_words()
-
-    def _replayed(self) -> str | None:
-        """The first sentence of a replay's report, if it ended in the same way."""
-        # Here what is const could be written all the same.
-        buffers = {name: dataclasses.replace(buffer, writable=True) for name, buffer in self.passed.buffers.items()}
-        call = Call(self.program, self.passed.registers, buffers, limits=_REPLAY)
-        try:
-            outcome = run_in(self.guard.manager, call, name="replay")
-        except ExecmemError:  # this host cannot run programs apart
-            return None
-        offset = outcome.registers["rip"] - self.program.address
-        inside = 0 <= offset <= len(self.program.code)
-        if outcome.signal != self.signal_name or inside != self.inside or (inside and offset != self.offset):
-            return None
-        place = f"code+{self.offset:#x}: " if inside and outcome.line is None else ""
-        return place + outcome.headline
-
-    def _own_words(self) -> str:
-        row = self.program.row_at(self.program.address + self.offset) if self.inside else None
-        place = f"line {row.span.line}" if row else f"code+{self.offset:#x}" if self.inside else "outside its code"
-        return f"{place}: {SENTENCES[self.signal_name]}"
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return repr(self.text)
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (self.text,)
 
 
 class _Values(ctypes.Structure):
@@ -255,19 +190,22 @@ class NativeCode(ModuleType):
         if not any(isinstance(parameter.type, Pointer) for parameter in parameters):
             words = (ctypes.c_uint64 * 14).from_address(frame)
             return Passed({parameter.register: words[slot_of(parameter) // 8] for parameter in parameters}, {})
-        # SAFETY: whoever called the builtin still holds the arguments, and waits for this to end.
-        given = (ctypes.c_void_p * len(parameters)).from_address(ctypes.c_uint64.from_address(frame + ARGUMENTS).value)
+        # SAFETY: the caller of the builtin still holds the arguments, and waits for this to end.
+        given = (ctypes.c_void_p * len(parameters)).from_address(
+            ctypes.c_uint64.from_address(frame + ARGUMENTS_IN_FRAME).value
+        )
         return self.prototype.convert([ctypes.cast(address or 0, ctypes.py_object).value for address in given])
 
     def _explained(self, arrived: Arrived, passed: Passed) -> ProgramFault:
-        return _ERRORS[arrived.number](FaultSentence(self, arrived, passed))
+        sentence = FaultSentence(self.program, self.start, self.guard, arrived, passed)
+        return _ERRORS[arrived.number](sentence)
 
     def __repr__(self) -> str:
         return f"<native code of {self.prototype.name}: {self.engine}>"
 
 
 def _give_back(guard: Guard, ranges: tuple[int, int], stub: ExecutableMemory, memory: ExecutableMemory | None) -> None:
-    """What happens when a native function is gone: its stub goes too, and its code if nobody else owns it."""
+    """What happens when a native function is gone: its stub goes too, and its code if that has no other owner."""
     for index in ranges:
         guard.drop_range(index)
     for owned in (stub, memory):
@@ -302,6 +240,11 @@ def _documentation(prototype: Prototype) -> str:
 def native_function(program: Program, prototype: Prototype | str, *, name: str | None = None) -> Callable[..., Any]:
     """A builtin for an assembled program; its memory lives as long as the builtin.
 
+    Args:
+        program: The program; it has no other segment than its code.
+        prototype: Of the function to make.
+        name: What the memory manager calls its memory; the prototype's name if not given.
+
     Raises:
         EngineUnavailableError: The program needs what only a process of its own has.
     """
@@ -334,7 +277,7 @@ def _at_name(program: Program, prototype: Prototype) -> Program:
 
 
 def function_of_memory(memory: ExecutableMemory, prototype: str) -> Callable[..., Any]:
-    """A callable for code that somebody else owns: `memory.function("int64_t add(int64_t a, int64_t b)")`."""
+    """A callable for code that has another owner: `memory.function("int64_t add(int64_t a, int64_t b)")`."""
     code = memory.read()
     program = Program("", "intel", (Segment("text", CODE_ADDRESS, code, len(code), "r-x"),))
     return _callable(parse_prototype(prototype), memory, program, owned=False)

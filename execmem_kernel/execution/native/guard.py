@@ -25,38 +25,24 @@ from execmem_kernel.memory.manager import CodeMemoryManager
 
 SIGNALS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGINT)
 """What the guard handles."""
-
-
 ACTIONS, RANGES, BLOCKS = 0x400, 0x1000, 0x2_1000
 """Where the parts of the guard's data begin; drawn in guard.s."""
-
-
 MOST_RANGES = (BLOCKS - RANGES) // 16
-
-
+"""Pieces of code whose faults are survived: a start and an end each."""
 MOST_THREADS = 512
-
-
 BLOCK_SIZE = 64
-
-
-_ARMED, _TID, _FS, _SIGNAL, _RIP, _FRAME = range(6)  # numbers of 8 bytes in a block
-
-
+"""Bytes of what is kept for each thread."""
+_ARMED, _TID, _FS, _SIGNAL, _RIP, _FRAME = range(6)
+"""The numbers of 8 bytes in a block."""
 _CURRENT_FS, _BLOCK_COUNT, _RANGE_COUNT = 0, 2, 3
-
-
+"""The numbers of 8 bytes at the beginning of the data, those that Python reads or writes."""
 _STACK_SIZE = 64 * 1024
-
-
+"""Of the stack that handlers run on, for a thread that has none."""
 GUARD_CALLS = (
     "PyObject_VectorcallMethod", "PyLong_AsVoidPtr", "Py_NewRef",
     "PyObject_GetBuffer", "PyBuffer_Release", "PyErr_Clear",
 )  # fmt: skip
-
-
-def template(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text()
+"""Functions of the C interface that guard.s calls."""
 
 
 class ThreadSlot:
@@ -96,7 +82,7 @@ class Guard:
         self.local: threading.local = threading.local()
         self.abandoned: list[mmap.mmap] = []
         self.free_ranges: list[int] = list(range(MOST_RANGES - 1, -1, -1))
-        # A manager of its own: no cleanup() of anybody else's takes a handler or a stub from under a signal or a call.
+        # A manager of its own: no cleanup() of another takes a handler or a stub from under a signal or a call.
         self.manager: CodeMemoryManager = CodeMemoryManager()
         self.parents: list[CodeMemoryManager] = []
         """In a forked child, the managers of what was made before."""
@@ -112,7 +98,7 @@ class Guard:
             **{name: entry_point(name) for name in GUARD_CALLS},
         }
         head = "".join(f".equ {name}, {value:#x}\n" for name, value in settings.items())
-        program = assemble(head + template("guard.s"))
+        program = assemble(head + resources.files(__package__).joinpath("guard.s").read_text())
         self.memory: ExecutableMemory = self.manager.allocate(program.code, name="guard")
         base = self.memory.address - program.address
         self.labels: dict[str, int] = {name: address + base for name, address in program.labels.items()}
@@ -124,7 +110,7 @@ class Guard:
     # ---- signal handlers
 
     def install(self, *numbers: int) -> None:
-        """Put the handlers of these signals in place, again if somebody has put another in their place since."""
+        """Put the handlers of these signals in place, again where another has taken their place since."""
         flags = signals.SA_SIGINFO | signals.SA_ONSTACK | signals.SA_RESTORER
         everything = 2**64 - 1  # no second signal until the handler is done
         ours = struct.pack("<4Q", self.labels["handler"], flags, self.labels["restorer"], everything)
@@ -136,7 +122,7 @@ class Guard:
                 signals.signal_action(number, ours)
 
     def withdraw(self) -> None:
-        """Give every signal back to whoever had it before."""
+        """Give every signal back to the handler that had it before."""
         for number in SIGNALS:
             if signals.signal_action(number)[:8] == struct.pack("<Q", self.labels["handler"]):
                 at = ACTIONS + 32 * number
@@ -145,7 +131,11 @@ class Guard:
     # ---- threads
 
     def enlist(self) -> int:
-        """The number of this thread's block; makes one the first time."""
+        """The number of this thread's block; makes one the first time.
+
+        Raises:
+            EngineUnavailableError: MOST_THREADS threads have one already.
+        """
         place: ThreadSlot | None = getattr(self.local, "place", None)
         if place is None:
             place = self.local.place = self._new_place()
@@ -192,7 +182,11 @@ class Guard:
     # ---- ranges
 
     def add_range(self, start: int, end: int) -> int:
-        """Let faults between the two addresses be survived; returns a number for `drop_range`."""
+        """Let faults between the two addresses be survived; returns a number for `drop_range`.
+
+        Raises:
+            EngineUnavailableError: There are MOST_RANGES of them already.
+        """
         with self.lock:
             if not self.free_ranges:
                 raise EngineUnavailableError(f"{MOST_RANGES} pieces of native code exist already")
@@ -203,6 +197,7 @@ class Guard:
             return index
 
     def drop_range(self, index: int) -> None:
+        """Let faults there be faults again."""
         with self.lock:
             at = RANGES // 8 + 2 * index
             self.words[at] = self.words[at + 1] = 0
@@ -210,8 +205,6 @@ class Guard:
 
 
 _guard: Guard | None = None
-
-
 _guard_lock = threading.Lock()
 
 
@@ -227,7 +220,7 @@ def guard() -> Guard:
 
 
 def renew_guard(*numbers: int) -> None:
-    """Put the guard's handlers back in place where somebody has replaced them, as a notebook does in every cell.
+    """Put the guard's handlers back in place where they were replaced, as a notebook does in every cell.
 
     Args:
         numbers: The signals; all of the guard's if none is named.
@@ -254,7 +247,11 @@ class FaultArrived(Exception):
 
 
 def arrived_signal(guard: Guard) -> Arrived:
-    """What ended the call on this thread; an interrupt is raised at once."""
+    """What ended the call on this thread.
+
+    Raises:
+        KeyboardInterrupt: An interrupt did, or what the handler of Python's own raises for it.
+    """
     block = guard.blocks[guard.enlist()]
     number = block[_SIGNAL]
     if number == signal.SIGINT:
@@ -266,7 +263,7 @@ def arrived_signal(guard: Guard) -> Arrived:
 
 
 class Catcher:
-    """What stands behind `raw`."""
+    """What stands behind `raw`, the builtin that calls code with registers as they are given (`f.__self__`)."""
 
     __slots__ = ("guard",)
 

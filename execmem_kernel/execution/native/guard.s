@@ -111,7 +111,7 @@ ours:
         ret                             # to the restorer, which asks the kernel to go on there
 
 # An interrupt (SIGINT) that finds no call on its own thread is handed to every thread that is in one: it holds the
-# interpreter's lock, and nobody else will ever see the interrupt while it does.
+# interpreter's lock, and nothing else will ever see the interrupt while it does.
 not_ours:
         cmp     r8d, 2                  # SIGINT
         jne     previous
@@ -147,7 +147,7 @@ forwarded:
         mov     r10, r14
         mov     r8, r15
 
-# Whoever had the signal before gets it now, as if we were not here.
+# The handler that had the signal before gets it now, as if we were not here.
 previous:
         mov     eax, r8d
         shl     eax, 5                  # 32 bytes each

@@ -6,17 +6,19 @@ import functools
 import re
 import sys
 from collections.abc import Mapping
+from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
 from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS
 from execmem_kernel.execution.native.cpython import BYTEARRAY_START, PYBUF_CONTIGUOUS, PYBUF_WRITABLE, entry_point
-from execmem_kernel.execution.native.guard import Guard, template
+from execmem_kernel.execution.native.guard import Guard
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
 from execmem_kernel.execution.values.prototype import Parameter, Prototype
 
-ARGUMENTS = 128  # in a stub's frame
-
+ARGUMENTS_IN_FRAME = 128
+"""Where a stub's frame holds the address of the arguments that it was given; drawn in stub.s."""
 
 LETTERS = MappingProxyType(
     {
@@ -34,19 +36,25 @@ LETTERS = MappingProxyType(
 @functools.cache
 def _pieces() -> Mapping[str, str]:
     """The pieces of stub.s by name."""
-    parts = re.split(r"^#: (\w+)\n", template("stub.s"), flags=re.MULTILINE)
+    parts = re.split(r"^#: (\w+)\n", resources.files(__package__).joinpath("stub.s").read_text(), flags=re.MULTILINE)
     return MappingProxyType(dict(zip(parts[1::2], parts[2::2], strict=True)))
 
 
-INTEGER_SLOTS = MappingProxyType({"rdi": 0, "rsi": 1, "rdx": 2, "rcx": 3, "r8": 4, "r9": 5})
-
-
+INTEGER_SLOTS = MappingProxyType({name: slot for slot, name in enumerate(INTEGER_ARGUMENTS)})
+"""Register -> its number among those of integer arguments."""
 _TARGET, _GATE = 0x5A5A_5A5A_5A5A_5A01, 0x5A5A_5A5A_5A5A_5A02
 """Stand in a stub for the two addresses that are its own."""
 
 
 def stub(guard: Guard, prototype: Prototype, target: int, gate: int) -> bytes:
-    """The machine code of a stub that calls the code at `target`, if the gate is open."""
+    """The machine code of a stub that calls the code at `target`, if the gate is open.
+
+    Args:
+        guard: Its data and code are named in the stub.
+        prototype: What it converts.
+        target: The address of the code.
+        gate: The address of the gate of the code's memory.
+    """
     code = _assembled_stub(guard, prototype.parameters, prototype.result)
     for place, address in ((_TARGET, target), (_GATE, gate)):
         assert code.count(place.to_bytes(8, "little")) <= 1
@@ -61,7 +69,13 @@ def _assembled_stub(guard: Guard, parameters: tuple[Parameter, ...], result: Sca
 
 
 def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None) -> str:
-    """A stub's assembly, from the pieces of stub.s."""
+    """A stub's assembly, from the pieces of stub.s.
+
+    Args:
+        guard: Its data and code are named in the stub.
+        parameters: What it converts to registers.
+        result: What it converts to an object of Python's; None for void.
+    """
     pieces = _pieces()
     names = (
         "PyObject_Vectorcall", "PyLong_FromLongLong", "PyLong_FromUnsignedLongLong", "PyFloat_FromDouble",

@@ -241,7 +241,7 @@ closing:
         mov     rax, {PyObject_VectorcallMethod}
         call    rax
         mov     rdi, rax
-        mov     rax, {Py_DecRef}        # None, which nobody needs
+        mov     rax, {Py_DecRef}        # None, which is not needed
         call    rax
         mov     rax, [rsp]
         movsd   xmm0, qword ptr [rsp + 48]
