@@ -1,122 +1,215 @@
-"""Who may import whom, and which file is the one door to each foreign library."""
+"""Which package may import which, that no imports go in a circle, and which files are the doors to foreign libraries."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "execmem_kernel"
-FILES = sorted(PACKAGE.rglob("*.py"))
-
-ROOMS = {
-    "errors": set(),
-    "linux": {"errors"},
-    "assembly": {"errors"},
-    "memory": {"errors", "linux"},
-    "execution": {"errors", "linux", "assembly", "memory"},
-    "views": {"errors", "linux", "assembly", "memory", "execution"},
-    "magics": {"errors", "linux", "assembly", "memory", "execution", "views"},
-    "__init__": {"errors", "magics"},
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "execmem_kernel"
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
 }
-"""Room -> the other rooms it may import. `__init__` reaches the rest by name, on first use."""
+"""Module name -> its file."""
+FACADE = "execmem_kernel"
+"""The package itself: it reaches everything, but imports nothing else until a name is asked for."""
 
-VERBS_CLOSED_TO_VIEWS = {
-    "execmem_kernel.assembly.assembler",
-    "execmem_kernel.assembly.encoder",
-    "execmem_kernel.execution.supervisor",
-    "execmem_kernel.execution.running",
-    "execmem_kernel.execution.native",
-    "execmem_kernel.linux",
+LEVELS = {
+    "wording": 0,
+    "linux": 0,
+    "program": 0,
+    "x86": 0,
+    "errors": 1,
+    "assembly.diagnostics": 1,
+    "assembly.syntax": 2,
+    "assembly.encoding": 2,
+    "execution.contract": 2,
+    "memory": 2,
+    "assembly.preprocessor": 3,
+    "execution.syscalls": 3,
+    "execution.values": 3,
+    "assembly.semantics": 4,
+    "assembly": 5,
+    "explain": 6,
+    "execution": 6,
+    "execution.embedded": 6,
+    "execution.process": 7,
+    "execution.diagnosis": 8,
+    "execution.libc": 8,
+    "execution.trace": 8,
+    "execution.engines": 9,
+    "views": 9,
+    "execution.native": 10,
+    "execution.api": 11,
+    "editor": 11,
+    "magics": 12,
+    "moved": 13,
 }
-"""Views receive values; what makes or measures them is not theirs to call."""
+"""Package -> its level: it may import packages of smaller levels, and no other package of its own."""
 
 DOORS = {
-    "keystone": {"assembly/encoder.py", "assembly/keystone_worker.py"},
-    "iced_x86": {"assembly/effects.py", "assembly/encoder.py", "assembly/forms.py"},
-    "capstone": {"assembly/disassembler.py"},
-    "ctypes": {"linux.py", "execution/native.py"},
-    "mmap": {"linux.py", "execution/native.py"},
-    "IPython": {"magics.py"},
+    "keystone": {"assembly/encoding/keystone_worker.py"},
+    "iced_x86": {
+        "assembly/encoding/candidates.py",
+        "assembly/encoding/iced_check.py",
+        "assembly/encoding/iced_encoder.py",
+        "x86/effects.py",
+        "x86/features.py",
+        "x86/forms.py",
+        "x86/instruction_text.py",
+        "x86/selection.py",
+    },
+    "capstone": {"x86/instruction_text.py"},
+    "ctypes": {
+        "execution/native/cpython.py",
+        "execution/native/ctypes_function.py",
+        "execution/native/function.py",
+        "execution/native/guard.py",
+        "linux/libc.py",
+        "linux/memory.py",
+        "linux/process.py",
+        "linux/signals.py",
+    },
+    "IPython": {"__init__.py", "magics/extension.py", "magics/session.py"},
     "anywidget": {"views/memory_map.py", "views/stepper.py"},
     "traitlets": {"views/memory_map.py", "views/stepper.py"},
     "matplotlib": {"views/charts.py"},
-    "pycparser": {"execution/prototype.py"},
+    "pycparser": {"execution/values/prototype_parser.py"},
     "pytest": {"memory/pytest_plugin.py"},
 }
-"""Foreign library -> the only files that import it."""
+"""Foreign library -> exactly the files that import it."""
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Every module a file imports, with whether the import runs (False: only for the type checker)."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, id(node) not in typing_only
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name} imports relatively"
-            assert node.module is not None
-            yield node.module, id(node) not in typing_only
-            if node.module.startswith("execmem_kernel"):
-                for alias in node.names:
-                    yield f"{node.module}.{alias.name}", id(node) not in typing_only
+class Import(NamedTuple):
+    """One mention of a module: by an import statement wherever it stands, or by its name in a string."""
+
+    module: str
+    line: int
 
 
-def room_of(module: str) -> str | None:
-    parts = module.split(".")
-    if parts[0] != "execmem_kernel" or len(parts) < 2:
-        return None
-    return parts[1] if parts[1] in ROOMS else None
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text())
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+def mentions(module: str) -> Iterator[Import]:
+    """Every module that a file imports: at the top, lazily, for the type checker only, or by a name in a string."""
+    for node in ast.walk(tree_of(module)):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    yield Import(alias.name, node.lineno)
+            case ast.ImportFrom(module=name, names=names, level=level):
+                assert level == 0, f"{module} imports relatively"
+                assert name is not None
+                for alias in names:
+                    inner = f"{name}.{alias.name}"
+                    yield Import(inner if inner in FILES else name, node.lineno)
+            case ast.Constant(value=str(text)) if text in FILES and text != FACADE:
+                yield Import(text, node.lineno)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_room_imports_only_what_stands_below_it(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert room in ROOMS, f"{room} has no place in the layout"
-    for module, runs in imports(path):
-        other = room_of(module)
-        if runs and other is not None and other != room:
-            assert other in ROOMS[room], f"{name_of(path)} imports {module}"
+@cache
+def own_imports(module: str) -> frozenset[str]:
+    """The modules of this package that a module mentions."""
+    return frozenset(found.module for found in mentions(module) if found.module in FILES and found.module != module)
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "views").glob("*.py")), ids=name_of)
-def test_views_call_nothing_that_measures_or_runs(path: Path) -> None:
-    for module, runs in imports(path):
-        assert not (runs and module in VERBS_CLOSED_TO_VIEWS), f"{name_of(path)} imports {module}"
+def package_of(module: str) -> str:
+    """The package whose level counts for a module: the longest in LEVELS that its name begins with."""
+    name = module.removeprefix("execmem_kernel.")
+    while name not in LEVELS:
+        name, _, last = name.rpartition(".")
+        assert last, f"{module} has no place in the layout"
+    return name
+
+
+def circles(graph: dict[str, frozenset[str]]) -> list[list[str]]:
+    """The strongly connected components of more than one member, after Tarjan, "Depth-first search and linear graph
+    algorithms" (1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            component = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(component) > 1:
+                found.append(sorted(component))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+MODULES = [name for name in FILES if name != FACADE]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_package_imports_only_packages_of_lower_levels(module: str) -> None:
+    package = package_of(module)
+    for other in own_imports(module) - {FACADE}:
+        if package_of(other) != package:
+            assert LEVELS[package_of(other)] < LEVELS[package], f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_imports_the_facade(module: str) -> None:
+    assert FACADE not in own_imports(module)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circles({module: own_imports(module) - {FACADE} for module in MODULES}) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    graph = {"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("b"), "d": frozenset("a")}
+    assert circles(graph) == [["b", "c"]]
+
+
+def test_every_package_of_the_table_exists() -> None:
+    assert {package_of(module) for module in MODULES} == set(LEVELS)
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
-def test_a_foreign_library_has_one_door(library: str) -> None:
+def test_a_foreign_library_has_exactly_its_doors(library: str) -> None:
     found = {
-        name_of(path) for path in FILES for module, runs in imports(path) if runs and module.split(".")[0] == library
+        FILES[module].relative_to(PACKAGE).as_posix()
+        for module in FILES
+        if any(found.module.split(".")[0] == library for found in mentions(module))
     }
-    assert found <= DOORS[library]
-    assert found, f"nothing imports {library}: take it out of the table"
-
-
-def test_nobody_imports_the_magics_but_the_package_itself() -> None:
-    for path in FILES:
-        if name_of(path) != "__init__.py":
-            assert not any(module.startswith("execmem_kernel.magics") for module, _ in imports(path)), path
+    assert found == DOORS[library]
 
 
 def test_javascript_lives_in_files_of_its_own() -> None:
-    for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+    for module in FILES:
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                assert "export default" not in node.value, path
-                assert "addEventListener" not in node.value, path
+                assert "export default" not in node.value, module
+                assert "addEventListener" not in node.value, module
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    homes: dict[str, str] = {}
+    for module in FILES:
+        for node in tree_of(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert node.name not in homes, f"{node.name} stands in {homes[node.name]} and {module}"
+                homes[node.name] = module
