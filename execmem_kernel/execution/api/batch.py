@@ -28,53 +28,30 @@ from typing import Any
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.execution.contract.address_map import BUFFERS, PAGE, STACK_AT_ENTRY, page_ceil
 from execmem_kernel.execution.contract.call import Buffer, Call, Limits
+from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS, VECTOR_ARGUMENTS
 from execmem_kernel.execution.engines.choice import DefaultEngine
 from execmem_kernel.execution.engines.placed_run import placed
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
-from execmem_kernel.execution.values.prototype import INTEGER_REGISTERS, VECTOR_REGISTERS, Passed, Prototype
+from execmem_kernel.execution.values.prototype import Passed, Prototype
 from execmem_kernel.memory.manager import CodeMemoryManager
 from execmem_kernel.program.program import Program, Segment
 
 STATE, STACK, RESULTS = 0x5000_0000, 0x5001_0000, 0x5100_0000
-
-
 CASES, DATA, LOOP = 0x5400_0000, 0x5800_0000, 0x5F00_0000
 """Where the loop's pages lie in the program's process; drawn in batch.s."""
-
-
 STACK_SIZE = 2 * PAGE
 """Cleared for every case; a case that needs more is run apart."""
-
-
 MOST_SIZE = 8 * 1024 * 1024
 """Bytes of cases, and of results, in one process."""
-
-
 MOST_CASES = 16_384
-
-
 WALL_S = 0.25
 """After this long the case under way is run apart, which tells whether it is endless."""
-
-
 _REGISTERS = struct.Struct("<14Q")
-
-
 _COPY = struct.Struct("<3Q")
-
-
 _TAKE = struct.Struct("<2Q")
-
-
 _COUNT = struct.Struct("<Q")
-
-
 _RESULT = struct.Struct("<3Q")
-
-
 _RECORD_SIZE = 128
-
-
 _AT_HWCAP2, _HWCAP2_FSGSBASE = 26, 2  # linux/auxvec.h, asm/hwcap2.h
 
 
@@ -151,7 +128,7 @@ class Batch:
             data = bytes_of_buffer(buffer)
             places[name] = ((self.areas[name][1] - len(data)) & -64, data)
         values = []
-        for register in (*INTEGER_REGISTERS, *VECTOR_REGISTERS):
+        for register in (*INTEGER_ARGUMENTS, *VECTOR_ARGUMENTS):
             value = passed.registers.get(register, 0)
             values.append(places[value][0] if isinstance(value, str) else value)
         # Those that are const too, to see whether they still hold what they did.
@@ -239,8 +216,8 @@ class NumericCases:
 
     def __init__(self, prototype: Prototype) -> None:
         parameters = prototype.parameters
-        integers = [index for index, one in enumerate(parameters) if one.register in INTEGER_REGISTERS]
-        floats = [index for index, one in enumerate(parameters) if one.register in VECTOR_REGISTERS]
+        integers = [index for index, one in enumerate(parameters) if one.register in INTEGER_ARGUMENTS]
+        floats = [index for index, one in enumerate(parameters) if one.register in VECTOR_ARGUMENTS]
         kinds = [_scalar(parameter.type) for parameter in parameters]
         self.order: tuple[int, ...] = (*integers, *floats)
         # A narrow signed number is extended in its register, so its own format only checks it.

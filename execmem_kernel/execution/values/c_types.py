@@ -35,16 +35,19 @@ class Scalar:
 
     @property
     def lowest(self) -> int:
+        """The smallest number that it holds."""
         return -(1 << (8 * self.size - 1)) if self.signed else 0
 
     @property
     def highest(self) -> int:
+        """The largest integer that it holds."""
         if self.kind == "bool":
             return 1
         return (1 << (8 * self.size - self.signed)) - 1
 
     @property
     def alignment(self) -> int:
+        """Bytes of which its address is a multiple: its size."""
         return self.size
 
     def pack(self, value: Any, what: str) -> bytes:
@@ -62,7 +65,16 @@ class Scalar:
         return value
 
     def check(self, value: Any, what: str) -> int | float:
-        """The value as an int or float that fits, or the error that says why not."""
+        """The value as an int or float that fits.
+
+        Args:
+            value: What was given.
+            what: How a message names it: `sum() argument 2 'n'`.
+
+        Raises:
+            TypeError: Not a number of this kind.
+            OverflowError: It does not fit.
+        """
         if self.kind == "float":
             if isinstance(value, (str, bytes, bytearray)) or not (
                 hasattr(value, "__float__") or hasattr(value, "__index__")
@@ -113,6 +125,7 @@ class Pointer:
         return ADDRESS.pack(0 if value is None else value, what)
 
     def unpack(self, data: bytes) -> int:
+        """The address that the bytes hold."""
         return int.from_bytes(data, "little")
 
     def __str__(self) -> str:
@@ -185,10 +198,7 @@ class Struct:
 
 
 Type = Scalar | Pointer
-
-
 ADDRESS = Scalar("address", "integer", 8)
-
 
 SCALARS = {
     "bool": Scalar("bool", "bool", 1),

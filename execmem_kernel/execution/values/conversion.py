@@ -10,6 +10,7 @@ from typing import Any
 from execmem_kernel.errors import PrototypeError
 from execmem_kernel.execution.values.buffers import kind_of, view_of, write_into
 from execmem_kernel.execution.values.c_types import Pointer, Scalar, Struct
+from execmem_kernel.x86.registers import MASK
 
 
 @dataclass(slots=True)
@@ -25,15 +26,37 @@ class Pointed:
 
 
 def in_register(kind: Scalar, value: Any, what: str) -> int:
-    """The argument as the 64 bits of its register; a narrow integer is extended as C compilers do."""
+    """The argument as the 64 bits of its register; a narrow integer is extended as C compilers do.
+
+    Args:
+        kind: The parameter's type.
+        value: What was given.
+        what: How a message names it: `sum() argument 2 'n'`.
+
+    Raises:
+        TypeError: Not a number of this kind.
+        OverflowError: It does not fit.
+    """
     checked = kind.check(value, what)
     if kind.kind == "float":
         return int.from_bytes(struct.pack("=" + kind.code, checked), "little")
-    return int(checked) & 0xFFFF_FFFF_FFFF_FFFF
+    return int(checked) & MASK
 
 
 def pointed_to(kind: Pointer, value: Any, name: str, what: str) -> Pointed:
-    """The memory that a pointer argument points to."""
+    """The memory that a pointer argument points to.
+
+    Args:
+        kind: The parameter's type.
+        value: What was given: a text, a dict, a list, or anything with the buffer protocol.
+        name: The parameter's.
+        what: How a message names it: `sum() argument 1 'a'`.
+
+    Raises:
+        TypeError: It is none of these, has items of another type, or cannot be written to where it has to be.
+        OverflowError: A number in it that its C type cannot hold.
+        PrototypeError: A field, a length or a text that does not fit.
+    """
     target = kind.target
     if isinstance(value, str):
         return Pointed(name, _text(kind, value, what))
@@ -91,19 +114,27 @@ def _check_items(kind: Pointer, view: memoryview, value: Any, what: str) -> None
     if isinstance(target, Struct):
         if view.nbytes != target.size and (raw or size != target.size):
             raise PrototypeError(f"{what}: {target} has {target.size} bytes, {view.nbytes} were given")
-        return
-    wanted = {"integer": "signed" if target.signed else "unsigned", "float": "float", "bool": "bool"}[target.kind]
-    if raw or (target.name == "char" and size == 1 and found in ("signed", "unsigned", "char")):
+    elif raw or (target.name == "char" and size == 1 and found in ("signed", "unsigned", "char")):
         if view.nbytes % target.size:
             raise PrototypeError(
                 f"{what}: {view.nbytes} bytes are no whole number of {target} ({target.size} bytes each)"
             )
-    elif (found, size) != (wanted, target.size):
-        name = {"bool": "bool", "char": "char", "other": f"{view.format!r} items"}.get(
-            found, f"{found} {8 * size}-bit numbers"
-        )
-        name = name.replace("float 64-bit numbers", "double").replace("float 32-bit numbers", "float")
-        raise TypeError(f"{what} must be an array of {target}, not of {name}")
+    elif (found, size) != (_items_of(target), target.size):
+        raise TypeError(f"{what} must be an array of {target}, not of {_named(found, size, view.format)}")
+
+
+def _items_of(target: Scalar) -> str:
+    """A number type as `kind_of` names the items of an array."""
+    return ("signed" if target.signed else "unsigned") if target.kind == "integer" else target.kind
+
+
+def _named(kind: str, size: int, code: str) -> str:
+    """The items of an array, for a message."""
+    if kind == "float" and size in (4, 8):
+        return "float" if size == 4 else "double"
+    if kind == "other":
+        return f"{code!r} items"
+    return kind if kind in ("bool", "char") else f"{kind} {8 * size}-bit numbers"
 
 
 def _struct_writer(kind: Pointer, target: Struct, value: Any, what: str) -> Callable[[bytes], None] | None:

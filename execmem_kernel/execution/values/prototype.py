@@ -22,13 +22,7 @@ from execmem_kernel.execution.contract.call import Buffer
 from execmem_kernel.execution.values.buffers import bytes_of
 from execmem_kernel.execution.values.c_types import ADDRESS, Pointer, Scalar, Type
 from execmem_kernel.execution.values.conversion import Pointed, in_register, pointed_to
-
-INTEGER_REGISTERS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
-"""Where integer and pointer arguments go, in order."""
-
-
-VECTOR_REGISTERS = tuple(f"xmm{number}" for number in range(8))
-"""Where floating-point arguments go, in order."""
+from execmem_kernel.x86.registers import MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,11 @@ class Prototype:
         return f"{self.name}() argument {index + 1} {self.parameters[index].name!r}"
 
     def check_count(self, count: int) -> None:
-        """Raise the TypeError that Python's own functions raise for a wrong number of arguments."""
+        """Refuse a wrong number of arguments, as Python's own functions do.
+
+        Raises:
+            TypeError: It is another number.
+        """
         expected = len(self.parameters)
         if count != expected:
             plural = "" if expected == 1 else "s"
@@ -118,7 +116,13 @@ class Prototype:
         return checked
 
     def convert(self, arguments: Sequence[Any]) -> Passed:
-        """Check the arguments, and lay them out in registers and buffers; raises as `check` does."""
+        """Check the arguments, and lay them out in registers and buffers.
+
+        Raises:
+            TypeError: As `check` does, and so the others.
+            OverflowError: A number does not fit.
+            PrototypeError: A field, a length or a text does not fit.
+        """
         registers: dict[str, int | str] = {}
         pieces: dict[str, Pointed] = {}
         for parameter, item in zip(self.parameters, self.check(arguments), strict=False):
@@ -146,13 +150,16 @@ class Prototype:
             rax: The register, unsigned.
             xmm0: At least the lowest 64 bits of the register.
             text_at: The bytes from an address to the next zero byte; None where nothing can be read.
+
+        Raises:
+            PrototypeError: It should have returned a text, and what it returned points to none.
         """
         kind = self.result
         if kind is None:
             return None
         if isinstance(kind, Scalar):
             source = xmm0 if kind.kind == "float" else rax
-            data = (source & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little")[: kind.size]
+            data = (source & MASK).to_bytes(8, "little")[: kind.size]
             return bool(data[0]) if kind.kind == "bool" else kind.unpack(data)
         if rax == 0:
             return None

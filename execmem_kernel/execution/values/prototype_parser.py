@@ -11,8 +11,9 @@ from pycparser import c_ast
 from pycparser.c_parser import CParser, ParseError
 
 from execmem_kernel.errors import PrototypeError
-from execmem_kernel.execution.values.c_types import SCALARS, Field, Pointer, Scalar, Struct
-from execmem_kernel.execution.values.prototype import INTEGER_REGISTERS, VECTOR_REGISTERS, Parameter, Prototype
+from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS, VECTOR_ARGUMENTS
+from execmem_kernel.execution.values.c_types import SCALARS, Field, Pointer, Scalar, Struct, Type
+from execmem_kernel.execution.values.prototype import Parameter, Prototype
 
 _TYPEDEFS = "".join(f"typedef int {name};" for name in SCALARS if name.endswith("_t")) + "typedef int bool;"
 """Tells the parser which names are types; what they are is looked up in the table above."""
@@ -90,39 +91,46 @@ class _Reader:
             self.struct(node.type, node.declname)
 
     def function(self, declaration: Any) -> Prototype:
-        node = declaration.type
+        node, name = declaration.type, declaration.name
         parameters: list[Parameter] = []
-        free = {"integer": list(INTEGER_REGISTERS), "float": list(VECTOR_REGISTERS)}
-        for index, parameter in enumerate(node.args.params if node.args else (), start=1):
-            if isinstance(parameter, c_ast.EllipsisParam):
-                raise PrototypeError(
-                    f"{declaration.name}() takes `...`: name every parameter, so that its type is known"
-                )
-            if isinstance(parameter, c_ast.ID):
-                raise PrototypeError(f"parameter {parameter.name!r} of {declaration.name}() has no type")
-            kind = self.type_of(parameter.type, f"parameter {parameter.name or index!r}")
-            if kind is None:
-                if len(node.args.params) == 1 and parameter.name is None:
-                    break
-                raise PrototypeError(f"parameter {parameter.name or index!r} of {declaration.name}() cannot be void")
-            if isinstance(kind, Struct):
-                raise PrototypeError(
-                    f"parameter {parameter.name or index!r} is {kind} by value; "
-                    f"pass a pointer to it: {kind} *{parameter.name or ''}"
-                )
-            bank = free["float" if kind.kind == "float" else "integer"]
+        free = {"integer": list(INTEGER_ARGUMENTS), "float": list(VECTOR_ARGUMENTS)}
+        nodes = node.args.params if node.args else ()
+        for index, parameter in enumerate(nodes, start=1):
+            kind = self.parameter_type(parameter, name, index, only=len(nodes) == 1)
+            if kind is None:  # f(void)
+                break
+            is_float = kind.kind == "float"
+            bank = free["float" if is_float else "integer"]
             if not bank:
-                limit = "six integers and pointers" if kind.kind != "float" else "eight floating-point numbers"
-                raise PrototypeError(f"{declaration.name}() has too many parameters: {limit} travel in registers")
+                limit = "eight floating-point numbers" if is_float else "six integers and pointers"
+                raise PrototypeError(f"{name}() has too many parameters: {limit} travel in registers")
             parameters.append(Parameter(parameter.name or f"arg{index}", kind, bank.pop(0)))
         names = [parameter.name for parameter in parameters]
-        for name in names:
-            if names.count(name) > 1:
-                raise PrototypeError(f"{declaration.name}() has two parameters named {name!r}")
+        twice = next((one for one in names if names.count(one) > 1), None)
+        if twice is not None:
+            raise PrototypeError(f"{name}() has two parameters named {twice!r}")
         result = self.type_of(node.type, "the result")
         if isinstance(result, Struct):
-            raise PrototypeError(f"{declaration.name}() returns {result} by value; return a number or a pointer")
-        return Prototype(self.text, declaration.name, result, tuple(parameters))
+            raise PrototypeError(f"{name}() returns {result} by value; return a number or a pointer")
+        return Prototype(self.text, name, result, tuple(parameters))
+
+    def parameter_type(self, node: Any, function: str, index: int, only: bool) -> Type | None:
+        """The type of a parameter; None for the one `void` that says that there are none."""
+        if isinstance(node, c_ast.EllipsisParam):
+            raise PrototypeError(f"{function}() takes `...`: name every parameter, so that its type is known")
+        if isinstance(node, c_ast.ID):
+            raise PrototypeError(f"parameter {node.name!r} of {function}() has no type")
+        shown = repr(node.name or index)
+        kind = self.type_of(node.type, f"parameter {shown}")
+        if kind is None:
+            if only and node.name is None:
+                return None
+            raise PrototypeError(f"parameter {shown} of {function}() cannot be void")
+        if isinstance(kind, Struct):
+            raise PrototypeError(
+                f"parameter {shown} is {kind} by value; pass a pointer to it: {kind} *{node.name or ''}"
+            )
+        return kind
 
     def type_of(self, node: Any, what: str) -> Scalar | Pointer | Struct | None:
         if isinstance(node, (c_ast.PtrDecl, c_ast.ArrayDecl)):
@@ -169,19 +177,7 @@ class _Reader:
         fields: list[Field] = []
         offset, alignment = 0, 1
         for member in node.decls:
-            kind_node, count = member.type, None
-            if isinstance(kind_node, c_ast.ArrayDecl):
-                if not isinstance(kind_node.dim, c_ast.Constant):
-                    raise PrototypeError(f"field {member.name!r} needs a plain number as its length")
-                count = int(kind_node.dim.value, 0)
-                kind_node = kind_node.type
-            if member.bitsize is not None or isinstance(kind_node, c_ast.ArrayDecl):
-                raise PrototypeError(
-                    f"field {member.name!r} is a bit field or an array of arrays, which are not supported"
-                )
-            kind = self.type_of(kind_node, f"field {member.name!r}")
-            if kind is None:
-                raise PrototypeError(f"field {member.name!r} cannot be void")
+            kind, count = self.member_type(member)
             offset += -offset % kind.alignment
             fields.append(Field(member.name, offset, kind, count))
             offset += kind.size * (1 if count is None else count)
@@ -189,6 +185,21 @@ class _Reader:
         laid_out = Struct(name, tuple(fields), offset + -offset % alignment, alignment)
         self.structs[name] = laid_out
         return laid_out
+
+    def member_type(self, member: Any) -> tuple[Scalar | Pointer | Struct, int | None]:
+        """The type of a struct's member, and how many there are if it is an array."""
+        node, count = member.type, None
+        if isinstance(node, c_ast.ArrayDecl):
+            if not isinstance(node.dim, c_ast.Constant):
+                raise PrototypeError(f"field {member.name!r} needs a plain number as its length")
+            count = int(node.dim.value, 0)
+            node = node.type
+        if member.bitsize is not None or isinstance(node, c_ast.ArrayDecl):
+            raise PrototypeError(f"field {member.name!r} is a bit field or an array of arrays, which are not supported")
+        kind = self.type_of(node, f"field {member.name!r}")
+        if kind is None:
+            raise PrototypeError(f"field {member.name!r} cannot be void")
+        return kind, count
 
 
 def _spelling(words: Sequence[str]) -> str:
