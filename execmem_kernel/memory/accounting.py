@@ -86,8 +86,9 @@ class Ledger:
         size = block.size
         live = self.live
         live[block.address] = block
-        if len(live) > self.peak:
-            self.peak = len(live)
+        count = len(live)
+        if count > self.peak:
+            self.peak = count
         payload = self.payload = self.payload + size
         if payload > self.peak_payload:
             self.peak_payload = payload
@@ -95,10 +96,7 @@ class Ledger:
         self.sizes[(size - 1).bit_length()] += 1
         self.born_ns += block.born_ns
         key = (block.cell, block.name, block.call_site[0].co_filename)
-        group = self.groups.get(key)
-        if group is None:
-            group = self._new_group(key)
-        block.group = group
+        block.group = group = self.groups.get(key) or self._new_group(key)
         group[0] += 1
         group[1] += size
         block.sequence = sequence = self.sequence + 1

@@ -358,7 +358,9 @@ _new = ExecutableMemory.__new__
 def new_handle(owner: Owner, block: Block) -> ExecutableMemory:
     """A handle for a block that has none."""
     memory = _new(ExecutableMemory)
-    memory._owner, memory._block, memory._gone = owner, block, None
+    memory._owner = owner
+    memory._block = block
+    memory._gone = None
     return memory
 
 

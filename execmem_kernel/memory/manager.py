@@ -62,6 +62,7 @@ POOLED_SIZE = 16 * 1024
 _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
 _ELSEWHERE_BITS = 40
 """Blocks that are not mapped here have numbers below zero for addresses, so far apart that none reaches another."""
+_new = ExecutableMemory.__new__
 
 
 class CodeMemoryManager:
@@ -191,7 +192,10 @@ class CodeMemoryManager:
                     self._ledger.add(block, WHOLE)
                 if is_tracing() and block.region.mapped:
                     _trace(block)
-                memory = new_handle(self, block)
+                memory = _new(ExecutableMemory)  # `new_handle`, without a call
+                memory._owner = self
+                memory._block = block
+                memory._gone = None
             except (CodeMemoryError, ValueError):
                 raise  # nothing was changed, or all of it was taken back
             except BaseException:

@@ -35,15 +35,15 @@ Protection = Literal["r-x", "rw-"]
 class SystemCalls:
     """Counts, nanoseconds and failures of every system call that one manager makes."""
 
-    __slots__ = ("counts", "failures", "nanoseconds", "write_ns", "writes")
+    __slots__ = ("_made", "failures", "write_ns", "writes")
 
     def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.nanoseconds: dict[str, int] = {}
+        self._made: dict[str, list[int]] = {}
+        """Name -> how often, and nanoseconds in all."""
         self.failures: dict[tuple[str, int], int] = {}
         self.writes: int = 0
         self.write_ns: int = 0
-        """pwrite alone, which every allocation and release makes: two numbers cost less than two dicts."""
+        """pwrite alone, which every allocation and release makes: two numbers cost less than a dict."""
 
     def make(self, name: str, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Make one system call and account for it.
@@ -60,8 +60,11 @@ class SystemCalls:
             self.failed(name, error)
             raise
         finally:
-            self.counts[name] = self.counts.get(name, 0) + 1
-            self.nanoseconds[name] = self.nanoseconds.get(name, 0) + perf_counter_ns() - start
+            made = self._made.get(name)
+            if made is None:
+                made = self._made[name] = [0, 0]
+            made[0] += 1
+            made[1] += perf_counter_ns() - start
 
     def failed(self, name: str, error: OSError) -> None:
         """Account for a call that was refused."""
@@ -70,7 +73,8 @@ class SystemCalls:
 
     def totals(self) -> tuple[dict[str, int], dict[str, int]]:
         """How often each call was made, and the nanoseconds of all of them; both by name."""
-        counts, nanoseconds = dict(self.counts), dict(self.nanoseconds)
+        counts = {name: made[0] for name, made in self._made.items()}
+        nanoseconds = {name: made[1] for name, made in self._made.items()}
         counts["pwrite"] = counts.get("pwrite", 0) + self.writes
         nanoseconds["pwrite"] = nanoseconds.get("pwrite", 0) + self.write_ns
         return counts, nanoseconds
