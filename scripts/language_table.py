@@ -10,6 +10,8 @@ assembler learns is coloured and completed everywhere. Patterns are written in w
 have in common: no possessive quantifiers, no named groups, no look-behind. All are meant to ignore case but `comment`.
 """
 
+# ruff: noqa: E501 (its tables are read by row)
+
 from __future__ import annotations
 
 import argparse

@@ -1,0 +1,249 @@
+"""Completion in a cell: which words can stand at the cursor, the likeliest first. Never a word of Python's."""
+
+# ruff: noqa: E501 (its tables are read by row)
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from execmem_kernel.editor.asm_cell import AsmCell, asm_cell
+from execmem_kernel.editor.completions import Completion, Completions
+from execmem_kernel.editor.context import CursorContext, context_at
+from execmem_kernel.editor.directive_words import directive_words
+from execmem_kernel.editor.names import DefinedName, names_of
+from execmem_kernel.editor.operand_completion import name_items, operand_items
+from execmem_kernel.editor.option_completion import complete_options
+from execmem_kernel.editor.ranking import after, is_common, rank_of
+from execmem_kernel.editor.snippets import SNIPPETS
+from execmem_kernel.editor.table import examples, language
+from execmem_kernel.program.externs import FAMILIAR
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+_SECTIONS = {
+    ".text": "Instructions.",
+    ".data": "Data that can be changed.",
+    ".bss": "Zeros.",
+    ".rodata": "Data that can only be read.",
+}
+_PREFIXES = {
+    "lock": "Makes an instruction that changes memory one step that no other processor can interrupt.",
+    "rep": "Repeats a string instruction rcx times.", "repe": "Repeats a string comparison rcx times at most, while equal.",
+    "repz": "Repeats a string comparison rcx times at most, while equal.",
+    "repne": "Repeats a string comparison rcx times at most, until equal.",
+    "repnz": "Repeats a string comparison rcx times at most, until equal.",
+}  # fmt: skip
+_LIMIT = 200
+"""How many words a list has at most: it is read, and typing another letter shortens it."""
+
+
+def complete(text: str, cursor: int, variables: Mapping[str, object] = _NOTHING) -> Completions | None:
+    """The words that can stand at the cursor; None where the cell is none of ours.
+
+    Args:
+        text: The whole cell.
+        cursor: Offset of the cursor, in characters.
+        variables: The notebook's variables, for `rdi=name` on the option line.
+    """
+    cell = asm_cell(text)
+    if cell is None:
+        return None
+    magic = cell.options_start - len("%%asm")
+    if cursor <= cell.options_start:
+        if cursor == cell.options_start and not text[cursor:].strip():
+            return Completions(magic, cursor, tuple(_snippets(cell, "%%asm\n")))
+        return Completions(cursor, cursor)
+    if cursor < cell.body_start:
+        return complete_options(cell, cursor, variables)
+    if not cell.body.strip():
+        return Completions(cursor, cursor, tuple(_snippets(cell, "")))
+    context = context_at(cell, cursor)
+    return Completions(context.start, cursor, tuple(_unique(_items(cell, context)))[:_LIMIT])
+
+
+def _snippets(cell: AsmCell, before: str) -> Iterator[Completion]:
+    for snippet in SNIPPETS:
+        body = snippet.att if cell.first_syntax == "att" else snippet.intel
+        yield Completion(f"{before}{body}", "snippet", snippet.title)
+
+
+def _unique(items: Iterable[Completion]) -> Iterator[Completion]:
+    """The items without those that an earlier one says already."""
+    seen: set[str] = set()
+    for item in items:
+        if item.text not in seen:
+            seen.add(item.text)
+            yield item
+
+
+def _items(cell: AsmCell, context: CursorContext) -> Iterable[Completion]:
+    match context.kind:
+        case "statement":
+            return _statement_items(cell, context)
+        case "definition":
+            return _definition_items(cell, context)
+        case "instruction":
+            return operand_items(cell, context, names_of(cell))
+        case "macro":
+            return operand_items(cell, context, names_of(cell))
+        case "directive":
+            return _argument_items(context, names_of(cell))
+    return ()
+
+
+# ---- the beginning of a statement ------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[%.]?[A-Za-z][\w.]*")
+
+
+def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completion]:
+    """Mnemonics, prefixes, directives and macros that begin as the word does."""
+    typed = context.word.lower()
+    used = Counter(word.lower() for word in _WORD.findall("\n".join(cell.lines)))
+    used[typed] -= 1
+    previous = _previous(cell, context)
+    found: list[tuple[float, str, Completion]] = []
+    for name, rank in _mnemonics(context, typed, used):
+        found.append((rank + after(previous, name), name, Completion(name, "instruction", _sentence(name))))
+    if not context.prefixes:
+        for name, sentence in _PREFIXES.items():
+            if name.startswith(typed):
+                found.append((rank_of(name, used), name, Completion(name, "prefix", sentence)))
+        for name in _directives(context, typed):
+            words = directive_words(name)
+            if typed or is_common(name):
+                rank = rank_of(name, used)
+                found.append((rank, name, Completion(name, "directive", words.sentence if words is not None else "")))
+        for one in names_of(cell):
+            if one.kind == "macro" and one.name.lower().startswith(typed):
+                found.append((0, one.name, Completion(one.name, "macro", f"Macro of line {one.line}.")))
+    upper = (context.word.isupper() and len(context.word) > 1) or (context.word.isupper() and cell.body.isupper())
+    for _, _, item in sorted(found):
+        yield item._replace(text=item.text.upper()) if upper and item.kind != "macro" else item
+
+
+def _mnemonics(context: CursorContext, typed: str, used: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    """Mnemonics that begin as the word does and go with the prefixes before it, with their ranks."""
+    for name in examples():
+        if name.startswith(typed) and (typed or is_common(name)) and _takes_prefixes(name, context.prefixes):
+            yield name, rank_of(name, used)
+    if context.syntax == "att" and typed:
+        lettered = sum(
+            used.get(name, 0) for name in ("movq", "movl", "addq", "addl", "subq", "cmpq", "cmpl", "leaq", "pushq")
+        )
+        for name in language().att_mnemonics:
+            if name.startswith(typed) and _takes_prefixes(name, context.prefixes):
+                # A letter is as common as the word without it; quadwords first.
+                stem = rank_of(name[:-1], {}) + ("qlbw".find(name[-1]) + 1) / 8 - (0.9 if lettered else 0)
+                yield name, stem - 12 * min(used.get(name, 0), 2)
+
+
+def _takes_prefixes(name: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a mnemonic goes with the prefixes that are written before it."""
+    wanted = {"lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne"}
+    kinds = {wanted[prefix] for prefix in prefixes if prefix in wanted}
+    if not kinds:
+        return True
+    from execmem_kernel.x86.forms import forms_of
+    from execmem_kernel.x86.mnemonics import resolve
+
+    meant = resolve(name)
+    forms = forms_of(meant.mnemonic) if meant is not None else ()
+    takes = {
+        "lock": lambda info: info.can_use_lock_prefix,
+        "rep": lambda info: info.can_use_rep_prefix and not info.can_use_bnd_prefix,
+        "repne": lambda info: info.can_use_repne_prefix and not info.can_use_bnd_prefix,
+    }
+    return any(all(takes[kind](form.info) for kind in kinds) for form in forms)
+
+
+def _sentence(name: str) -> str:
+    example = examples().get(name)
+    if example is not None:
+        return f"{example.source.partition(chr(10))[0]}: {example.sentence}"
+    stem = examples().get(name[:-1])
+    return "" if stem is None else f"{stem.source.partition(chr(10))[0]}: {stem.sentence}"
+
+
+def _directives(context: CursorContext, typed: str) -> Iterator[str]:
+    """The directives of the declared dialect, or of all where none is declared."""
+    tables = language().directives
+    rules = context.rules
+    dialects = (
+        ("nasm", "nasm_preprocessor")
+        if rules.speaks_nasm
+        else ("gnu",)
+        if rules.is_declared and rules.gnu_symbols
+        else None
+    )
+    before = language().names_before
+    for dialect in dialects or ("gnu", "nasm", "nasm_preprocessor", "masm"):
+        for name in tables[dialect]:
+            # What makes a name of the word before it does not begin a statement, but for data without a name.
+            if name.startswith(typed) and (
+                name not in before or (name[0] in "dt" and len(name) < 6 and dialect == "nasm")
+            ):
+                yield name
+
+
+def _previous(cell: AsmCell, context: CursorContext) -> str:
+    """The mnemonic of the line above, blank lines and comments left out."""
+    for line in reversed(cell.lines[: context.line - 1]):
+        found = re.match(r"[ \t]*(?:[\w.$]+:[ \t]*)?([A-Za-z]\w*)", line)
+        if found is not None:
+            name = found[1].lower()
+            return name[:-1] if context.syntax == "att" and name not in examples() else name
+    return ""
+
+
+# ---- names without a colon, arguments of directives ------------------------------------------------------------------
+
+
+def _definition_items(cell: AsmCell, context: CursorContext) -> Iterator[Completion]:
+    """Words that make a name of the word before them: data, constants, procedures."""
+    if context.rules.is_declared and not context.rules.speaks_nasm and context.rules.gnu_symbols:
+        return
+    typed = context.word.lower()
+    used = Counter(word.lower() for word in _WORD.findall("\n".join(cell.lines)))
+    words = language().names_before - (
+        language().directives["masm"] - language().directives["nasm"] if context.rules.speaks_nasm else set()
+    )
+    for name in sorted(
+        (name for name in words if name.startswith(typed)), key=lambda name: (rank_of(name, used), name)
+    ):
+        about = directive_words(name)
+        yield Completion(name, "directive", about.sentence if about is not None else "")
+
+
+_SECTION_WORDS = frozenset(("section", "segment", ".section", ".pushsection"))
+_LABEL_WORDS = frozenset(
+    (".globl", ".global", ".weak", ".type", ".size", ".hidden", ".local", "global", "public", "static", "end", ".end")
+)
+_FIXED = {
+    "bits": (("64", "The mode of a cell."),), "default": (("rel", "Labels are addressed relative to rip."), ("abs", "Labels are addressed by their absolute addresses.")),
+    ".intel_syntax": (("noprefix", "Registers have no %."),), ".att_syntax": (("prefix", "Registers begin with %."),),
+}  # fmt: skip
+
+
+def _argument_items(context: CursorContext, names: tuple[DefinedName, ...]) -> Iterator[Completion]:
+    """What stands behind a directive."""
+    typed = context.word.lower()
+    head = context.head
+    if head in _FIXED:
+        for word, sentence in _FIXED[head]:
+            if word.startswith(typed):
+                yield Completion(word, "keyword", sentence)
+    elif head in _SECTION_WORDS:
+        for word, sentence in _SECTIONS.items():
+            if word.startswith(typed) or (not typed.startswith(".") and word[1:].startswith(typed)):
+                yield Completion(word, "directive", sentence)
+    elif head in _LABEL_WORDS:
+        yield from name_items(context, [one for one in names if one.kind == "label" and not one.scope])
+    elif head in ("extern", ".extern", "extrn", "externdef", "proto"):
+        for name in sorted(FAMILIAR):
+            if name.startswith(typed):
+                yield Completion(name, "function", "Of the C library.")
+    elif not head.startswith("%") or head.startswith(("%if", "%elif", "%rep", "%assign")):
+        yield from name_items(context, names)
