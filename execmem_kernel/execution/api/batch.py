@@ -150,6 +150,11 @@ class Batch:
         """Run the cases from `first` on, until all are done or one does not return; the results one after the other.
 
         None where it cannot be run in a loop: the program made system calls.
+
+        Args:
+            owner: Whose memory the program gets.
+            first: The number of the first case.
+            name: What the memory manager calls that memory.
         """
         records = self.records[first:]
         call = Call(

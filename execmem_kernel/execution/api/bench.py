@@ -28,38 +28,20 @@ from execmem_kernel.memory.session import manager
 from execmem_kernel.program.program import Program, Segment
 
 _TABLE, _TABLE_SIZE, _TIMES = 0x2F00_0000, 384, 0x2F10_0000
-
-
 _GAP = 0x10_0000
 """Between a program's last segment and the stopwatch."""
-
-
 _OWN_SYSTEM_CALLS = 2
 """The stopwatch asks the system's clock at the start and at the end."""
-
-
 _ROUND_NS = 20_000
 """A round of calls: long against the clock's own steps, short against what interrupts a process."""
-
-
 _ROUNDS = 201
-
-
 _FEWEST_ROUNDS = 5
-
-
 _BUDGET_NS = 200_000_000
-
-
 _MOST_CALLS = 2_000
-
-
 _TRUSTED_SPREAD = 0.1
 """The middle half of all times may differ by so much of the median before the machine counts as too noisy."""
-
-
 _RESOLUTION = 2.0
-"""Cycles below which nothing is told apart: fences and clock have a grain."""
+"""Cycles below which two times cannot be distinguished: fences and clock have a grain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +67,17 @@ class Timing:
 
     @property
     def nanoseconds(self) -> float:
-        """A call."""
+        """Nanoseconds of a call."""
         return self.cycles * 1e9 / self.frequency_hz
 
     @property
     def cycles_per_iteration(self) -> float:
+        """Cycles of one round of the call's own loop."""
         return self.cycles / self.iterations
 
     @property
     def nanoseconds_per_iteration(self) -> float:
+        """Nanoseconds of the same."""
         return self.nanoseconds / self.iterations
 
     @property
@@ -200,7 +184,7 @@ def _measure(
 ) -> tuple[list[int], list[int], float, bool]:
     """The cycles of every round of empty calls and of the function's; the clock's frequency; `Timing.supervised`.
 
-    One round more is made than is told of: the first one warms up caches, pages and the predictors of branches.
+    One round more is made than is reported: the first one warms up caches, pages and the predictors of branches.
     """
     rounds += 1
     table = struct.pack("<5Q", function, calls, rounds, _TIMES, stopwatch.labels["empty"]).ljust(_TABLE_SIZE, b"\0")

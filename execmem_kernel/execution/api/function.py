@@ -21,12 +21,8 @@ from execmem_kernel.program.program import Program
 
 WORTHWHILE = 4
 """Fewer cases than this are run apart: that takes no longer."""
-
-
 CHECKED = 2
 """Cases of each process that are run again apart, to see whether its results can be believed."""
-
-
 _DICE = random.SystemRandom()
 
 
@@ -46,7 +42,7 @@ class Function:
         self.name = name
         self.entry: int = program.labels.get(prototype.name, program.entry)
         """The label with the prototype's name, else where the program starts."""
-        self._plain = batch.NumericCases.of(prototype)
+        self._numeric = batch.NumericCases.of(prototype)
         self.outcome: Outcome | None = None
         """What the last call's run was like: registers, output, warnings."""
         self.__name__: str = prototype.name
@@ -100,45 +96,58 @@ class Function:
 
     def _together(self, cases: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The results of the first of these cases, as many as fit into one process."""
-        records = self._plain.records(cases) if self._plain is not None else None
-        passed: list[Passed] = []
-        if records is not None:
-            together = batch.Batch(self.program, self.entry, self.limits, {})
-            together.add_records(records)
-        else:
-            passed = [self.prototype.convert(arguments) for arguments in cases]
-            together = batch.Batch(self.program, self.entry, self.limits, batch.areas_for(passed))
-            for one in passed:
-                if together.full:
-                    break
-                together.add(one)
+        together, passed = self._packed(cases)
         count = len(together.records)
         results: list[Any] = []
         while len(results) < count:
-            first = len(results)
-            raw = together.run(manager(), first, self.name)
-            if raw is None:
+            values = self._results(together, cases, passed, len(results))
+            if values is None:
                 return [self._apart(arguments) for arguments in cases[:count]]
-            if records is not None and self._plain is not None:
-                values, left = self._plain.values(raw), []
-            else:
-                left = list(together.read(raw, first))
-                values = [self.prototype.value(one.rax, one.xmm0, lambda _: None) for one in left]
-            for index, (case, after) in enumerate(zip(passed[first:], left, strict=False)):
-                if any(after.buffers[name] != one.data for name, one in case.buffers.items() if not one.writable):
-                    values[index] = self._apart(cases[first + index])  # it wrote to what is const, which is a fault
-            for index in _DICE.sample(range(len(values)), min(CHECKED, len(values))):
-                after_it = left[index].buffers if left else {}
-                told_apart = isinstance(values[index], ProgramFault)
-                if not told_apart and not self._agrees(cases[first + index], values[index], after_it):
-                    return [self._apart(arguments) for arguments in cases[:count]]
-            for value, case, after in zip(values, passed[first:], left, strict=False):
-                if not isinstance(value, ProgramFault):
-                    case.write_back(after.buffers)
             results += values
-            if len(results) < count:
+            if len(results) < count:  # the next one did not return: its fault is explained where it runs by itself
                 results.append(self._apart(cases[len(results)]))
         return results
+
+    def _packed(self, cases: Sequence[tuple[Any, ...]]) -> tuple[batch.Batch, list[Passed]]:
+        """The cases as the loop reads them, and as arguments; none of these for a function of numbers only."""
+        records = None if self._numeric is None else self._numeric.records(cases)
+        if records is not None:
+            together = batch.Batch(self.program, self.entry, self.limits, {})
+            together.add_records(records)
+            return together, []
+        passed = [self.prototype.convert(arguments) for arguments in cases]
+        together = batch.Batch(self.program, self.entry, self.limits, batch.areas_for(passed))
+        for one in passed:
+            if together.full:
+                break
+            together.add(one)
+        return together, passed
+
+    def _results(
+        self, together: batch.Batch, cases: Sequence[tuple[Any, ...]], passed: Sequence[Passed], first: int
+    ) -> list[Any] | None:
+        """What the cases from `first` on returned, up to the first that did not; None where that cannot be believed."""
+        raw = together.run(manager(), first, self.name)
+        if raw is None:
+            return None
+        left: list[batch.CaseResult] = []
+        if self._numeric is not None and not passed:
+            values = self._numeric.values(raw)
+        else:
+            left = list(together.read(raw, first))
+            values = [self.prototype.value(one.rax, one.xmm0, lambda _: None) for one in left]
+        for index, (case, after) in enumerate(zip(passed[first:], left, strict=False)):
+            if any(after.buffers[name] != one.data for name, one in case.buffers.items() if not one.writable):
+                values[index] = self._apart(cases[first + index])  # it wrote to what is const, which is a fault
+        for index in _DICE.sample(range(len(values)), min(CHECKED, len(values))):
+            if isinstance(values[index], ProgramFault):
+                continue
+            if not self._agrees(cases[first + index], values[index], left[index].buffers if left else {}):
+                return None
+        for value, case, after in zip(values, passed[first:], left, strict=False):
+            if not isinstance(value, ProgramFault):
+                case.write_back(after.buffers)
+        return values
 
     def _apart(self, arguments: tuple[Any, ...]) -> Any:
         """One case in a process of its own."""
