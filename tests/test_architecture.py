@@ -1,8 +1,9 @@
-"""Which package may import which, that no imports go in a circle, and which files are the doors to foreign libraries."""
+"""Which package may import which, that no imports go in a circle, and the exact doors to foreign libraries."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -213,3 +214,21 @@ def test_no_two_public_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 assert node.name not in homes, f"{node.name} stands in {homes[node.name]} and {module}"
                 homes[node.name] = module
+
+
+PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`?\b((?:[\w.]+/)*[\w-]+\.(?:py|s|md|json|toml))\b", text)) - {"NAME.py", "views/NAME.py"}
+    places = [ROOT, PACKAGE, *(path for top in (PACKAGE, ROOT / "tests") for path in top.rglob("*") if path.is_dir())]
+    missing = {name for name in named if not any((place / name).exists() for place in places)}
+    assert len(named) > 20
+    assert missing == set()
+
+
+def test_the_table_of_levels_is_in_the_architecture_page() -> None:
+    rows = re.findall(r"^\| (\d+) \| `([\w.]+)` \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert {name: int(level) for level, name in rows} == {k: v for k, v in LEVELS.items() if k != "execution"}
