@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
+from execmem_kernel.assembly.syntax.words import PREFIXES
 from execmem_kernel.editor.asm_cell import AsmCell, asm_cell
 from execmem_kernel.editor.completions import Completion, Completions
 from execmem_kernel.editor.context import CursorContext, context_at
@@ -16,10 +17,9 @@ from execmem_kernel.editor.directive_words import directive_words
 from execmem_kernel.editor.names import DefinedName, names_of
 from execmem_kernel.editor.operand_completion import name_items, operand_items
 from execmem_kernel.editor.option_completion import complete_options
-from execmem_kernel.editor.ranking import after, is_common, rank_of
+from execmem_kernel.editor.ranking import C_FUNCTIONS, after, is_common, rank_of
 from execmem_kernel.editor.snippets import SNIPPETS
 from execmem_kernel.editor.table import examples, language
-from execmem_kernel.program.externs import FAMILIAR
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _SECTIONS = {
@@ -28,7 +28,7 @@ _SECTIONS = {
     ".bss": "Zeros.",
     ".rodata": "Data that can only be read.",
 }
-_PREFIXES = {
+_PREFIX_SENTENCES = {
     "lock": "Makes an instruction that changes memory one step that no other processor can interrupt.",
     "rep": "Repeats a string instruction rcx times.", "repe": "Repeats a string comparison rcx times at most, while equal.",
     "repz": "Repeats a string comparison rcx times at most, while equal.",
@@ -108,7 +108,7 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
     for name, rank in _mnemonics(context, typed, used):
         found.append((rank + after(previous, name), name, Completion(name, "instruction", _sentence(name))))
     if not context.prefixes:
-        for name, sentence in _PREFIXES.items():
+        for name, sentence in _PREFIX_SENTENCES.items():
             if name.startswith(typed):
                 found.append((rank_of(name, used), name, Completion(name, "prefix", sentence)))
         for name in _directives(context, typed):
@@ -119,7 +119,7 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
         for one in names_of(cell):
             if one.kind == "macro" and one.name.lower().startswith(typed):
                 found.append((0, one.name, Completion(one.name, "macro", f"Macro of line {one.line}.")))
-    upper = (context.word.isupper() and len(context.word) > 1) or (context.word.isupper() and cell.body.isupper())
+    upper = context.word.isupper()
     for _, _, item in sorted(found):
         yield item._replace(text=item.text.upper()) if upper and item.kind != "macro" else item
 
@@ -128,7 +128,8 @@ def _mnemonics(context: CursorContext, typed: str, used: Mapping[str, int]) -> I
     """Mnemonics that begin as the word does and go with the prefixes before it, with their ranks."""
     for name in examples():
         if name.startswith(typed) and (typed or is_common(name)) and _takes_prefixes(name, context.prefixes):
-            yield name, rank_of(name, used)
+            quadword = name == "movq" and context.syntax == "att"  # the 64-bit mov, far more often than the vectors'
+            yield name, rank_of("mov" if quadword else name, used) + quadword / 8
     if context.syntax == "att" and typed:
         lettered = sum(
             used.get(name, 0) for name in ("movq", "movl", "addq", "addl", "subq", "cmpq", "cmpl", "leaq", "pushq")
@@ -142,8 +143,7 @@ def _mnemonics(context: CursorContext, typed: str, used: Mapping[str, int]) -> I
 
 def _takes_prefixes(name: str, prefixes: tuple[str, ...]) -> bool:
     """Whether a mnemonic goes with the prefixes that are written before it."""
-    wanted = {"lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne"}
-    kinds = {wanted[prefix] for prefix in prefixes if prefix in wanted}
+    kinds = {PREFIXES[prefix] for prefix in prefixes} & {"lock", "rep", "repne"}
     if not kinds:
         return True
     from execmem_kernel.x86.forms import forms_of
@@ -151,12 +151,16 @@ def _takes_prefixes(name: str, prefixes: tuple[str, ...]) -> bool:
 
     meant = resolve(name)
     forms = forms_of(meant.mnemonic) if meant is not None else ()
-    takes = {
-        "lock": lambda info: info.can_use_lock_prefix,
-        "rep": lambda info: info.can_use_rep_prefix and not info.can_use_bnd_prefix,
-        "repne": lambda info: info.can_use_repne_prefix and not info.can_use_bnd_prefix,
-    }
-    return any(all(takes[kind](form.info) for kind in kinds) for form in forms)
+    for form in forms:
+        info = form.info
+        takes = {
+            "lock": info.can_use_lock_prefix,
+            "rep": info.can_use_rep_prefix,
+            "repne": info.can_use_repne_prefix and not info.can_use_bnd_prefix,  # to branches its byte is `bnd`
+        }
+        if all(takes[kind] for kind in kinds):
+            return True
+    return False
 
 
 def _sentence(name: str) -> str:
@@ -242,7 +246,7 @@ def _argument_items(context: CursorContext, names: tuple[DefinedName, ...]) -> I
     elif head in _LABEL_WORDS:
         yield from name_items(context, [one for one in names if one.kind == "label" and not one.scope])
     elif head in ("extern", ".extern", "extrn", "externdef", "proto"):
-        for name in sorted(FAMILIAR):
+        for name in C_FUNCTIONS:
             if name.startswith(typed):
                 yield Completion(name, "function", "Of the C library.")
     elif not head.startswith("%") or head.startswith(("%if", "%elif", "%rep", "%assign")):

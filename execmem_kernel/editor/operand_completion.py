@@ -14,9 +14,9 @@ from execmem_kernel.editor.completions import Completion
 from execmem_kernel.editor.context import CursorContext
 from execmem_kernel.editor.names import DefinedName
 from execmem_kernel.editor.operand_fit import OperandFit, fit_of, shape_of_operand
+from execmem_kernel.editor.ranking import C_FUNCTIONS
 from execmem_kernel.editor.register_words import register_sentence
 from execmem_kernel.editor.table import language
-from execmem_kernel.program.externs import FAMILIAR
 from execmem_kernel.x86.operands import SIZE_NAMES
 from execmem_kernel.x86.registers import CLASS_MEMBERS, PARTS, canonical_register, register_class
 
@@ -78,7 +78,7 @@ def _plain_operand(
         targets = [one for one in names if one.kind in ("label", "extern")]
         yield from name_items(context, targets)
         if context.head.startswith("call"):
-            for name in sorted(FAMILIAR):
+            for name in C_FUNCTIONS:
                 if context.word and name.startswith(context.word.lower()) and name not in {one.name for one in names}:
                     yield Completion(name, "function", "Of the C library; declare it: extern.")
     if not context.before or last in (":", "*"):
@@ -140,13 +140,11 @@ def _numeric_labels(cell: AsmCell, context: CursorContext) -> Iterator[Completio
         if found is not None:
             places.setdefault(found[1], []).append(number)
     for name, lines in places.items():
-        for direction, near in (
-            ("b", [n for n in lines if n <= context.line]),
-            ("f", [n for n in lines if n > context.line]),
-        ):
-            if near and f"{name}{direction}".startswith(context.word):
-                line = near[-1] if direction == "b" else near[0]
-                yield Completion(f"{name}{direction}", "label", f"Label of line {line}.")
+        before = [place for place in lines if place <= context.line]
+        behind = [place for place in lines if place > context.line]
+        for reference, near in ((f"{name}b", before[-1:]), (f"{name}f", behind[:1])):
+            if near and reference.startswith(context.word):
+                yield Completion(reference, "label", f"Label of line {near[0]}.")
 
 
 # ---- registers -------------------------------------------------------------------------------------------------------
@@ -180,7 +178,7 @@ def _registers(cell: AsmCell, context: CursorContext, fitting: frozenset[str]) -
         shown = _shown(name, context)
         if shown.startswith(bare):
             rows.append((_rank(name, used, same, context), shown))
-    upper = context.word.isupper() and len(context.word) > (2 if percent else 1)
+    upper = context.word.isupper()
     for _, name in sorted(rows):
         text = f"{percent}{name}"
         yield Completion(text.upper() if upper else text, "register", register_sentence(name))
@@ -191,13 +189,13 @@ def _shown(name: str, context: CursorContext) -> str:
     return name.replace("(", "").replace(")", "") if context.rules.speaks_nasm else name
 
 
-def _rank(name: str, used: Counter[str], same: str, context: CursorContext) -> tuple[float, ...]:
+def _rank(name: str, used: Counter[str], same: str, context: CursorContext) -> tuple[int, ...]:
     family = register_class(name)
     whole = PARTS[name][0] if name in PARTS else name
     number = re.search(r"[0-9]+", name)
     order = _ORDER.index(whole) if whole in _ORDER else int(number[0]) if number is not None else 0
     if same == name:
-        order = -100 if context.head in _SAME else order + 1.5
+        order += -100 if context.head in _SAME else 8
     high = name in ("ah", "bh", "ch", "dh")
     system = family in ("sreg", "cr", "dr")
     return (system, high, order - 2 * min(used[whole], 4), _FAMILIES.index(family), order)

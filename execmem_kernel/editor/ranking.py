@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from execmem_kernel.program.externs import FAMILIAR
+
 _COMMON = [
     "mov",
     "ret",
@@ -338,6 +340,30 @@ def after(previous: str, word: str) -> int:
     if previous in ("dec", "inc", "sub", "test", "and", "add", "or", "xor") and word in _SIGN_OR_ZERO:
         return 10
     return 0
+
+
+C_FUNCTIONS = (
+    *[
+        "puts",
+        "printf",
+        "putchar",
+        "malloc",
+        "free",
+        "exit",
+        "strlen",
+        "strcmp",
+        "strcpy",
+        "memcpy",
+        "memset",
+        "scanf",
+        "getchar",
+        "atoi",
+        "calloc",
+        "qsort",
+    ],
+    *sorted(FAMILIAR),
+)
+"""Functions of the C library that programs call, those of textbooks first (and again)."""
 
 
 def is_common(word: str) -> bool:
