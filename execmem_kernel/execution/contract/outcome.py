@@ -171,7 +171,7 @@ class Returned(Outcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faulted(Outcome):
-    """The processor or the supervisor stopped it: `signal` is "SIGSEGV", "SIGILL", ..., or "SIGSYS"."""
+    """A fault or a forbidden system call stopped it: `signal` is "SIGSEGV", "SIGILL", ..., or "SIGSYS"."""
 
     signal: str  # type: ignore[misc]
     signal_code: int = 0

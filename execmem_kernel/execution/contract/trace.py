@@ -2,9 +2,9 @@
 
     Trace ──> stretches of consecutive steps ──> columns: states (18 numbers each), ends, a log of what was touched
 
-A trace keeps columns, not objects: `Step`, `Access` and `Registers` are made when somebody looks. A short run is one
-stretch. Of a long one the beginning and the end are held in full and single steps of what lies between: every step has
-its true number, and what cannot be known of the gaps is said (`NotRecordedError`), never guessed.
+A trace keeps columns, not objects: `Step`, `Access` and `Registers` are made when they are asked for. A short run is
+one stretch. Of a long one the beginning and the end are held in full and single steps of what lies between: every step
+has its true number, and what cannot be known of the gaps is said (`NotRecordedError`), never guessed.
 """
 
 from __future__ import annotations
@@ -60,22 +60,27 @@ class Step:
 
     @property
     def line(self) -> int | None:
+        """The source line it came from; None where there is none."""
         return self.place.line
 
     @property
     def address(self) -> int:
+        """Where its instruction lies."""
         return self.place.address
 
     @property
     def text(self) -> str:
+        """Its instruction, as the listing writes it."""
         return self.place.text
 
     @property
     def reads(self) -> tuple[Access, ...]:
+        """The memory that it read."""
         return tuple(access for access in self.accesses if not access.is_write)
 
     @property
     def writes(self) -> tuple[Access, ...]:
+        """The memory that it wrote, with what was there before."""
         return tuple(access for access in self.accesses if access.is_write)
 
     @property
@@ -391,6 +396,11 @@ class Trace:
 
         Known is what the program began with (its data, its buffers, its stack) and what a step that is held has read or
         written since; in a gap, or in a function of the C library, anything may have been written.
+
+        Args:
+            address: Where they begin.
+            size: How many.
+            before: The number of a step.
         """
         return self.memory_before(before).read(address, size)
 

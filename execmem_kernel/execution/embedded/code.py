@@ -51,6 +51,6 @@ class EmbeddedCode:
                     return None
                 if self._held is not None:
                     self._inherited.append(self._held)
-                # SAFETY: the memory is never released, and sealed: nobody can change it.
+                # SAFETY: the memory is never released, and sealed: it cannot change.
                 self._held = os.getpid(), memory, owner, linux_memory.function_at(memory.address)
             return self._held[3]

@@ -32,7 +32,7 @@ from execmem_kernel.execution.process.guest import Guest
 from execmem_kernel.execution.process.stops import CLOCKS, SYNCHRONOUS, lost
 from execmem_kernel.execution.syscalls import formatting, handlers, numbers, verdicts
 from execmem_kernel.execution.trace.stepped_run import RunEnding
-from execmem_kernel.execution.trace.stepping import Stepper
+from execmem_kernel.execution.trace.stepping import SingleStepper
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.linux import process as linux_process
 from execmem_kernel.x86.registers import GENERAL, MASK, RESUME_FLAG
@@ -149,7 +149,7 @@ class Run:
         self.before = self._registers()
         ending = None
         if stepped:
-            stepper = Stepper(self)
+            stepper = SingleStepper(self)
             ending = stepper.to_the_end()
             self.trace = stepper.trace
         if ending is None:

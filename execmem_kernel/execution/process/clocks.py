@@ -32,6 +32,6 @@ def alarm(child: linux_process.Child, limits: Limits) -> Iterator[None]:
     try:
         yield
     finally:
-        # It must not ring for whoever gets the number next; the child has not been waited for, so it has it still.
+        # It must not ring for another process with the same id; the child has not been waited for, so it has it still.
         over.set()
         clock.join()

@@ -59,7 +59,7 @@ def build(
     """
     code = runner().code
     mapped = sum(row[1] for row in rows)
-    # A program that is stepped is stopped by the supervisor; this limit is then far off.
+    # A stepped program is stopped from outside; this limit is then far off.
     cpu_s = int(max(limits.cpu_s, limits.wall_s)) + (2 if timed else 3600)
     resource = [(_RLIMITS[name], 0, 0) for name in ("FSIZE", "CORE", "NPROC", "NOFILE", "MEMLOCK")]
     space = mapped + limits.memory_size + _ROOM

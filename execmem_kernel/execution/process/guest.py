@@ -146,7 +146,7 @@ class Guest:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """End the process whatever happens: a stop button pressed during the clean-up comes after the clean-up."""
+        """End the process whatever happens: an interrupt during the clean-up is raised after the clean-up."""
         try:
             self.end()
         except BaseException:

@@ -1,8 +1,9 @@
 # The runner: what happens in a program's process before the program does.
 #
-# The supervisor (supervisor.py) starts this as a static executable with no environment, and with its own process id for
-# the only argument. It builds the program's world from a table, locks the door behind itself, and stops; the supervisor then sets the program's
-# registers and lets it go. The program never comes back here: a return is recognised from outside.
+# The supervisor (guest.py) starts this as a static executable with no environment, and with its own process id for the
+# only argument. It builds the program's address space from a table, installs the seccomp filter, and stops; the
+# supervisor then sets the program's registers and lets it go. The program never comes back here: a return is recognised
+# from outside.
 #
 # The table follows the code at `parameters`, written by the supervisor in the order it is read here, 8 bytes a number:
 #
@@ -20,7 +21,7 @@
 start:
         lea     rbx, [rip + parameters]
 
-# Die when the supervisor's thread dies, however it dies. If it is dead already, the parent is somebody else.
+# Die when the supervisor's thread dies, however it dies. If it is dead already, the parent is another process.
         mov     r15d, 1
         mov     eax, 157                # prctl
         mov     edi, 1                  #   PR_SET_PDEATHSIG
@@ -43,7 +44,7 @@ next_letter:
         jne     fail
 
 # Nothing mapped above 4 GiB: not the stack this process began with, not the kernel's vdso. A kernel that seals its
-# vdso refuses; then a page of the kernel's own code stays readable, which tells nobody anything.
+# vdso refuses; then a page of the kernel's own code stays readable, which holds nothing secret.
         mov     eax, 11                 # munmap
         mov     edi, 1
         shl     rdi, 32                 #   from 4 GiB
@@ -73,14 +74,14 @@ next_mapping:
         jmp     next_mapping
 mapped:
 
-# The first word of the stack. A return address leads to a page that nobody maps, so `ret` stops the program by itself.
+# The first word of the stack. A return address leads to a page that is never mapped, so `ret` stops the program by itself.
         mov     rdi, [rbx]
         mov     rax, [rbx + 8]
         mov     [rdi], rax
         mov     rbp, rdi                # below it is memory that may be written
         add     rbx, 16
 
-# No descriptors, but for 0 where nobody watches: there it is the file that memory comes from. A kernel older than 5.9
+# No descriptors, but for 0 where there is no ptrace: there it is the file that memory comes from. A kernel older than 5.9
 # lacks this call: the filter below makes whatever stays open useless.
         lea     r13, [rip + parameters]
         xor     edi, edi
@@ -145,7 +146,7 @@ watched:
         jnz     fail
         add     rbx, 32
 
-# A third clock, for the day when nobody answers this process any more: it kills. A host without such clocks does not
+# A third clock, for a process that is never waited for any more: it kills. A host without such clocks does not
 # matter, so nothing here is a failure.
         mov     eax, 222                # timer_create
         mov     edi, 1                  #   CLOCK_MONOTONIC
@@ -164,8 +165,8 @@ watched:
 no_third_clock:
         add     rbx, 96
 
-# Lock the door: from here on every system call, by whichever way, is handed to the supervisor. (Since Linux 6.11 there are
-# two that pass every filter, 335 and 336: the kernel makes them for its own probes, and refuses whoever else does.)
+# Install the seccomp filter: every later system call, by whichever way, is reported to the tracer (SECCOMP_RET_TRACE).
+# (Since Linux 6.11 two pass every filter, 335 and 336: the kernel makes them for its own probes, and refuses them here.)
         mov     r15d, 6
         mov     eax, 157                # prctl
         mov     edi, 38                 #   PR_SET_NO_NEW_PRIVS
@@ -237,7 +238,7 @@ next_signal:
         inc     r12
         jmp     next_signal
 
-# rdi: the signal. rsi: siginfo_t. rdx: ucontext_t. The filter lets nobody, not even this handler, change which signals
+# rdi: the signal. rsi: siginfo_t. rdx: ucontext_t. The filter lets no code, not even this handler, change which signals
 # are held back: a program could hold back its clocks. So none is, and one may arrive while the handler is at work. A
 # clock then is noted for the next report; anything else is the doing of a program that has jumped in here.
 handler:
@@ -295,7 +296,7 @@ gate:
 passed:
         ret
 
-# Back to where the signal came, by iretq and not by rt_sigreturn, which the filter lets nobody call.
+# Back to where the signal came, by iretq and not by rt_sigreturn, which the filter forbids.
 go_on:
         mov     rsi, [rbx + 224]        # the x87 and vector state
         mov     eax, [rsi + 472]        #   the components that the kernel has stored (xfeatures in struct _fpx_sw_bytes), and

@@ -62,7 +62,7 @@ class SelfReportingGuest(guest.Guest):
         self.child: linux_process.Child = self._reporter
         held = self._descriptors
         try:
-            self._file = _high(held, held.open(linux_memory.code_file, "world"))
+            self._file = _high(held, held.open(linux_memory.code_file, "memory"))
             self._text = _high(held, held.open(linux_memory.code_file, "text"))
         except OSError as error:
             held.close()

@@ -1,0 +1,9 @@
+"""System calls of programs: which are emulated, which are refused and why, how they are logged.
+
+numbers       numbers, names, and the registers of arguments
+handlers      SystemCallHandler: a method for each permitted call, in one table
+verdicts      what can become of a call
+reasons       why a call is refused
+formatting    a call as text: write(1, "hello", 5)
+guest_memory  the protocol of the memory that calls read and write
+"""

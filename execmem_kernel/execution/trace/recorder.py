@@ -1,6 +1,6 @@
 """What is recorded of each step: the state after it, and the memory and the vector registers that it touched.
 
-    Stepper (stepping.py) ──> Recorder ──machine code──> recorder.s: plain instructions, as fast as ptrace goes
+    SingleStepper (stepping.py) ──> Recorder ──machine code──> recorder.s: plain instructions, as fast as ptrace goes
                                  │ └──── Python ───────> everything else, one step at a time
                                  └──> Trace: the first steps in full, samples, the last steps in full
 

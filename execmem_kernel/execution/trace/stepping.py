@@ -40,7 +40,7 @@ _KEPT = 1024 * 1024
 """Bytes that a trace keeps of what one piece of memory began with."""
 
 
-class Stepper:
+class SingleStepper:
     """Takes a run's steps, from the first to the last that is recorded or counted."""
 
     def __init__(self, run: SteppedRun) -> None:
