@@ -14,6 +14,7 @@ from execmem_kernel.assembly.semantics.numbers import fitted
 from execmem_kernel.assembly.semantics.sections import PAGE, SIZE_LIMIT, Fragment, Sections, lost_in_bss
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.dialects import GNU_ESCAPES
+from execmem_kernel.assembly.syntax.directives import DirectiveKind
 from execmem_kernel.assembly.syntax.expressions import Expression, Number, Unary
 from execmem_kernel.assembly.syntax.lines import Line
 from execmem_kernel.assembly.syntax.literals import string_bytes
@@ -34,11 +35,11 @@ _FILLERS = {"nop": b"\x90", "int3": b"\xcc", "hlt": b"\xf4", "ret": b"\xc3"}
 class DataDirectives:
     """What each kind of data directive adds to the current section."""
 
-    def __init__(self, sections: Sections, symbols: SymbolTable, values: DirectiveArguments) -> None:
+    def __init__(self, sections: Sections, symbols: SymbolTable, arguments: DirectiveArguments) -> None:
         self._sections = sections
         self._symbols = symbols
-        self._values = values
-        self.handlers: dict[str, Handler] = {
+        self._arguments = arguments
+        self.handlers: dict[DirectiveKind, Handler] = {
             "data": self._data,
             "text": self._text,
             "float": self._float,
@@ -79,7 +80,7 @@ class DataDirectives:
             return
         if nasm and self._is_nasm_datum_added(fragment, tokens, size):
             return
-        tree = self._values.expression(tokens, fragment.statement)
+        tree = self._arguments.expression(tokens, fragment.statement)
         if isinstance(tree, Unary) and tree.operator == "~" and isinstance(tree.operand, Number):
             tree = Number(complement(~tree.operand.value, size))
         if isinstance(tree, Number):
@@ -129,7 +130,7 @@ class DataDirectives:
 
     def _duplicated(self, fragment: Fragment, tokens: Sequence[Token], index: int, size: int) -> None:
         """MASM's `4 dup (0)`."""
-        count = self._values.number(tokens[:index], fragment.statement, fragment.line)
+        count = self._arguments.number(tokens[:index], fragment.statement, fragment.line)
         body = list(tokens[index + 1 :])
         if not body:
             raise SourceError(
@@ -205,8 +206,8 @@ class DataDirectives:
         arguments = arguments_of(statement)
         if not arguments or len(arguments) > 2:
             raise _lacking(statement, "a count", "8")
-        tree = self._values.expression(arguments[0], statement)
-        fill = self._values.number(arguments[1], statement, line) & 255 if len(arguments) == 2 else 0
+        tree = self._arguments.expression(arguments[0], statement)
+        fill = self._arguments.number(arguments[1], statement, line) & 255 if len(arguments) == 2 else 0
         size = statement.directive.size
         self.space(statement, line, tree, size, bytes([fill]), arguments[0], _reserved(size))
 
@@ -264,8 +265,8 @@ class DataDirectives:
                 statement.end,
                 "for example: .fill 4, 1, 0x90",
             )
-        size = self._values.number(arguments[1], statement, line) if len(arguments) > 1 and arguments[1] else 1
-        value = self._values.number(arguments[2], statement, line) if len(arguments) > 2 else 0
+        size = self._arguments.number(arguments[1], statement, line) if len(arguments) > 1 and arguments[1] else 1
+        value = self._arguments.number(arguments[2], statement, line) if len(arguments) > 2 else 0
         if not 0 <= size <= 8:
             raise SourceError(
                 "ASM056",
@@ -275,7 +276,7 @@ class DataDirectives:
             )
         # GNU as takes at most four bytes of the value and leaves the rest 0. Source: its manual, ".fill".
         unit = (value & 0xFFFFFFFF).to_bytes(8, "little")[:size]
-        tree = self._values.expression(arguments[0], statement)
+        tree = self._arguments.expression(arguments[0], statement)
         self.space(statement, line, tree, size, unit or b"\0", arguments[0], _reserved(size))
 
     def _align(self, statement: Statement, line: Line) -> None:
@@ -288,7 +289,7 @@ class DataDirectives:
         fragment = self._sections.add_fragment("align", statement, line)
         fragment.count = amount
         if len(arguments) > 2:
-            fragment.limit = self._values.number(arguments[2], statement, line)
+            fragment.limit = self._arguments.number(arguments[2], statement, line)
         fragment.fill = fill
         section.alignment = max(section.alignment, amount)
         self._sections.break_run()
@@ -296,7 +297,7 @@ class DataDirectives:
     def _alignment(self, tokens: Sequence[Token], statement: Statement, line: Line) -> int:
         """To how many bytes: a power of two, in `.p2align` given by its exponent."""
         assert statement.directive is not None
-        amount = self._values.number(tokens, statement, line) if tokens else 1
+        amount = self._arguments.number(tokens, statement, line) if tokens else 1
         if statement.directive.word == "power":
             if not 0 <= amount <= 12:
                 raise SourceError(
@@ -324,11 +325,11 @@ class DataDirectives:
         tokens = arguments[1] if len(arguments) > 1 else ()
         if not tokens:
             in_bss = self._sections.current.segment == "bss"
-            is_nop = statement.name == "align" and self._values.rules.align_fills_with_nop and not in_bss
+            is_nop = statement.name == "align" and self._arguments.rules.align_fills_with_nop and not in_bss
             return _FILLERS["nop"] if is_nop else b""  # in data, too
         if not statement.directive.nasm:
             size = max(1, statement.directive.size)
-            value = self._values.number(tokens, statement, line)
+            value = self._arguments.number(tokens, statement, line)
             return (value & ((1 << 8 * size) - 1)).to_bytes(size, "little")
         # NASM's filler is a statement: `align 8, db 0` or `align 8, nop`.
         word = tokens[0].text.lower()
@@ -336,7 +337,7 @@ class DataDirectives:
             return b""
         if word in _FILLERS and len(tokens) == 1:
             return _FILLERS[word]
-        return bytes([self._values.number(tokens[word == "db" :], statement, line) & 255])
+        return bytes([self._arguments.number(tokens[word == "db" :], statement, line) & 255])
 
     def _org(self, statement: Statement, line: Line) -> None:
         arguments = arguments_of(statement)
@@ -350,12 +351,12 @@ class DataDirectives:
                 statement.end,
                 "leave it out",
             )
-        tree = self._values.expression(arguments[0], statement)
+        tree = self._arguments.expression(arguments[0], statement)
         fragment = self._sections.add_fragment("org", statement, line)
         fragment.amount = tree
         fragment.item = "x"
         if len(arguments) > 1:
-            fragment.fill = bytes([self._values.number(arguments[1], statement, line) & 255])
+            fragment.fill = bytes([self._arguments.number(arguments[1], statement, line) & 255])
         self._sections.break_run()
 
     def _leb(self, statement: Statement, line: Line) -> None:
@@ -363,7 +364,7 @@ class DataDirectives:
         data = bytearray()
         for tokens in arguments_of(statement):
             data += numbers.leb128(
-                self._values.number(tokens, statement, line), signed=statement.directive.word == "signed"
+                self._arguments.number(tokens, statement, line), signed=statement.directive.word == "signed"
             )
         self._sections.add_data(statement, line, bytes(data), "x")
 
@@ -375,9 +376,9 @@ class DataDirectives:
         if len(arguments) < 2 or len(arguments[0]) != 1:
             raise _lacking(statement, "a name and a size", "buffer, 64")
         name = arguments[0][0]
-        size = self._values.number(arguments[1], statement, line)
+        size = self._arguments.number(arguments[1], statement, line)
         alignment = (
-            self._values.number(arguments[2], statement, line)
+            self._arguments.number(arguments[2], statement, line)
             if len(arguments) > 2
             else min(16, 1 << max(0, size.bit_length() - 1))
         )

@@ -18,6 +18,9 @@ from execmem_kernel.x86.operands import Encoding, Operation, Refusal
 
 SIZE_LIMIT = 1 << 20
 PAGE = 4096
+FragmentKind = Literal["code", "data", "space", "align", "org"]
+SectionKind = Literal["text", "rodata", "data", "bss", "note"]
+"""What a section holds; a "note" is for debuggers and linkers, and never loaded."""
 SegmentName = Literal["text", "rodata", "data", "bss"]
 SEGMENT_ORDER: tuple[SegmentName, ...] = ("text", "rodata", "data", "bss")
 Fixup = tuple[int, int, Expression, int, int]
@@ -27,7 +30,7 @@ _NO_FIXUPS: list[Fixup] = []
 
 
 class Fragment:
-    """Bytes that one statement makes. `kind`: "code", "data", "space", "align" or "org"."""
+    """Bytes that one statement makes."""
 
     __slots__ = (
         "address",
@@ -53,9 +56,9 @@ class Fragment:
     )  # fmt: skip
 
     def __init__(
-        self, kind: str, line: Line, statement: Statement, section: Section, order: int, run: int, parent: str
+        self, kind: FragmentKind, line: Line, statement: Statement, section: Section, order: int, run: int, parent: str
     ) -> None:
-        self.kind: str = kind
+        self.kind: FragmentKind = kind
         self.line: Line = line
         self.statement: Statement = statement
         self.section: Section = section
@@ -84,9 +87,9 @@ class Section:
 
     __slots__ = ("address", "alignment", "end", "error_reported", "fragments", "name", "run", "segment")
 
-    def __init__(self, name: str, segment: str, run: int) -> None:
+    def __init__(self, name: str, segment: SectionKind, run: int) -> None:
         self.name: str = name
-        self.segment: str = segment
+        self.segment: SectionKind = segment
         self.fragments: list[Fragment] = []
         self.alignment: int = 1
         self.address: int = 0
@@ -146,7 +149,7 @@ class Sections:
     def __iter__(self) -> Iterator[Section]:
         return iter(self._by_name.values())
 
-    def add_fragment(self, kind: str, statement: Statement, line: Line) -> Fragment:
+    def add_fragment(self, kind: FragmentKind, statement: Statement, line: Line) -> Fragment:
         """A new fragment at the end of the current section."""
         section = self.current
         self.order += 1
@@ -187,7 +190,7 @@ class Sections:
         if size > SIZE_LIMIT or self.size > SIZE_LIMIT:
             raise SourceError("ASM062", "The program would be larger than 1 MiB.", statement.start, statement.end)
 
-    def open(self, name: str, segment: str) -> Section:
+    def open(self, name: str, segment: SectionKind) -> Section:
         """The section of that name, made when it is first named."""
         section = self._by_name.get(name)
         if section is None:

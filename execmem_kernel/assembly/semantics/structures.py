@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics.arguments import DirectiveArguments, arguments_of
+from execmem_kernel.assembly.semantics.data import Handler
 from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Section, Sections
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
+from execmem_kernel.assembly.syntax.directives import DirectiveKind
 from execmem_kernel.assembly.syntax.expressions import Number, Symbol
 from execmem_kernel.assembly.syntax.lines import Line
 from execmem_kernel.assembly.syntax.statements import Statement
@@ -17,10 +19,10 @@ _OUTSIDE = frozenset(("struc", "endstruc", "absolute", "section", "set", "equ", 
 class Structures:
     """The structure that is being laid out or filled in, of one source."""
 
-    def __init__(self, sections: Sections, symbols: SymbolTable, values: DirectiveArguments) -> None:
+    def __init__(self, sections: Sections, symbols: SymbolTable, arguments: DirectiveArguments) -> None:
         self._sections = sections
         self._symbols = symbols
-        self._values = values
+        self._arguments = arguments
         self.open: bool = False
         """Whether statements count an offset and make no bytes."""
         self._name = ""
@@ -29,6 +31,14 @@ class Structures:
         self._parent = ""
         self._instance: tuple[str, Section, int] | None = None
         """What `istruc` fills in: the structure, and the section and the fragment where it begins."""
+        self.handlers: dict[DirectiveKind, Handler] = {
+            "struc": self._struc,
+            "endstruc": self._endstruc,
+            "absolute": self._absolute,
+            "istruc": self._istruc,
+            "iend": self._iend,
+        }
+        """By the kind of the directive; `at` is the reader's, because a statement follows it."""
 
     def take(self, statement: Statement, line: Line) -> bool:
         """Count what a statement reserves; False for one that means the same everywhere.
@@ -47,10 +57,10 @@ class Structures:
             return True
         arguments = arguments_of(statement)
         if directive is not None and directive.kind == "skip" and arguments:
-            count = self._values.number(arguments[0], statement, line)
+            count = self._arguments.number(arguments[0], statement, line)
             self._advance(count * directive.size, statement)
         elif directive is not None and directive.kind == "align" and arguments:
-            amount = self._values.number(arguments[0], statement, line)
+            amount = self._arguments.number(arguments[0], statement, line)
             self._advance(-self._offset % amount if amount > 0 else 0, statement)
         else:
             raise SourceError(
@@ -67,7 +77,7 @@ class Structures:
             raise SourceError("ASM056", f"A size of {size} makes no sense.", statement.start, statement.last)
         self._offset += size
 
-    def struc(self, statement: Statement, line: Line) -> None:
+    def _struc(self, statement: Statement, line: Line) -> None:
         """`struc point`, or `struc point, 8` for offsets from 8."""
         arguments = arguments_of(statement)
         if not arguments or len(arguments[0]) != 1 or arguments[0][0].kind != "name":
@@ -75,13 +85,13 @@ class Structures:
                 "ASM051", "`struc` needs a name.", statement.start, statement.last, "for example: struc point"
             )
         name = arguments[0][0]
-        self._start = self._offset = self._values.number(arguments[1], statement, line) if len(arguments) > 1 else 0
+        self._start = self._offset = self._arguments.number(arguments[1], statement, line) if len(arguments) > 1 else 0
         self._symbols.define_constant(name.text, Number(self._start), line, name.start, name.end, again=False)
         if not self.open:
             self._parent = self._sections.parent
         self._name, self._sections.parent, self.open = name.text, name.text, True
 
-    def endstruc(self, statement: Statement, line: Line) -> None:
+    def _endstruc(self, statement: Statement, line: Line) -> None:
         """The size is called `point_size`."""
         if not self._name:
             raise SourceError("ASM052", "`endstruc` has no `struc` before it.", statement.start, statement.end)
@@ -90,12 +100,12 @@ class Structures:
         self._symbols.define_constant(f"{self._name}_size", size, line, statement.start, statement.end, again=False)
         self._name, self.open = "", False
 
-    def absolute(self, statement: Statement, line: Line) -> None:
+    def _absolute(self, statement: Statement, line: Line) -> None:
         """`absolute 0x40`: count from there until the next section."""
-        self._offset = self._values.number(statement.tokens, statement, line)
+        self._offset = self._arguments.number(statement.tokens, statement, line)
         self.open = True
 
-    def istruc(self, statement: Statement, line: Line) -> None:
+    def _istruc(self, statement: Statement, line: Line) -> None:
         """The fields of a structure follow."""
         if len(statement.tokens) != 1 or statement.tokens[0].kind != "name":
             raise SourceError(
@@ -123,7 +133,7 @@ class Structures:
         tokens = statement.tokens
         if tokens[0].text[0] == ".":
             tokens = (tokens[0]._replace(text=name + tokens[0].text), *tokens[1:])  # `at .x`: of this structure
-        offset = self._values.number(tokens, statement, line)
+        offset = self._arguments.number(tokens, statement, line)
         offset -= self._symbols.known_value(Symbol(name, statement.start, statement.end), line)
         if offset < done:
             raise SourceError(
@@ -136,7 +146,7 @@ class Structures:
         if offset > done:
             self._sections.add_data(statement, line, bytes(offset - done), "x")
 
-    def iend(self, statement: Statement, line: Line) -> None:
+    def _iend(self, statement: Statement, line: Line) -> None:
         """Zeros up to the end of the structure."""
         name, done = self._progress(statement)
         if not name:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
+
+DirectiveKind = Literal[
+    "absolute", "align", "at", "bits", "common", "data", "end", "endstruc", "equ", "error", "extern", "fill", "float",
+    "global", "iend", "ignored", "istruc", "leb", "org", "proc", "refused", "return", "section", "set", "skip", "struc",
+    "syntax", "text", "times", "warning",
+]  # fmt: skip
+"""What directives do; each kind has a handler in assembly/semantics/."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directive:
     """What a directive does: `kind` names the action, `size` and `word` parametrise it."""
 
-    kind: str
+    kind: DirectiveKind
     size: int = 0
     word: str = ""
     nasm: bool = False
@@ -21,7 +29,7 @@ class Directive:
 def _directives() -> dict[str, Directive]:
     table: dict[str, Directive] = {}
 
-    def add(names: str, kind: str, size: int = 0, word: str = "", *, nasm: bool = False) -> None:
+    def add(names: str, kind: DirectiveKind, size: int = 0, word: str = "", *, nasm: bool = False) -> None:
         for name in names.split():
             table[name] = Directive(kind, size, word, nasm)
 
@@ -93,8 +101,9 @@ def _directives() -> dict[str, Directive]:
     add("default cpu float warning list map debug sectalign option assume title includelib", "ignored")
     add("org", "org", nasm=True)
     add("incbin include", "refused", word="A cell reads no files: paste what is needed into the cell.")
-    for name in ("struc", "endstruc", "istruc", "at", "iend", "absolute"):
-        add(name, name)
+    structures: tuple[DirectiveKind, ...] = ("struc", "endstruc", "istruc", "at", "iend", "absolute")
+    for kind in structures:
+        add(kind, kind)
     add("proc", "proc")
     add("proto", "extern")
     add("endp ends", "ignored")
