@@ -14,7 +14,7 @@ from execmem_kernel.views.outcome import outcome_report
 from execmem_kernel.x86.features import cpu_features
 from tests.running import LIMITS, run
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 ROWS = json.loads((DATA / "fault_rows.json").read_text())
 SNIPPETS = json.loads((DATA / "faults.json").read_text())
 
