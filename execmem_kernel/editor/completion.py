@@ -17,6 +17,7 @@ from execmem_kernel.editor.directive_words import directive_words
 from execmem_kernel.editor.names import DefinedName, names_of
 from execmem_kernel.editor.operand_completion import name_items, operand_items
 from execmem_kernel.editor.option_completion import complete_options
+from execmem_kernel.editor.prefix_words import PREFIX_SENTENCES
 from execmem_kernel.editor.ranking import C_FUNCTIONS, after, is_common, rank_of
 from execmem_kernel.editor.snippets import SNIPPETS
 from execmem_kernel.editor.table import examples, language
@@ -28,13 +29,6 @@ _SECTIONS = {
     ".bss": "Zeros.",
     ".rodata": "Data that can only be read.",
 }
-_PREFIX_SENTENCES = {
-    "lock": "Makes an instruction that changes memory one step that no other processor can interrupt.",
-    "rep": "Repeats a string instruction rcx times.", "repe": "Repeats a string comparison rcx times at most, while equal.",
-    "repz": "Repeats a string comparison rcx times at most, while equal.",
-    "repne": "Repeats a string comparison rcx times at most, until equal.",
-    "repnz": "Repeats a string comparison rcx times at most, until equal.",
-}  # fmt: skip
 _LIMIT = 200
 """How many words a list has at most: it is read, and typing another letter shortens it."""
 
@@ -108,7 +102,7 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
     for name, rank in _mnemonics(context, typed, used):
         found.append((rank + after(previous, name), name, Completion(name, "instruction", _sentence(name))))
     if not context.prefixes:
-        for name, sentence in _PREFIX_SENTENCES.items():
+        for name, sentence in PREFIX_SENTENCES.items():
             if name.startswith(typed):
                 found.append((rank_of(name, used), name, Completion(name, "prefix", sentence)))
         for name in _directives(context, typed):

@@ -41,6 +41,8 @@ class CursorContext:
     """All of that word."""
     start: int
     """Offset of the word in the cell."""
+    column: int
+    """Column of the word in its line, 0-based."""
     line: int
     """As the report counts: the first below the option line is 1."""
     syntax: Syntax
@@ -140,6 +142,7 @@ def context_at(cell: AsmCell, offset: int) -> CursorContext:
         line[start:column],
         line[start : column if word is None else word.end],
         offset - column + start,
+        start,
         number + 1,
         syntax,
         cell.rules,

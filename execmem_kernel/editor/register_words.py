@@ -13,7 +13,7 @@ from execmem_kernel.execution.contract.calling_convention import (
     SYSTEM_CALL_ARGUMENTS,
     VECTOR_ARGUMENTS,
 )
-from execmem_kernel.x86.registers import PARTS, canonical_register, register_class, register_size
+from execmem_kernel.x86.registers import PARTS, canonical_register, register_class
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
@@ -133,10 +133,7 @@ def register_sentence(name: str) -> str:
     return f"{about[0].upper()}{about[1:]}. {role_of(name)}".rstrip()
 
 
-def bits_of(name: str) -> int:
-    """How many bits a register holds.
-
-    Raises:
-        KeyError: It is no register.
-    """
-    return register_size(name) * 8
+def is_vector(name: str) -> bool:
+    """Whether a register is one of xmm, ymm and zmm."""
+    canonical = canonical_register(name)
+    return canonical is not None and register_class(canonical) in ("xmm", "ymm", "zmm")
