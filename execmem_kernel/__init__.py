@@ -69,7 +69,12 @@ from execmem_kernel.errors import (
 from execmem_kernel.memory import hooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.interactiveshell import InteractiveShell
+
+    import execmem_kernel.views.charts as _charts
+    import execmem_kernel.views.memory_map as _memory_map
 
     # What `__getattr__` finds on first use, said to type checkers and editors; the tests hold it equal to `_HOMES`.
     from execmem_kernel.assembly.assembler import assemble
@@ -99,8 +104,6 @@ if TYPE_CHECKING:
     )
     from execmem_kernel.program.diagnostic import Diagnostic, Span
     from execmem_kernel.program.program import ListingRow, Program, Segment
-    from execmem_kernel.views.charts import leak_chart
-    from execmem_kernel.views.memory_map import memory_map
     from execmem_kernel.views.stepper import stepper
     from execmem_kernel.x86.disassembler import Instruction, disassemble
 
@@ -137,8 +140,6 @@ _HOMES = {
         ("CleanupReport", "Event", "Finding", "LeakReport", "RegionState", "Snapshot", "Statistics",),
     "execmem_kernel.program.diagnostic": ("Diagnostic", "Span"),
     "execmem_kernel.program.program": ("ListingRow", "Program", "Segment"),
-    "execmem_kernel.views.charts": ("leak_chart",),
-    "execmem_kernel.views.memory_map": ("memory_map",),
     "execmem_kernel.views.stepper": ("stepper",),
     "execmem_kernel.x86.disassembler": ("Instruction", "disassemble"),
 }  # fmt: skip
@@ -186,6 +187,27 @@ def _watching() -> Any:
 # memory stands below the packages that call code and run programs; they are imported when it first needs one.
 hooks.function_factory = _native_function
 hooks.watching = _watching
+
+
+# Views are given what they show; that it is the session's manager's unless another is meant is decided here.
+def leak_chart(events: Sequence[Event] | None = None) -> _charts.Chart:
+    """Draw bytes owned, and bytes that nobody owns, after each event of the memory manager.
+
+    Args:
+        events: What to draw; by default all that the session's manager remembers.
+    """
+    from execmem_kernel.memory import session
+    from execmem_kernel.views import charts
+
+    return charts.leak_chart(session.manager().events() if events is None else events)
+
+
+def memory_map(manager: CodeMemoryManager | None = None) -> _memory_map.MemoryMap:
+    """A live view of a manager's executable memory; the session's manager unless another is given."""
+    from execmem_kernel.memory import session
+    from execmem_kernel.views.memory_map import MemoryMap
+
+    return MemoryMap(session.manager() if manager is None else manager)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

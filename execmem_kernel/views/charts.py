@@ -46,16 +46,8 @@ class Chart(Figure):
         return bundle, {"image/png": {"width": width, "height": height}}
 
 
-def leak_chart(events: Sequence[Event] | None = None) -> Chart:
-    """Draw bytes owned, and bytes that nobody owns, after each event of the memory manager.
-
-    Args:
-        events: What to draw; by default all that the session's manager remembers.
-    """
-    if events is None:
-        from execmem_kernel.memory.session import manager
-
-        events = manager().events()
+def leak_chart(events: Sequence[Event]) -> Chart:
+    """Draw bytes owned, and bytes that nobody owns, after each event of a memory manager."""
     events = _changes(events)
     # One step more than there are events, so that the last level has a length too.
     end = len(events) + 1

@@ -86,15 +86,6 @@ class MemoryMap(anywidget.AnyWidget):
         return {**data, **self._now().report()._repr_mimebundle_()}, metadata
 
 
-def memory_map(manager: CodeMemoryManager | None = None) -> MemoryMap:
-    """A live view of a manager's executable memory; the session's manager unless another is given."""
-    if manager is None:
-        from execmem_kernel.memory.session import manager as session_manager
-
-        manager = session_manager()
-    return MemoryMap(manager)
-
-
 def close_all() -> None:
     """Close every map that is open."""
     for widget in list(_open_maps):

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
+from execmem_kernel.execution.contract.calling_convention import SCRATCH
 from execmem_kernel.execution.contract.details import LifeEvent
 from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.pointers import describe_place
@@ -15,11 +16,7 @@ from execmem_kernel.program.program import Program, Segment
 from execmem_kernel.views.listing import excerpt, hint, listing_table, warning_lead
 from execmem_kernel.views.report import LISTING_ROWS, Part, Report, Sentence, Table, Tone, Verbatim, more_note
 from execmem_kernel.wording import counted, printable, signed
-from execmem_kernel.x86.registers import GENERAL, STATUS_FLAGS
-
-SCRATCH = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
-"""Registers that a called function need not preserve, but for rax. Source: System V ABI, AMD64, figure 3.4."""
-
+from execmem_kernel.x86.registers import GENERAL, STATUS_FLAGS, VECTOR_SIZES
 
 EARLY = 512
 """Bytes shown of what a program printed that a clock stopped: all of it is as long as the machine is fast."""
@@ -46,6 +43,7 @@ def outcome_report(
     """What happened in a run.
 
     Args:
+        outcome: The run.
         show: Registers to show whether they changed or not; vector registers too.
         buffers: What each buffer held before; those that changed are shown.
         expected: The end that `--expect` asked for, and that came.
@@ -139,11 +137,11 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     parts: list[Part] = []
     # After a call into the C library, these hold whatever its version left in them.
     left_over = SCRATCH if outcome.program.externs else ()
-    told = outcome.steady if _stopped_by_chance(outcome) else GENERAL
+    shown = outcome.steady if _stopped_by_chance(outcome) else GENERAL
     changed = tuple(
         (name, f"{outcome.describe(old)} -> {outcome.describe(new)}")
         for name, (old, new) in outcome.changed.items()
-        if name not in left_over and name in told
+        if name not in left_over and name in shown
     )
     if changed:
         note = (
@@ -191,7 +189,7 @@ def _asked(outcome: Outcome, name: str) -> str:
     value = outcome.registers[name]
     if name[1:3] != "mm":
         return outcome.describe(value)
-    size = {"x": 16, "y": 32, "z": 64}[name[0]]
+    size = VECTOR_SIZES[name[0]]
     data = value.to_bytes(size, "little")
     doubles = ", ".join(f"{lane:g}" for lane in struct.unpack(f"<{size // 8}d", data))
     return f"{value:#x} (as doubles, lowest first: {doubles})"

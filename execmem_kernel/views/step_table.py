@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from execmem_kernel.errors import ExecutionError, NotRecordedError
 from execmem_kernel.execution.contract.address_map import RETURN
+from execmem_kernel.execution.contract.calling_convention import SCRATCH
 from execmem_kernel.execution.contract.outcome import Outcome
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.execution.contract.stretch import Access
@@ -17,38 +18,28 @@ from execmem_kernel.execution.contract.trace import Step, Trace
 from execmem_kernel.execution.diagnosis.flags import undefined_after
 from execmem_kernel.views.report import LISTING_ROWS, Part, Report, Sentence, Table
 from execmem_kernel.wording import counted, printable
-from execmem_kernel.x86.disassembler import Instruction, disassemble
-from execmem_kernel.x86.registers import GENERAL, whole_register
+from execmem_kernel.x86.disassembler import Instruction
+from execmem_kernel.x86.registers import GENERAL, STATUS_FLAGS, whole_register
 
 STEPS_SHOWN = 2000
 """Steps that the widget holds; of a longer trace the beginning, the end and some between."""
-
-
 _FIRST, _LAST = 1200, 400
 """How many of those are the first steps, and how many the last."""
-
-
 _ENDING_ROWS = 10
-"""Rows of the table, of a long run, that tell how it ended."""
-
-
+"""Rows of the table, of a long run, that show how it ended."""
 _STACK_ROWS = 8
-
-
+"""Places of the stack that are shown, of 8 bytes each."""
 BYTES_SHOWN = 16
-
-
+"""Bytes shown of one access to memory."""
+_MOST_LOOPS = 5
+"""Loops that are named."""
+_CALLBACK_STACK = 64 * 1024
+"""How far below its start the stack of a function that was called back reaches, in bytes."""
 _UNKNOWN = "?"
-
+_LEFT_OUT = "..."
 
 SHOWN = (*(name for name in GENERAL if name != "rsp"), "rsp", "flags")
 """What the widget shows of a state, in this order."""
-
-
-_SCRATCH = frozenset(("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"))
-
-
-_STATUS = frozenset(("CF", "PF", "AF", "ZF", "SF", "OF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +47,15 @@ class StepRow:
     """One step, ready to be shown; or some that are not."""
 
     number: int
+    """From 1."""
     line: int
     """0 where the instruction has no source line."""
     text: str
+    """Its instruction."""
     changed: tuple[tuple[str, str, str], ...]
-    """Name, old and new, as people read them."""
+    """Name, old and new value, as they are shown."""
     memory: tuple[str, ...]
+    """What it read and wrote, one sentence each."""
     stack: tuple[tuple[str, str], ...] | None = None
     """The top of the stack after it, place and number; None where that is as it was."""
     skipped: int = 0
@@ -111,9 +105,6 @@ class StepTable:
         return StepRow(first, 0, _LEFT_OUT, (), (), skipped=count)
 
 
-_LEFT_OUT = "..."
-
-
 def _numbers(frame: StepRow) -> str:
     if frame.skipped > 1:
         return f"{frame.number:,} to {frame.number + frame.skipped - 1:,}"
@@ -130,12 +121,12 @@ def step_table(outcome: Outcome) -> StepTable:
     if not isinstance(trace, Trace):
         raise ExecutionError("this run was not recorded: run it again with trace=True, or with %%asm --trace")
     start = trace.state(0) if len(trace) else outcome.before
-    teller = _StepFormatter(outcome, trace)
-    stack = teller.stack(start)
-    frames = tuple(teller.frames(_chosen(len(trace))))
+    formatter = _StepFormatter(outcome, trace)
+    stack = formatter.stack(start)
+    frames = tuple(formatter.frames(_chosen(len(trace))))
     return StepTable(
         tuple(printable(line.expandtabs(8)) for line in outcome.program.source.rstrip("\n").split("\n")),
-        tuple((name, teller.value(start, name)) for name in SHOWN),
+        tuple((name, formatter.value(start, name)) for name in SHOWN),
         stack,
         frames,
         _note(trace, frames),
@@ -170,20 +161,17 @@ def _loops(trace: Trace) -> str:
         found = trace.loops()
     except NotRecordedError:
         return ""
-    told = []
+    sentences = []
     for loop in found:
         if loop.lines:
             first, last = loop.lines[0], loop.lines[-1]
             lines = f"line {first}" if first == last else f"lines {first} to {last}"
-            told.append(f"{lines}, {counted(loop.times, 'time')} back to the start")
-    return "; ".join(told[:_MOST_LOOPS]) + ("; ..." if len(told) > _MOST_LOOPS else "")
-
-
-_MOST_LOOPS = 5
+            sentences.append(f"{lines}, {counted(loop.times, 'time')} back to the start")
+    return "; ".join(sentences[:_MOST_LOOPS]) + ("; ..." if len(sentences) > _MOST_LOOPS else "")
 
 
 class _StepFormatter:
-    """Puts steps into words; remembers what would differ from one machine to the next, and does not show it.
+    """Describes steps; keeps track of what would differ from one machine to the next, and does not show it.
 
     A processor may set some flags as it likes, and a function of the C library leaves in registers and on the stack
     what the next version of it would not.
@@ -208,7 +196,7 @@ class _StepFormatter:
     def frames(self, chosen: Sequence[int]) -> Iterator[StepRow]:
         """The frames of some steps, by position, and of the gaps between them."""
         wanted, seen = frozenset(chosen), self._trace.first
-        told = {name: self.value(self._trace.state(0), name) for name in SHOWN} if len(self._trace) else {}
+        last_values = {name: self.value(self._trace.state(0), name) for name in SHOWN} if len(self._trace) else {}
         last_stack = self.stack(self._trace.state(0)) if len(self._trace) else ()
         gaps = {end for _, end in self._trace.gaps}
         calls_c = any(place.foreign for place in self._trace.places.values())
@@ -225,25 +213,25 @@ class _StepFormatter:
                 now = {name: self.value(step.before, name) for name in SHOWN}
                 stack = self.stack(step.before)
                 yield StepRow(
-                    seen + 1, 0, counted(step.index - seen, "step") + " not shown", _changes(told, now), (),
+                    seen + 1, 0, counted(step.index - seen, "step") + " not shown", _changes(last_values, now), (),
                     None if stack == last_stack else stack, step.index - seen,
                 )  # fmt: skip
-                told, last_stack = now, stack
+                last_values, last_stack = now, stack
             self._memory.take(stretch, index)
             memory = self._step(step)
             if position in wanted:
                 now = {name: self.value(step.after, name) for name in SHOWN}
                 stack = self.stack(step.after)
-                changed = _changes(told, now)
+                changed = _changes(last_values, now)
                 yield StepRow(
                     step.index + 1, step.line or 0, printable(step.text), changed, memory,
                     None if stack == last_stack else stack,
                 )  # fmt: skip
-                told, last_stack = now, stack
+                last_values, last_stack = now, stack
                 seen = step.index + 1
 
     def value(self, state: Registers, name: str) -> str:
-        """A register as people read it."""
+        """A register as it is shown."""
         if name == "flags":
             return " ".join(flag for flag in state.flags if flag not in self._undefined) or "none"
         return _UNKNOWN if name in self._foreign else self._place(state[name])
@@ -263,14 +251,14 @@ class _StepFormatter:
         return tuple(rows)
 
     def _skip(self) -> None:
-        """Take a gap."""
+        """Carry out the steps of a gap, of which only the memory at its end is known."""
         self._trace.skip(self._memory)
-        self._undefined = _STATUS
+        self._undefined = frozenset(STATUS_FLAGS)
         if any(place.foreign for place in self._trace.places.values()):
-            self._foreign |= _SCRATCH
+            self._foreign |= frozenset(SCRATCH)
 
     def _step(self, step: Step) -> tuple[str, ...]:
-        """Take a step; what it did to memory, in words."""
+        """Carry out a step; what it did to memory, in words."""
         if step.place.foreign:
             return self._foreign_step(step)
         instruction = self._instruction(step.address)
@@ -284,7 +272,7 @@ class _StepFormatter:
     def _instruction(self, address: int) -> Instruction:
         found = self._instructions.get(address)
         if found is None:
-            found = self._instructions[address] = disassemble(self._trace.places[address].code, address)[0]
+            found = self._instructions[address] = self._trace.places[address].instruction
         return found
 
     def _foreign_step(self, step: Step) -> tuple[str, ...]:
@@ -293,14 +281,14 @@ class _StepFormatter:
             self._inside.append(step.before["rsp"])
         while self._inside and step.after["rsp"] > self._inside[-1]:
             self._inside.pop()
-        self._undefined = _STATUS
+        self._undefined = frozenset(STATUS_FLAGS)
         if self._inside:
             self._base = step.after["rsp"]
             given = {name for name in ("rdi", "rsi") if self._is_ours(step.after[name])}
             self._foreign = frozenset(GENERAL) - given - {"rsp"}
         else:
             self._base = None
-            self._foreign = _SCRATCH
+            self._foreign = frozenset(SCRATCH)
         return tuple(self._access(access, False) for access in step.accesses)
 
     def _is_ours(self, value: int) -> bool:
@@ -342,7 +330,7 @@ class _StepFormatter:
 
     def _below_the_call(self, address: int) -> bool:
         """Whether it is stack that a function of the C library uses, or what that has called back."""
-        return self._base is not None and self._base - _NEAR <= address < self._inside[-1]
+        return self._base is not None and self._base - _CALLBACK_STACK <= address < self._inside[-1]
 
     def _access(self, access: Access, foreign: bool) -> str:
         """`[stack-0x8] 00 00 -> 2a 00` for a write, `reads [data] 05 00` for a read."""
@@ -360,10 +348,6 @@ class _StepFormatter:
             if not pointed[0].isdigit():
                 return pointed
         return data[:BYTES_SHOWN].hex(" ") + (" ..." if len(data) > BYTES_SHOWN else "")
-
-
-_NEAR = 64 * 1024
-"""How far below its start the stack of a function that was called back reaches."""
 
 
 def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:

@@ -7,9 +7,10 @@ from base64 import b64decode
 
 import pytest
 
+from execmem_kernel import leak_chart
 from execmem_kernel.memory.manager import CodeMemoryManager
 from execmem_kernel.memory.values import Event
-from execmem_kernel.views.charts import Chart, leak_chart
+from execmem_kernel.views.charts import Chart
 
 
 def event(number: int, kind: str, owned: int, unowned: int, name: str | None = None) -> Event:

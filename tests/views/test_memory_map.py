@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from execmem_kernel import memory_map
 from execmem_kernel.memory.manager import CodeMemoryManager
-from execmem_kernel.views.memory_map import MemoryMap, close_all, memory_map
+from execmem_kernel.views.memory_map import MemoryMap, close_all
+from tests.running import HANGS_S
 
 
 @pytest.fixture
@@ -25,11 +26,17 @@ def shown(manager: CodeMemoryManager) -> Iterator[MemoryMap]:
 
 
 def wait_for(widget: MemoryMap, totals: str) -> None:
-    """Until the widget says so by itself; fails after far longer than it needs."""
-    deadline = time.monotonic() + 20
-    while widget.totals != totals:
-        assert time.monotonic() < deadline, widget.totals
-        time.sleep(0.01)
+    """Until the widget says so by itself."""
+    said = threading.Event()
+
+    def look(_change: object = None) -> None:
+        if widget.totals == totals:
+            said.set()
+
+    widget.observe(look, "totals")
+    look()
+    assert said.wait(HANGS_S), widget.totals
+    widget.unobserve(look, "totals")
 
 
 def test_it_follows_the_manager_without_being_asked(manager: CodeMemoryManager, shown: MemoryMap) -> None:
@@ -69,16 +76,17 @@ def test_text_and_html_stand_beside_the_live_view(manager: CodeMemoryManager, sh
 
 
 def test_closing_ends_its_thread_and_twice_is_harmless(manager: CodeMemoryManager) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     widget = memory_map(manager)
-    assert threading.active_count() == before + 1
+    (thread,) = set(threading.enumerate()) - before
     widget.close()
     widget.close()
-    assert threading.active_count() == before
+    assert not thread.is_alive()
 
 
 def test_all_maps_can_be_closed_at_once(manager: CodeMemoryManager) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     memory_map(manager), memory_map(manager)
+    started = set(threading.enumerate()) - before
     close_all()
-    assert threading.active_count() == before
+    assert [thread.is_alive() for thread in started] == [False, False]

@@ -26,6 +26,11 @@ class TracedInstruction:
         """The first word of its text, which may be a prefix."""
         return self.text.split()[0]
 
+    @property
+    def instruction(self) -> Instruction:
+        """It decoded: its operands, and what it reads, writes and changes."""
+        return disassemble(self.code, self.address)[0]
+
 
 def written_by(code: bytes, address: int) -> frozenset[str]:
     """The whole registers that the instruction writes; `syscall` writes what the call returns, too."""
