@@ -17,6 +17,7 @@ from execmem_kernel.x86 import addressing
 from execmem_kernel.x86.effects import MemoryAccess
 from execmem_kernel.x86.features import cpu_features
 from tests.execution import test_differential as differential
+from tests.running import ENDLESS
 
 PROGRAMS = {
     "loops and memory": "mov ecx, 40\nl: add [rdi], ecx\nxchg [rdi + rcx*2], eax\nxor [rdi], al\ndec ecx\njnz l\nret",
@@ -214,12 +215,10 @@ def test_many_runs_are_recorded_at_once(nothing_left: None) -> None:
 
 def test_the_stop_button_works_while_steps_are_recorded(nothing_left: None) -> None:
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            one("l: inc rax\njmp l", limits=em.Limits(wall_s=1000))
-    finally:
-        timer.join()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        timer.start()
+        one("l: inc rax\njmp l", limits=ENDLESS)
+    timer.join()
 
 
 def test_a_handler_that_raises_nothing_disturbs_no_trace(nothing_left: None) -> None:
