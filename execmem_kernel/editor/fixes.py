@@ -1,0 +1,178 @@
+"""Quick fixes: the edits that a hint asks for, each tried on the assembler before it is offered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from execmem_kernel.assembly.assembler import assemble
+from execmem_kernel.assembly.syntax.words import Syntax
+from execmem_kernel.errors import AssemblyError
+from execmem_kernel.program.diagnostic import Diagnostic
+
+TRIALS = 24
+"""How many edits of one cell are tried at most."""
+_CHARACTERS = 60_000
+"""How many characters are assembled in trials at most."""
+
+
+class Fix(NamedTuple):
+    """An edit of the body: what stands from `start` to `end` is replaced by `text`."""
+
+    start: int
+    end: int
+    text: str
+    label: str
+    """What a menu says."""
+
+
+def fixes_of(body: str, syntax: Syntax, found: tuple[Diagnostic, ...]) -> tuple[tuple[Fix, ...], ...]:
+    """The fixes of each diagnostic, after which it is gone and none is new.
+
+    Args:
+        body: The body of a cell.
+        syntax: Its syntax.
+        found: What the assembler says of it.
+    """
+    trials = min(TRIALS, _CHARACTERS // max(1, len(body)))
+    rows = []
+    for one in found:
+        fixes: list[Fix] = []
+        for fix in _edits(body, one):
+            if not trials:
+                break
+            trials -= 1
+            if fix.text != body[fix.start : fix.end] and _helps(body, syntax, found, one, fix):
+                fixes.append(fix)
+        rows.append(tuple(fixes))
+    return tuple(rows)
+
+
+def _helps(body: str, syntax: Syntax, found: tuple[Diagnostic, ...], one: Diagnostic, fix: Fix) -> bool:
+    """Whether the assembler has one complaint fewer after the edit, and none that it did not have."""
+    try:
+        after = assemble(body[: fix.start] + fix.text + body[fix.end :], syntax).warnings
+    except AssemblyError as error:
+        after = tuple(error.diagnostics)
+    errors = [other for other in after if other.severity == "error"]
+    before = [other for other in found if other.severity == "error"]
+    if one.severity == "error":
+        return len(errors) < len(before) or (len(errors) == len(before) and _is_another(one, errors, before))
+    return not errors and len(after) < len(found)
+
+
+def _is_another(one: Diagnostic, after: list[Diagnostic], before: list[Diagnostic]) -> bool:
+    """Whether the complaint is gone although there are as many: the assembler stops counting at some number."""
+    return len(before) >= 20 and (one.code, one.source_line) not in {(other.code, other.source_line) for other in after}
+
+
+# ---- what a hint asks for --------------------------------------------------------------------------------------------
+
+_CODE = re.compile(r"`([^`]+)`")
+_WORDINGS = tuple(
+    map(
+        re.compile,
+        (
+            r"did you mean (.*)\?",
+            r"(?:type|write|call it|use|for a label write) ((?:`[^`]+`(?:, | or )?)+)",
+            r"the destination comes (?:first|last): (`[^`]+`)",
+            r"to store a number, name its size: (.*) \(",
+            r"(?:.*; )?to add registers, (`[^`]+`)",
+            r"write \[[^]]*\] for what is stored there, (`[^`]+`)",
+            r"(`[^`]+ [^`]+`)",
+        ),
+    )
+)
+"""How a hint begins that names what to write, in backticks."""
+_PLAIN = tuple(
+    map(
+        re.compile,
+        (
+            r"in Intel syntax: ([^;]+)",
+            r"hexadecimal is written (\w+)",
+            r"write (\[[^]]*\]|%\w+)",
+            r"write (\d+) or \d+, whichever",
+            r"write \d+ or (\d+), whichever",
+            r'write it in quotes: (".*")',
+        ),
+    )
+)
+"""The same without backticks."""
+_SIZED = re.compile(r"`(\w+ ptr) \[\.\.\.\]`")
+_NEW_LINE = re.compile(r"\b(?:write|add) (?:`([^`]+)`|(\.\w+)) before")
+_STATEMENT = re.compile(r"[ \t]*(?:[\w.$]+:(?!:)[ \t]*)*")
+
+
+def _edits(body: str, one: Diagnostic) -> Iterator[Fix]:
+    """The edits that the words of a hint can mean, the likeliest first."""
+    lines = body.split("\n")
+    if one.line > len(lines) or lines[one.line - 1] != one.source_line:
+        return  # a line of a macro, or one that goes on: columns would be wrong
+    begin = sum(len(line) + 1 for line in lines[: one.line - 1])
+    text = one.source_line
+    start, end = begin + one.span.column - 1, begin + one.span.end_column - 1
+    hint = one.hint
+    if hint in ("delete it", "leave it out"):
+        yield Fix(
+            start, end, "", f"delete {body[start:end].strip()!r}" if body[start:end].isprintable() else "delete it"
+        )
+        return
+    if hint == "end it with ret":
+        yield Fix(begin + len(text), begin + len(text), f"\n{_indent(text)}ret", "add `ret` below")
+        return
+    before = _NEW_LINE.search(hint)
+    if before is not None:
+        word = before[1] or before[2]
+        yield Fix(begin, begin, f"{_indent(text)}{word}\n", f"add `{word}` above")
+        return
+    left_out = re.match(r"leave out `([^`]+)`", hint)
+    if left_out is not None and left_out[1] in body[start:end]:
+        at = body.index(left_out[1], start)
+        yield Fix(at, at + len(left_out[1]) + 1, "", f"delete `{left_out[1]}`")
+        return
+    missing = re.match(r"add (?:the missing )?`([^`]+)`", hint)
+    if missing is not None:
+        last = begin + len(_code(text))
+        yield Fix(last, last, missing[1], f"add `{missing[1]}`")
+        yield Fix(len(body), len(body), f"\n{missing[1]}", f"add `{missing[1]}` at the end")
+        return
+    if (quote := re.match(r"end the text with (.) on the same line", hint)) is not None:
+        yield Fix(end, end, quote[1], f"add {quote[1]}")
+        return
+    for piece in _pieces(hint, body[start:end]):
+        yield Fix(start, end, piece, f"`{piece}`")
+        first, last = begin + len(_labels(text)), begin + len(_code(text))
+        if " " in piece and (first, last) != (start, end):
+            yield Fix(first, last, piece, f"`{piece}`")
+
+
+def _pieces(hint: str, blamed: str) -> Iterator[str]:
+    """What the hint says to write; `blamed` is what stands there now."""
+    for pattern in _PLAIN:
+        found = pattern.match(hint)
+        if found is not None:
+            yield found[1].strip()
+    for pattern in _WORDINGS:
+        found = pattern.match(hint)
+        if found is not None:
+            yield from (piece for piece in _CODE.findall(found[1]) if "..." not in piece)
+            break
+    for size in _SIZED.findall(hint):
+        yield f"{size} {blamed}"
+
+
+def _labels(line: str) -> str:
+    """The labels that a line begins with, and the blanks around them."""
+    found = _STATEMENT.match(line)
+    return "" if found is None else found[0]
+
+
+def _indent(line: str) -> str:
+    """Where the instruction of a line begins, in blanks."""
+    return " " * len(_labels(line).expandtabs(8))
+
+
+def _code(line: str) -> str:
+    """A line without the comment behind it and the blanks before that."""
+    return re.sub(r"[ \t]*(?:[;#]|//).*$", "", line).rstrip()
