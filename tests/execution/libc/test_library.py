@@ -13,13 +13,8 @@ from typing import Literal
 import pytest
 
 import execmem_kernel as em
-from execmem_kernel.errors import AssemblyError, EngineUnavailableError
 from execmem_kernel.execution.contract.call import Limits
 from execmem_kernel.execution.contract.outcome import Exited, Faulted, Returned, TimedOut
-from execmem_kernel.execution.libc import host_files
-from execmem_kernel.linux import memory as linux_memory
-
-pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def calling(names: str, body: str, data: str = "") -> str:
@@ -123,126 +118,6 @@ def test_small_functions_give_what_c_says(function: str, text: str | None, expec
     assert outcome.registers["eax"] == expected
 
 
-def test_a_null_pointer_given_to_a_function_is_explained_at_the_call() -> None:
-    outcome = em.run(calling("strlen", "xor edi, edi\ncall strlen"))
-    assert isinstance(outcome, Faulted)
-    assert outcome.headline.startswith("line 7: inside strlen, called with rdi = 0")
-    assert (outcome.signal, outcome.accessed) == ("SIGSEGV", 0)
-
-
-def test_a_null_pointer_that_a_function_returned_is_blamed_on_it() -> None:
-    outcome = em.run(calling("malloc", "mov rdi, -1\ncall malloc\nmov [rax], edi"))
-    assert isinstance(outcome, Faulted)
-    assert "malloc returned" in outcome.headline
-
-
-def test_a_misaligned_stack_at_the_call_is_explained() -> None:
-    source = (
-        'extern printf\nsection .data\nf: db "%f", 0\nsection .text\n'
-        "main:\nlea rdi, [f]\nmov eax, 1\ncall printf\nret\n"
-    )
-    outcome = em.run(source)
-    assert isinstance(outcome, Faulted)
-    assert outcome.cause is not None
-    assert (outcome.cause.name, outcome.line) == ("misaligned-call", 8)
-    assert "16" in outcome.headline
-    assert "sub rsp, 8" in outcome.cause.look_at
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        ("mov edi, 'x'\ncall putchar\ncall main", "stack-overflow"),
-        ("lea rdi, [data]\nstd\ncall puts", "direction-flag"),
-        ("lea rdi, [data]\nmov esi, 1\ncall printf", "library-fault"),
-    ],
-)
-def test_what_goes_wrong_inside_a_function_has_a_cause_and_the_line_of_the_call(body: str, name: str) -> None:
-    outcome = em.run(calling("putchar, puts, printf", body, 'db "%s", 0'))
-    assert isinstance(outcome, Faulted)
-    assert outcome.cause is not None
-    assert outcome.cause.name == name, outcome.report()
-    assert outcome.row is not None
-    assert outcome.row.source.strip().startswith("call")
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ("mov edi, 24\ncall malloc\nmov rbx, rax\nmov rdi, rbx\ncall free\nmov rdi, rbx\ncall free", "double free"),
-        ("lea rdi, [data+8]\ncall free", "free(): invalid pointer"),
-    ],
-)
-def test_a_broken_heap_is_said_with_the_librarys_own_words(body: str, said: str) -> None:
-    outcome = em.run(calling("malloc, free", body, "dq 0, 0, 0, 0"))
-    assert isinstance(outcome, Faulted)
-    assert outcome.signal == "SIGABRT"
-    assert outcome.row is not None
-    assert outcome.row.source.strip() == "call free"
-    assert said in outcome.headline
-    assert said.encode() in outcome.stderr
-    with pytest.raises(em.ProgramFault, match="aborted"):
-        outcome.raise_for_fault()
-
-
-def test_a_heap_broken_behind_the_programs_back_does_not_change_a_return() -> None:
-    """The stream's own structure is overwritten: fflush crashes, the program has returned."""
-    body = "lea rdi, [data]\nxor eax, eax\ncall printf\n"
-    body += "mov rdi, [stdout]\nmov esi, 255\nmov edx, 216\ncall memset\nmov eax, 5"
-    outcome = em.run(calling("printf, memset, stdout", body, 'db "x", 0'))
-    assert type(outcome) is Returned, outcome.report()
-    assert outcome.registers["rax"] == 5
-
-
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("prinf", "did you mean `printf`?"),
-        ("_puts", "did you mean `puts`?"),
-        ("fopen", "has no files"),
-        ("system", "can start no other"),
-        ("errno", "__errno_location"),
-        ("no_such_thing_anywhere", "a function of your own"),
-    ],
-)
-def test_a_name_that_cannot_be_called_is_an_error_at_its_declaration(name: str, part: str) -> None:
-    with pytest.raises(AssemblyError) as caught:
-        em.run(f"extern puts\nextern {name}\nmain: call {name}\nret\n")
-    (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.line, diagnostic.column, diagnostic.span.end_column) == (2, 8, 8 + len(name))
-    assert name in diagnostic.message
-    assert part in str(diagnostic)
-
-
-@pytest.mark.parametrize("function", ["fdopendir", "kill", "mlock", "getcwd", "usleep"])
-def test_what_the_library_asks_of_the_system_is_refused_by_name(function: str) -> None:
-    outcome = em.run(calling(function, f"mov edi, 1\nlea rsi, [data]\ncall {function}", "times 64 db 1"))
-    if type(outcome) is not Returned:
-        assert isinstance(outcome, Faulted)
-        assert outcome.signal == "SIGSYS", outcome.report()
-        assert outcome.line == 8
-    assert not any(call.allowed for call in outcome.system_calls)
-
-
-def test_memory_is_limited_as_ever() -> None:
-    outcome = em.run(calling("malloc", "again: mov edi, 4000000\ncall malloc\njmp again"))
-    assert isinstance(outcome, TimedOut)
-    assert (outcome.limit, outcome.line) == ("memory", 7)
-
-
-def test_output_is_limited_also_when_it_is_written_at_the_end() -> None:
-    body = "mov ebx, 40\nagain: mov edi, 65\ncall putchar\ndec ebx\njnz again"
-    outcome = em.run(calling("putchar", body), limits=Limits(output_size=16))
-    assert isinstance(outcome, TimedOut)
-    assert (outcome.limit, outcome.stdout) == ("output", b"A" * 16)
-
-
-def test_a_loop_around_a_call_ends_at_the_limit() -> None:
-    outcome = em.run(calling("strlen", "again: lea rdi, [data]\ncall strlen\njmp again"), timeout_s=0.2)
-    assert isinstance(outcome, TimedOut)
-    assert outcome.limit == "wall"
-
-
 def test_a_loop_in_what_the_library_calls_back_ends_at_the_limit_when_traced() -> None:
     source = "extern qsort\nhang: jmp hang\nmain: push rbx\nmov edx, 4\nlea rcx, [hang]\ncall qsort\npop rbx\nret\n"
     outcome = em.run(source, {"rdi": "n", "rsi": 2}, {"n": 8}, entry="main", timeout_s=0.3, trace=True)
@@ -308,17 +183,6 @@ def test_no_file_descriptor_is_open_in_the_program() -> None:
     )
     source = calling("puts", body)
     assert em.run(source, limits=Limits(system_calls=2000)).registers["rax"] == 0
-
-
-def test_a_host_without_glibc_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    host_files.host_libraries.cache_clear()
-    elsewhere = [linux_memory.KernelMapping(0, 4096, "r-xp", 0, 1, "/lib/ld-musl-x86_64.so.1")]
-    monkeypatch.setattr(linux_memory, "mappings", lambda: elsewhere)
-    with pytest.raises(EngineUnavailableError, match="musl"):
-        em.run("extern puts\nmain: call puts\nret\n")
-    monkeypatch.undo()
-    host_files.host_libraries.cache_clear()
-    assert isinstance(em.run(calling("puts", "lea rdi, [data]\ncall puts")), Returned)
 
 
 def test_buffers_and_registers_go_in_and_out_beside_the_library() -> None:
