@@ -7,7 +7,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-from execmem_kernel.assembly.semantics.sections import SEGMENT_ORDER, Fragment, Sections, repeated
+from execmem_kernel.assembly.nops import nops
+from execmem_kernel.assembly.semantics.sections import SEGMENT_ORDER, Fragment, Section, Sections, SegmentName, repeated
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.words import Syntax
 from execmem_kernel.program.diagnostic import Diagnostic, Span
@@ -15,14 +16,17 @@ from execmem_kernel.program.program import ListingRow, Program, Segment
 from execmem_kernel.x86.disassembler import LabelsByAddress, disassemble
 from execmem_kernel.x86.operands import Encoding, Memory, Target
 
-_PROTECTION: dict[str, Literal["r-x", "r--", "rw-"]] = {"text": "r-x", "rodata": "r--", "data": "rw-", "bss": "rw-"}
-_NOPS = (
-    b"", b"\x90", b"\x66\x90", b"\x0f\x1f\x00", b"\x0f\x1f\x40\x00", b"\x0f\x1f\x44\x00\x00",
-    b"\x66\x0f\x1f\x44\x00\x00",
-    b"\x0f\x1f\x80\x00\x00\x00\x00", b"\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x0f\x1f\x84\x00\x00\x00\x00\x00",
-    b"\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", b"\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00",
-)  # fmt: skip
-"""One instruction that does nothing, by its size. Source: Intel SDM vol. 2B, NOP, and what GNU as 2.40 writes."""
+_PROTECTION: dict[SegmentName, Literal["r-x", "r--", "rw-"]] = {
+    "text": "r-x",
+    "rodata": "r--",
+    "data": "rw-",
+    "bss": "rw-",
+}
+    "text": "r-x",
+    "rodata": "r--",
+    "data": "rw-",
+    "bss": "rw-",
+}
 
 
 def finished(
@@ -42,58 +46,65 @@ def finished(
         syntax: What it began with.
         address: Where it starts unless a label says otherwise.
         sections: Its fragments, all with their bytes.
-        names: Its labels, and what it takes from the C library.
+        symbols: Its labels, and what it takes from the C library.
         warnings: What was found in it, none of it an error.
         compiled: Whether a compiler wrote it.
     """
-    segments: list[Segment] = []
+    labels = symbols.addresses()
+    names = LabelsByAddress({**labels, **symbols.externs})
     rows: list[ListingRow] = []
     features: set[str] = set()
-    labels = symbols.addresses()
-    named = LabelsByAddress({**labels, **symbols.externs})
+    segments: list[Segment] = []
     for segment in SEGMENT_ORDER:
         parts = [section for section in sections if section.segment == segment]
-        if segment != "text" and not any(section.fragments for section in parts):
-            continue
-        start = parts[0].address
-        end = max(section.end for section in parts)
-        if segment != "text" and start == end:
-            continue
-        data = bytearray()
-        for section in parts:
-            data += _padding(segment, section.address - start - len(data))
-            for fragment in section.fragments:
-                if fragment.encoding is not None:
-                    text, needed = _text_of(fragment, fragment.encoding, named)
-                    features.update(needed)
-                    data += fragment.encoding.code
-                    rows.append(_row(fragment, "instruction", segment, start, fragment.encoding.code, text))
-                    continue
-                piece, kind = _bytes_of(fragment, segment)
-                data += piece
-                if piece or fragment.size:
-                    shown = piece[:16] if len(piece) > 16 and not any(piece) else piece
-                    rows.append(_row(fragment, kind, segment, start, shown, _data_text(fragment, piece)))
-        held = b"" if segment == "bss" else bytes(data)
-        segments.append(Segment(segment, start, held, end - start, _PROTECTION[segment]))
-    entry = address
-    for name in ("_start", "main"):
-        label = symbols.labels.get(name)
-        if label is not None and label.section.segment == "text":
-            entry = label.address
-            break
+        is_empty = not parts or parts[0].address == max(section.end for section in parts)
+        # There is always code, even if it is none.
+        if segment == "text" or (not is_empty and any(section.fragments for section in parts)):
+            segments.append(_segment(segment, parts, names, rows, features))
     return Program(
         source,
         syntax,
         tuple(segments),
         MappingProxyType(labels),
         tuple(rows),
-        entry,
+        _entry(symbols, address),
         tuple(warnings),
         MappingProxyType({name: symbols.externs[name] for name in sorted(symbols.used_externs)}),
         frozenset(features),
         compiled,
     )
+
+
+def _segment(
+    name: SegmentName, parts: Sequence[Section], names: LabelsByAddress, rows: list[ListingRow], features: set[str]
+) -> Segment:
+    """The bytes of one segment's sections; adds what they read as to `rows`, the CPU features they need to `features`."""
+    start, end = parts[0].address, max(section.end for section in parts)
+    data = bytearray()
+    for section in parts:
+        data += _padding(name, section.address - start - len(data))
+        for fragment in section.fragments:
+            if fragment.encoding is not None:
+                text, needed = _text_of(fragment, fragment.encoding, names)
+                features.update(needed)
+                data += fragment.encoding.code
+                rows.append(_row(fragment, "instruction", name, start, fragment.encoding.code, text))
+                continue
+            piece, kind = _bytes_of(fragment, name)
+            data += piece
+            if piece or fragment.size:
+                shown = piece[:16] if len(piece) > 16 and not any(piece) else piece
+                rows.append(_row(fragment, kind, name, start, shown, _data_text(fragment, piece)))
+    return Segment(name, start, b"" if name == "bss" else bytes(data), end - start, _PROTECTION[name])
+
+
+def _entry(symbols: SymbolTable, address: int) -> int:
+    """Where the program starts: at `_start` or `main` if there is one in the code."""
+    for name in ("_start", "main"):
+        label = symbols.labels.get(name)
+        if label is not None and label.section.segment == "text":
+            return label.address
+    return address
 
 
 def _padding(segment: str, size: int) -> bytes:
@@ -107,24 +118,6 @@ def _bytes_of(fragment: Fragment, segment: str) -> tuple[bytes, Literal["data", 
     if fragment.kind == "align":
         return repeated(fragment.fill, fragment.size) if fragment.fill else _padding(segment, fragment.size), "padding"
     return repeated(fragment.fill or b"\0", fragment.size), "data"
-
-
-def nops(size: int) -> bytes:
-    """Bytes that do nothing, in as few instructions as may be; a jump over them where they would be more than eight.
-
-    Source: i386_generate_nops in gas/config/tc-i386.c, binutils 2.40.
-    """
-    longest = len(_NOPS) - 1
-    if size // longest > 7:
-        if size - 2 < 128:
-            return b"\xeb" + bytes([size - 2]) + _plain_nops(size - 2)
-        return b"\xe9" + (size - 5).to_bytes(4, "little") + _plain_nops(size - 5)
-    return _plain_nops(size)
-
-
-def _plain_nops(size: int) -> bytes:
-    longest = len(_NOPS) - 1
-    return _NOPS[longest] * (size // longest) + _NOPS[size % longest]
 
 
 @lru_cache(maxsize=4096)
@@ -179,21 +172,22 @@ def _data_text(fragment: Fragment, piece: bytes) -> str:
         return f".balign {fragment.count}"
     if not any(piece):
         return f".zero {fragment.size}"
-    statement = fragment.statement
+    directive = fragment.statement.directive
     printable = sum(32 <= byte < 127 for byte in piece)
-    if (
-        printable >= 2
-        and printable * 2 >= len(piece)
-        and (statement.directive is None or statement.directive.size in (0, 1))
-    ):
-        shown = "".join(
-            chr(byte) if 32 <= byte < 127 and byte not in (34, 92) else f"\\x{byte:02x}" for byte in piece[:60]
-        )
-        return f'.ascii "{shown}"' + (" ..." if len(piece) > 60 else "")
-    size = statement.directive.size if statement.directive is not None and statement.directive.kind == "data" else 1
-    word = {1: ".byte", 2: ".word", 4: ".long", 8: ".quad"}.get(size, ".byte")
-    size = size if word != ".byte" else 1
-    values = [
-        int.from_bytes(piece[index : index + size], "little") for index in range(0, min(len(piece), 16 * size), size)
-    ]
+    if printable >= 2 and printable * 2 >= len(piece) and (directive is None or directive.size in (0, 1)):
+        return _ascii_text(piece)
+    size = directive.size if directive is not None and directive.kind == "data" else 1
+    word = _WORDS.get(size)
+    if word is None:
+        word, size = ".byte", 1
+    starts = range(0, min(len(piece), 16 * size), size)
+    values = [int.from_bytes(piece[start : start + size], "little") for start in starts]
     return f"{word} {', '.join(f'{value:#x}' for value in values)}" + (" ..." if len(piece) > 16 * size else "")
+
+
+_WORDS = {1: ".byte", 2: ".word", 4: ".long", 8: ".quad"}
+
+
+def _ascii_text(piece: bytes) -> str:
+    shown = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in piece[:60])
+    return f'.ascii "{shown}"' + (" ..." if len(piece) > 60 else "")

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.listing import nops
+from execmem_kernel.assembly.nops import nops
 from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT
 from execmem_kernel.errors import AssemblyError
 from execmem_kernel.program.program import CODE_ADDRESS, ListingRow, Program

@@ -36,6 +36,10 @@ class SourceError(Exception):
             raise AttributeError(f"a complaint is shared by all who read the line: its {name} cannot change")
         super().__setattr__(name, value)
 
+    def within(self, start: int, end: int) -> SourceError:
+        """The same error, between these columns where it has none of its own."""
+        return self if self.start < self.end else SourceError(self.code, self.message, start, end, self.hint)
+
     def with_hint(self, hint: str) -> SourceError:
         """The same complaint with other advice."""
         return SourceError(self.code, self.message, self.start, self.end, hint, self.forms)

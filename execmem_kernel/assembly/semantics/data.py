@@ -11,7 +11,7 @@ from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics import numbers
 from execmem_kernel.assembly.semantics.arguments import DirectiveArguments, arguments_of
 from execmem_kernel.assembly.semantics.numbers import fitted
-from execmem_kernel.assembly.semantics.sections import PAGE, SIZE_LIMIT, Fragment, Sections, lost_in_bss
+from execmem_kernel.assembly.semantics.sections import PAGE, SIZE_LIMIT, Fixup, Fragment, Sections, lost_in_bss
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.dialects import GNU_ESCAPES
 from execmem_kernel.assembly.syntax.directives import DirectiveKind
@@ -86,7 +86,7 @@ class DataDirectives:
         if isinstance(tree, Number):
             fragment.data += fitted(tree.value, size, tokens[0].start, tokens[-1].end)
         else:
-            fragment.fixups.append((len(fragment.data), size, tree, tokens[0].start, tokens[-1].end))
+            fragment.fixups.append(Fixup(len(fragment.data), size, tree, tokens[0].start, tokens[-1].end))
             fragment.data += bytes(size)
 
     @staticmethod
@@ -151,7 +151,7 @@ class DataDirectives:
         unit = bytes(fragment.data[begin:])
         if len(unit) * count > SIZE_LIMIT:
             raise SourceError("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
-        fixups = [fixup for fixup in fragment.fixups if fixup[0] >= begin]
+        fixups = [fixup for fixup in fragment.fixups if fixup.offset >= begin]
         if fixups and count > 1:
             raise SourceError("ASM036", "What `dup` repeats must be a plain number.", tokens[0].start, tokens[-1].end)
         fragment.data[begin:] = unit * count

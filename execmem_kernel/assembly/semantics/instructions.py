@@ -10,7 +10,7 @@ from execmem_kernel.assembly.encoding.refusals.misspellings import unknown
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
 from execmem_kernel.assembly.semantics.data import DataDirectives
 from execmem_kernel.assembly.semantics.dialect_warnings import warn_of_bare_numbers, warn_of_counted_bytes
-from execmem_kernel.assembly.semantics.sections import Section, Sections
+from execmem_kernel.assembly.semantics.sections import Fixup, Section, Sections
 from execmem_kernel.assembly.semantics.symbols import GOT, SymbolTable
 from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, MASM_DATA
@@ -117,7 +117,8 @@ class Instructions:
                 self._sections.current.alignment = 8
                 self._symbols.got_entries[name] = self._sections.label_here(name, line, symbol.start, symbol.end)
                 fragment = self._sections.add_data(statement._replace(labels=()), line, bytes(8), "q")
-                fragment.fixups = [(0, 8, Symbol(f"{name}@PLT", symbol.start, symbol.end), symbol.start, symbol.end)]
+                address = Symbol(f"{name}@PLT", symbol.start, symbol.end)
+                fragment.fixups = [Fixup(0, 8, address, symbol.start, symbol.end)]
                 self._sections.current = held
 
 

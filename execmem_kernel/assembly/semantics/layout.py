@@ -109,6 +109,7 @@ class Layout:
         except SourceError as error:
             fragment.amount = None
             if error.start == error.end:
+                # What is advised is for lengths in data, and not for counts.
                 error = SourceError(error.code, error.message, statement.start, statement.end)
             self._collector.report_error(fragment.line, error)
             return 0

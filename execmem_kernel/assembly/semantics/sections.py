@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.expressions import Expression
@@ -23,8 +23,21 @@ SectionKind = Literal["text", "rodata", "data", "bss", "note"]
 """What a section holds; a "note" is for debuggers and linkers, and never loaded."""
 SegmentName = Literal["text", "rodata", "data", "bss"]
 SEGMENT_ORDER: tuple[SegmentName, ...] = ("text", "rodata", "data", "bss")
-Fixup = tuple[int, int, Expression, int, int]
-"""Where in its fragment a value goes, its size, what it is, and the columns it comes from."""
+
+
+class Fixup(NamedTuple):
+    """A value in data that is known only when everything has its place."""
+
+    offset: int
+    """Where in its fragment it goes."""
+    size: int
+    """In bytes."""
+    value: Expression
+    start: int
+    """The columns it comes from, 0-based; `end` is the first behind them."""
+    end: int
+
+
 _NO_DATA = bytearray()
 _NO_FIXUPS: list[Fixup] = []
 
