@@ -22,11 +22,6 @@ _PROTECTION: dict[SegmentName, Literal["r-x", "r--", "rw-"]] = {
     "data": "rw-",
     "bss": "rw-",
 }
-    "text": "r-x",
-    "rodata": "r--",
-    "data": "rw-",
-    "bss": "rw-",
-}
 
 
 def finished(
@@ -78,7 +73,7 @@ def finished(
 def _segment(
     name: SegmentName, parts: Sequence[Section], names: LabelsByAddress, rows: list[ListingRow], features: set[str]
 ) -> Segment:
-    """The bytes of one segment's sections; adds what they read as to `rows`, the CPU features they need to `features`."""
+    """The bytes of one segment's sections; what they read as goes to `rows`, CPU features needed to `features`."""
     start, end = parts[0].address, max(section.end for section in parts)
     data = bytearray()
     for section in parts:
