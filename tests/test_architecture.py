@@ -49,6 +49,7 @@ LEVELS = {
     "execution.native": 10,
     "execution.api": 11,
     "editor": 11,
+    "editor": 11,
     "magics": 12,
     "moved": 13,
 }
@@ -77,7 +78,7 @@ DOORS = {
         "linux/process.py",
         "linux/signals.py",
     },
-    "IPython": {"__init__.py", "magics/extension.py", "magics/session.py"},
+    "IPython": {"__init__.py", "magics/editor.py", "magics/extension.py", "magics/session.py"},
     "anywidget": {"views/memory_map.py", "views/stepper.py"},
     "traitlets": {"views/memory_map.py", "views/stepper.py"},
     "matplotlib": {"views/charts.py"},

@@ -242,6 +242,6 @@ def _argument_items(context: CursorContext, names: tuple[DefinedName, ...]) -> I
     elif head in ("extern", ".extern", "extrn", "externdef", "proto"):
         for name in C_FUNCTIONS:
             if name.startswith(typed):
-                yield Completion(name, "function", "Of the C library.")
+                yield Completion(name, "library function", "Of the C library.")
     elif not head.startswith("%") or head.startswith(("%if", "%elif", "%rep", "%assign")):
         yield from name_items(context, names)

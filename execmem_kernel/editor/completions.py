@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 CompletionKind = Literal[
-    "instruction", "prefix", "register", "label", "constant", "macro", "directive", "size", "keyword", "function",
-    "option", "value", "variable", "snippet", "command", "code",
+    "instruction", "prefix", "register", "label", "constant", "macro", "directive", "size", "keyword",
+    "library function", "option", "value", "variable", "snippet", "command", "code",
 ]  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.syntax.words import Syntax
+from execmem_kernel.editor.directive_words import directive_words
+from execmem_kernel.editor.table import examples
 from execmem_kernel.errors import AssemblyError
 from execmem_kernel.program.diagnostic import Diagnostic
 
@@ -141,9 +143,11 @@ def _edits(body: str, one: Diagnostic) -> Iterator[Fix]:
         yield Fix(end, end, quote[1], f"add {quote[1]}")
         return
     for piece in _pieces(hint, body[start:end]):
-        yield Fix(start, end, piece, f"`{piece}`")
+        word = piece.split(" ")[0].lower()
+        if " " not in piece or not (word in examples() or directive_words(word)):
+            yield Fix(start, end, piece, f"`{piece}`")
         first, last = begin + len(_labels(text)), begin + len(_code(text))
-        if " " in piece and (first, last) != (start, end):
+        if " " in piece:
             yield Fix(first, last, piece, f"`{piece}`")
 
 

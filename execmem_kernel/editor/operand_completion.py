@@ -80,7 +80,7 @@ def _plain_operand(
         if context.head.startswith("call"):
             for name in C_FUNCTIONS:
                 if context.word and name.startswith(context.word.lower()) and name not in {one.name for one in names}:
-                    yield Completion(name, "function", "Of the C library; declare it: extern.")
+                    yield Completion(name, "library function", "Of the C library; declare it: extern.")
     if not context.before or last in (":", "*"):
         fitting = fit.registers if fit is not None else _general() if context.kind == "macro" else frozenset()
         if fitting and not (branches and last != "*" and context.syntax == "att"):
@@ -248,4 +248,4 @@ def name_items(context: CursorContext, names: Sequence[DefinedName]) -> Iterator
             case "constant":
                 yield Completion(one.name, "constant", f"{one.value}, of line {one.line}.".lstrip(", "))
             case _:
-                yield Completion(one.name, "function", f"Declared extern on line {one.line}.")
+                yield Completion(one.name, "library function", f"Declared extern on line {one.line}.")

@@ -1,4 +1,4 @@
-"""Puts the magics into an IPython shell and takes them out; the only file that imports IPython."""
+"""Puts the magics into an IPython shell and takes them out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.magic import no_var_expand
 
-from execmem_kernel.magics.commands import execmem, execmem_help, show_cleanup, show_leaks
+from execmem_kernel.magics import editor
+from execmem_kernel.magics.commands import execmem, execmem_help
 from execmem_kernel.magics.options import help_text
 from execmem_kernel.magics.session import Session
 from execmem_kernel.memory import callsites
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from execmem_kernel.views.report import Report
-
-
-# ---- Values that show themselves -------------------------------------------------------------------------------------
 
 
 def _program_report(program: Any) -> Report:
@@ -36,20 +34,29 @@ def _outcome_report(outcome: Any) -> Report:
     return outcome_report(outcome)
 
 
+def _leaks_report(leaks: Any) -> Report:
+    from execmem_kernel.views.memory import leaks_report
+
+    return leaks_report(leaks)
+
+
+def _cleanup_report(done: Any) -> Report:
+    from execmem_kernel.views.memory import cleanup_report
+
+    return cleanup_report(done)
+
+
 def _bundler(report: Callable[[Any], Report]) -> Callable[[Any], dict[str, str]]:
     return lambda value: report(value)._repr_mimebundle_()
 
 
-# ---- Loading ---------------------------------------------------------------------------------------------------------
-
 _sessions: WeakKeyDictionary[InteractiveShell, Session] = WeakKeyDictionary()
-
 
 _SHOWN_AS_REPORTS: tuple[tuple[str, str, Callable[[Any], Report]], ...] = (
     ("execmem_kernel.program.program", "Program", _program_report),
     ("execmem_kernel.execution.contract.outcome", "Outcome", _outcome_report),
-    ("execmem_kernel.memory.values", "LeakReport", show_leaks),
-    ("execmem_kernel.memory.values", "CleanupReport", show_cleanup),
+    ("execmem_kernel.memory.values", "LeakReport", _leaks_report),
+    ("execmem_kernel.memory.values", "CleanupReport", _cleanup_report),
 )
 """Values that show themselves as a report when they are the last thing in a cell."""
 
@@ -79,6 +86,7 @@ def load(shell: InteractiveShell) -> None:
     bundles = shell.display_formatter.mimebundle_formatter
     for module, name, report in _SHOWN_AS_REPORTS:
         bundles.for_type_by_name(module, name, _bundler(report))
+    editor.install(shell)
     session.name_cell()
     callsites.namespace = shell.user_ns
 
@@ -93,6 +101,7 @@ def unload(shell: InteractiveShell) -> None:
         vars(shell.magics_manager.user_magics).pop(name, None)
     shell.events.unregister("pre_run_cell", session.cell_begins)
     shell.input_transformers_cleanup.remove(straighten)
+    editor.remove(shell)
     assert shell.display_formatter is not None
     bundles = shell.display_formatter.mimebundle_formatter
     for module, name, _ in _SHOWN_AS_REPORTS:
@@ -118,3 +127,8 @@ def straighten(lines: list[str]) -> list[str]:
         return lines
     body = lines[first + 1 :] or ["\n"]
     return [f"%%asm {lines[first][match.end() :].rstrip()}\n", *body]
+
+
+# Where IPython only asks whether the input is complete it leaves out what has side effects. With an empty body put
+# behind it, a first line `%%asm` would count as complete, and a terminal would run it at once.
+straighten.has_side_effects = True  # type: ignore[attr-defined]
