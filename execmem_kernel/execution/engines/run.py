@@ -13,6 +13,7 @@ from typing import Any
 
 from execmem_kernel.execution.contract import address_map
 from execmem_kernel.execution.contract.call import TIME_LIMITS, Call, LimitName
+from execmem_kernel.execution.contract.calling_convention import SYSTEM_CALL_ARGUMENTS
 from execmem_kernel.execution.contract.details import SystemCall
 from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.pointers import describe_place
@@ -35,6 +36,7 @@ from execmem_kernel.execution.trace.stepped_run import RunEnding
 from execmem_kernel.execution.trace.stepping import SingleStepper
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.linux import process as linux_process
+from execmem_kernel.program.program import ListingRow
 from execmem_kernel.x86.registers import GENERAL, MASK, RESUME_FLAG
 
 _SHOWN = (*GENERAL, "rip", "rflags")
@@ -281,7 +283,7 @@ class Run:
         if interface or raw["rip"] >= address_map.USER_END:
             found = endings.other_interface(interface, self.call.program, raw, self.guest.read)
             return Faulted, {"signal": "SIGSYS", **found}
-        arguments = tuple(raw[name] for name in numbers.ARGUMENT_REGISTERS)
+        arguments = tuple(raw[name] for name in SYSTEM_CALL_ARGUMENTS)
         text = formatting.decode(self.guest, number, arguments, self._describe)
         verdict = self.handler.answer(self.guest, number, arguments)
         name = numbers.name_of(number)
@@ -295,24 +297,37 @@ class Run:
         elif isinstance(verdict, verdicts.Answered):
             result = verdict.result
             self._put_result(result, to_exit)
+        # What the C library calls for itself, while it loads or allocates, is no business of the program's log.
         if len(self.log) < _LOGGED and not (self.library and self.library.keeps_to_itself(name, raw["rip"], verdict)):
             shown = "" if result is None else f" = {formatting.result_text(number, result, self._describe)}"
             self.log.append(SystemCall(number, name, text + shown, line, not isinstance(verdict, verdicts.Refused)))
+        if isinstance(verdict, verdicts.Ended) and in_library is not None:
+            cause = in_library.exited(self.guest, raw, verdict.status)
+            return Exited, {"status": verdict.status, "row": row, "cause": cause}
+        return self._ending_of(verdict, name, text, row)
+
+    def _ending_of(self, verdict: verdicts.Verdict, name: str, text: str, row: ListingRow | None) -> RunEnding | None:
+        """The ending that a verdict on a system call makes; None where the program goes on.
+
+        Args:
+            verdict: The verdict.
+            name: The call's name.
+            text: The call as the log has it, without its result.
+            row: Where it was made.
+        """
         match verdict:
             case verdicts.Answered() | verdicts.Carried():
                 return None
             case verdicts.Ended(status):
-                if in_library is None:
-                    cause = endings.exited(name, status, self.call.program)
-                else:
-                    cause = in_library.exited(self.guest, raw, status)
+                cause = endings.exited(name, status, self.call.program)
                 return Exited, {"status": status, "row": row, "cause": cause}
             case verdicts.Exhausted(limit):
                 return self.limit_reached(limit)
             case verdicts.Raised(signal_name, cause):
                 return Faulted, {"signal": signal_name, "row": row, "cause": cause}
             case verdicts.Refused(reason, look_at):
-                return Faulted, {"signal": "SIGSYS", "row": row, "cause": endings.refused(text, reason, look_at, raw)}
+                cause = endings.refused(text, reason, look_at, self.raw)
+                return Faulted, {"signal": "SIGSYS", "row": row, "cause": cause}
 
     def _note_mapping(self, name: str, arguments: tuple[int, ...], result: int, line: int | None) -> None:
         """Remember what mmap gave and munmap took back, for explanations of faults beside it."""

@@ -38,8 +38,12 @@ from execmem_kernel.execution.contract.address_map import (
 from execmem_kernel.execution.contract.call import Buffer, Call
 from execmem_kernel.linux.memory import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE
 from execmem_kernel.program.externs import SLOT
-from execmem_kernel.program.program import Program
+from execmem_kernel.program.program import Program, Segment
 from execmem_kernel.x86.registers import MASK
+
+_LOWEST = 16 * PAGE
+"""The least address of a program's memory; the kernel maps nothing below (vm.mmap_min_addr is 64 KiB)."""
+_CANARY = bytes([CANARY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,7 @@ def _place(buffers: Mapping[str, Buffer], taken: list[tuple[int, int, str]]) -> 
             page_start, page_end = page_floor(start), page_ceil(start + max(size, 1))
             canary = False
         other = _overlaps(page_start, page_end, taken)
-        if other is not None or page_end > USER_END or page_start < PAGE * 16:
+        if other is not None or page_end > USER_END or page_start < _LOWEST:
             where = f"the {other} is there" if other else "a program's memory does not reach there"
             raise ValueError(f"buffer {name!r} cannot be placed at {start:#x}: {where}")
         taken.append((page_start, page_end, f"buffer {name!r}"))
@@ -181,95 +185,122 @@ def plan(call: Call, beside: MappedLibrary | None = None) -> AddressSpace:
         ValueError: A segment or a buffer cannot lie where it was asked to.
     """
     if call.buffers or beside is not None or call.start != "function":
-        return _plan(call, beside)
-    return _plain(call.program, None if call.backing is None else call.backing[1])
+        return _Planner(call).plan(beside)
+    return _program_alone(call.program, None if call.backing is None else call.backing[1])
 
 
 @lru_cache(8)
-def _plain(program: Program, backing_at: int | None) -> AddressSpace:
-    """The layout of a program alone: the same in each of its runs."""
-    return _plan(Call(program, backing=None if backing_at is None else (-1, backing_at, 0)), None)
+def _program_alone(program: Program, backing_at: int | None) -> AddressSpace:
+    """The address space of a program without buffers or arguments: the same in each of its runs."""
+    return _Planner(Call(program, backing=None if backing_at is None else (-1, backing_at, 0))).plan(None)
 
 
-def _plan(call: Call, beside: MappedLibrary | None) -> AddressSpace:
-    program: Program = call.program
-    taken = [
-        (STACK_START - PAGE, STACK_END + PAGE, "stack"),
-        (RETURN, RETURN + PAGE, "return address"),
-        (RUNNER, RUNNER + 16 * PAGE, "runner"),
-        (CONTROL, ALTERNATE_STACK + ALTERNATE_STACK_SIZE, "runner"),
-    ]
-    mappings: list[PlannedMapping] = []
-    contents: list[tuple[int, bytes]] = []
-    places: dict[str, tuple[int, int]] = {}
-    if beside is not None:
-        mappings += beside.mappings
-        contents += beside.contents
-        taken += [(mapping.address, mapping.address + mapping.size, "C library") for mapping in beside.mappings]
-        taken.append((LIBRARIES, LIBRARIES_END, "C library"))
-    for segment in program.segments:
+class _Planner:
+    """An address space that is being planned."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._mappings: list[PlannedMapping] = []
+        self._contents: list[tuple[int, bytes]] = []
+        self._places: dict[str, tuple[int, int]] = {}
+        self._buffers: dict[str, PlacedBuffer] = {}
+        self._taken = [
+            (STACK_START - PAGE, STACK_END + PAGE, "stack"),
+            (RETURN, RETURN + PAGE, "return address"),
+            (RUNNER, RUNNER + 16 * PAGE, "runner"),
+            (CONTROL, ALTERNATE_STACK + ALTERNATE_STACK_SIZE, "runner"),
+        ]
+        """What has a place already: start, end, and what messages call it."""
+
+    def plan(self, beside: MappedLibrary | None) -> AddressSpace:
+        """The whole of it. Later places avoid earlier ones, so the order counts."""
+        if beside is not None:
+            self._add_library(beside)
+        for segment in self._call.program.segments:
+            self._add_segment(segment)
+        registers, first_word = self._add_stack()
+        self._check_buffer_names()
+        for buffer in _place(self._call.buffers, self._taken):
+            self._add_buffer(buffer)
+        if beside is not None:
+            functions = self._call.program.externs.items()
+            self._places |= {name: (address, address + SLOT - 1) for name, address in functions}
+            heap = BREAK, BREAK + self._call.limits.memory_size
+            self._places |= {"libc": (LIBRARIES, LIBRARIES_END), "heap": heap}
+        return AddressSpace(
+            tuple(self._mappings), tuple(self._contents), MappingProxyType(self._buffers),
+            MappingProxyType(self._places), () if beside is None else beside.descriptors, registers, first_word,
+        )  # fmt: skip
+
+    def _add_library(self, library: MappedLibrary) -> None:
+        self._mappings += library.mappings
+        self._contents += library.contents
+        self._taken += [(one.address, one.address + one.size, "C library") for one in library.mappings]
+        self._taken.append((LIBRARIES, LIBRARIES_END, "C library"))
+
+    def _add_segment(self, segment: Segment) -> None:
         start, end = segment.address, page_ceil(segment.address + max(segment.size, 1))
-        other = _overlaps(start, end, taken)
-        if start % PAGE or other or end > USER_END or start < PAGE * 16:
+        other = _overlaps(start, end, self._taken)
+        if start % PAGE or other or end > USER_END or start < _LOWEST:
             raise ValueError(
                 f"the {segment.name} segment cannot lie at {start:#x}: "
                 + (
                     f"the {other} is there"
                     if other
-                    else f"it must start a page of a program's half of memory, from {PAGE * 16:#x} on"
+                    else f"it must start a page of a program's half of memory, from {_LOWEST:#x} on"
                 )
             )
-        taken.append((start, end, segment.name))
-        places["code" if segment.name == "text" else segment.name] = (start, segment.end)
-        if segment.name == "text":
-            if call.backing is None:
-                mappings.append(PlannedMapping(start, end - start, "r-x"))
-                contents.append((start, segment.data.ljust(end - start, b"\xcc")))
-            else:
-                mappings.append(PlannedMapping(start, end - start, "r-x", call.backing[1]))
-        else:
-            mappings.append(PlannedMapping(start, end - start, segment.protection))
+        self._taken.append((start, end, segment.name))
+        self._places["code" if segment.name == "text" else segment.name] = (start, segment.end)
+        if segment.name != "text":
+            self._mappings.append(PlannedMapping(start, end - start, segment.protection))
             if segment.data.strip(b"\0"):
-                contents.append((start, segment.data))
-    mappings.append(PlannedMapping(STACK_START, STACK_SIZE, "rw-"))
-    registers, first_word, above = _given(call)
-    at_entry = registers["rsp"]
-    places["stack"] = (STACK_START, at_entry + 8)
-    if above:
-        contents.append((at_entry + 8, above))
-        places["arguments"] = (at_entry + 8, STACK_END)
-    placed: dict[str, PlacedBuffer] = {}
-    for name in call.buffers:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"a buffer's name is a word, not {name!r}")
-        if name in ("code", "stack", "arguments"):
-            raise ValueError(f"a buffer cannot be called {name!r}: reports use that word for the program's own {name}")
-        if name in places:
-            places[f"{name} segment"] = places.pop(name)
-    for buffer in _place(call.buffers, taken):
-        placed[buffer.name] = buffer
-        places[buffer.name] = (buffer.start, buffer.end)
+                self._contents.append((start, segment.data))
+        elif self._call.backing is None:
+            self._mappings.append(PlannedMapping(start, end - start, "r-x"))
+            self._contents.append((start, segment.data.ljust(end - start, b"\xcc")))
+        else:
+            self._mappings.append(PlannedMapping(start, end - start, "r-x", self._call.backing[1]))
+
+    def _add_stack(self) -> tuple[Mapping[str, int], int]:
+        """The registers that the program starts with, and the word at rsp."""
+        self._mappings.append(PlannedMapping(STACK_START, STACK_SIZE, "rw-"))
+        registers, first_word, above = _given(self._call)
+        at_entry = registers["rsp"]
+        self._places["stack"] = (STACK_START, at_entry + 8)
+        if above:
+            self._contents.append((at_entry + 8, above))
+            self._places["arguments"] = (at_entry + 8, STACK_END)
+        return registers, first_word
+
+    def _check_buffer_names(self) -> None:
+        """Refuse names that reports need for something else; a segment makes room for a buffer of its name."""
+        for name in self._call.buffers:
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"a buffer's name is a word, not {name!r}")
+            if name in ("code", "stack", "arguments"):
+                raise ValueError(
+                    f"a buffer cannot be called {name!r}: reports use that word for the program's own {name}"
+                )
+            if name in self._places:
+                self._places[f"{name} segment"] = self._places.pop(name)
+
+    def _add_buffer(self, buffer: PlacedBuffer) -> None:
+        self._buffers[buffer.name] = buffer
+        self._places[buffer.name] = (buffer.start, buffer.end)
         size = buffer.page_end - buffer.page_start
-        mappings.append(PlannedMapping(buffer.page_start, size, "rw-" if buffer.writable else "r--"))
-        given = call.buffers[buffer.name].data
+        self._mappings.append(PlannedMapping(buffer.page_start, size, "rw-" if buffer.writable else "r--"))
+        given = self._call.buffers[buffer.name].data
         data = bytes(buffer.size) if isinstance(given, int) else bytes(memoryview(given).cast("B"))
         if buffer.canary:
             before, after = buffer.start - buffer.page_start, buffer.page_end - buffer.end
-            contents.append((buffer.page_start, bytes([CANARY]) * before + data + bytes([CANARY]) * after))
+            self._contents.append((buffer.page_start, _CANARY * before + data + _CANARY * after))
         elif data.strip(b"\0"):
-            contents.append((buffer.start, data))
-    if beside is not None:
-        places |= {name: (address, address + SLOT - 1) for name, address in program.externs.items()}
-        places |= {"libc": (LIBRARIES, LIBRARIES_END), "heap": (BREAK, BREAK + call.limits.memory_size)}
-    descriptors = () if beside is None else beside.descriptors
-    return AddressSpace(
-        tuple(mappings), tuple(contents), MappingProxyType(placed), MappingProxyType(places), descriptors,
-        registers, first_word,
-    )  # fmt: skip
+            self._contents.append((buffer.start, data))
 
 
 def _given(call: Call) -> tuple[Mapping[str, int], int, bytes]:
-    """What a program starts with: registers, the word at rsp, and what lies above that on the stack.
+    """What a program is given: registers, the word at rsp, and what lies above that on the stack.
 
     A process finds argc at rsp, then argv, a null pointer, envp, a null pointer, and an auxiliary vector, all of them
     empty but argv; rsp is a multiple of 16. `main` is called: it finds the same above its return address, in a frame

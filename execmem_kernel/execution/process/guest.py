@@ -11,6 +11,7 @@ from types import MappingProxyType
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract import address_map, signal_codes
 from execmem_kernel.execution.contract.call import Call
+from execmem_kernel.execution.contract.calling_convention import SYSTEM_CALL_ARGUMENTS
 from execmem_kernel.execution.contract.details import Witness
 from execmem_kernel.execution.process import (
     address_space,
@@ -217,7 +218,7 @@ class Guest:
             verdict: The call, its arguments, and the result that the program is to see.
             raw: The registers at that stop; rax is changed.
         """
-        ours = dict(zip(numbers.ARGUMENT_REGISTERS, (*verdict.arguments, *[0] * 6)[:6], strict=True))
+        ours = dict(zip(SYSTEM_CALL_ARGUMENTS, (*verdict.arguments, *[0] * 6)[:6], strict=True))
         # SAFETY: the process has one thread, and it is stopped: nothing can change the arguments after this.
         self.child.set_registers({**raw, **ours, "orig_rax": verdict.number})
         self.child.resume(linux_process.PTRACE_SYSCALL)

@@ -1,6 +1,6 @@
 """System calls of programs: which are emulated, which are refused and why, how they are logged.
 
-numbers       numbers, names, and the registers of arguments
+numbers       numbers and names
 handlers      SystemCallHandler: a method for each permitted call, in one table
 verdicts      what can become of a call
 reasons       why a call is refused

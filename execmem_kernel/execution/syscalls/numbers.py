@@ -65,8 +65,6 @@ NAMES: Mapping[int, str] = MappingProxyType(_numbered())
 """Number -> name of every x86-64 system call. Source: Linux, arch/x86/entry/syscalls/syscall_64.tbl."""
 NUMBERS: Mapping[str, int] = MappingProxyType({name: number for number, name in NAMES.items()})
 """Name -> number."""
-ARGUMENT_REGISTERS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
-"""Where a system call's arguments are. Source: System V ABI, AMD64 supplement, A.2.1."""
 NAMES_32: Mapping[int, str] = MappingProxyType(
     {
         1: "exit", 2: "fork", 3: "read", 4: "write", 5: "open", 6: "close", 7: "waitpid", 8: "creat", 10: "unlink",
