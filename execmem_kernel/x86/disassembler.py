@@ -7,11 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 from execmem_kernel.x86 import effects, instruction_text, selection
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.instruction_text import CAPSTONE_MISREADS, as_typed, capstone_text, split_operands
+from execmem_kernel.x86.instruction_text import CAPSTONE_MISREADS, Syntax, as_typed, capstone_text, split_operands
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,12 @@ class Instruction:
 
     @property
     def size(self) -> int:
+        """How many bytes it has."""
         return len(self.code)
 
     @property
     def end(self) -> int:
+        """The address behind it."""
         return self.address + len(self.code)
 
     @property
@@ -62,7 +63,7 @@ def disassemble(
     code: bytes,
     address: int = 0,
     labels: Mapping[str, int] | None = None,
-    syntax: Literal["intel", "att"] = "intel",
+    syntax: Syntax = "intel",
 ) -> tuple[Instruction, ...]:
     """Read instructions back from bytes; every byte is in exactly one of the results.
 
@@ -107,7 +108,7 @@ class LabelsByAddress:
 _PAGE = 4096
 
 
-def _instructions(code: bytes, address: int, names: LabelsByAddress | None, syntax: str) -> Iterator[Instruction]:
+def _instructions(code: bytes, address: int, names: LabelsByAddress | None, syntax: Syntax) -> Iterator[Instruction]:
     offset = 0
     while offset < len(code):
         instruction = _first(code[offset : offset + 15], address + offset, syntax)
@@ -116,7 +117,7 @@ def _instructions(code: bytes, address: int, names: LabelsByAddress | None, synt
 
 
 @lru_cache(maxsize=8192)
-def _first(code: bytes, address: int, syntax: str) -> Instruction:
+def _first(code: bytes, address: int, syntax: Syntax) -> Instruction:
     """The instruction that the bytes begin with; remembered, for a loop that is stepped through comes by often."""
     facts = effects.facts_of(code, address)
     if facts is None:

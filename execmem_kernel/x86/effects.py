@@ -95,6 +95,7 @@ def _mnemonic_names() -> Mapping[int, str]:
 
 
 def mnemonic_of(instruction: Instruction) -> str:
+    """The mnemonic of one of iced-x86's instructions, by the name that assemblers use."""
     name = _mnemonic_names()[instruction.mnemonic]
     return forms.TABLE_NAMES.get(name, name)
 

@@ -33,6 +33,7 @@ _HINT_CODES = frozenset((Code.RDSSPD_R32, Code.RDSSPQ_R64))
 
 @cache
 def feature_names() -> Mapping[int, str]:
+    """iced-x86's number for a CPU feature -> its name in lower case."""
     return {value: name.lower() for name, value in vars(CpuidFeature).items() if isinstance(value, int)}
 
 

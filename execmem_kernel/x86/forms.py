@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from iced_x86 import (
     Code,
@@ -24,7 +24,7 @@ from iced_x86 import (
 from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.x86.operands import SIZE_NAMES
-from execmem_kernel.x86.registers import CLASS_MEMBERS, EXISTING_SYSTEM_REGISTERS, REGISTER_SIZES
+from execmem_kernel.x86.registers import CLASS_MEMBERS, EXISTING_SYSTEM_REGISTERS, REGISTER_SIZES, RegisterClass
 
 IcedNumber = Any
 """A value of one of iced-x86's enumerations: an int at run time, a class of its own in the library's stubs."""
@@ -46,6 +46,13 @@ def register_names() -> Mapping[int, str]:
 # ---- what an operand kind takes --------------------------------------------------------------------------------------
 
 
+MemoryKind = Literal["any", "vsib xmm", "vsib ymm", "vsib zmm", "moffs", "implied", ""]
+"""Which memory an operand can be: a vector of addresses, a plain address without a ModRM byte, the one that a string
+instruction always uses; "" is none."""
+_VECTORS_OF_ADDRESSES: dict[str, MemoryKind] = {"X": "vsib xmm", "Y": "vsib ymm", "Z": "vsib zmm"}
+"""The last letter of iced-x86's name for the kind of operand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """What one operand of a form may be."""
@@ -53,8 +60,7 @@ class Slot:
     name: str
     """The kind in iced-x86's words: "R64_OR_MEM"."""
     registers: frozenset[str] = frozenset()
-    memory: str = ""
-    """"any", "vsib xmm", "vsib ymm", "vsib zmm", "moffs", "implied" (string operands), or "" where memory does not go."""
+    memory: MemoryKind = ""
     low: int = 0
     high: int = -1
     """The smallest and the largest immediate; none where high < low."""
@@ -67,6 +73,7 @@ class Slot:
 
     @property
     def immediate(self) -> bool:
+        """Whether a number can stand here."""
         return self.width > 0
 
     @property
@@ -118,7 +125,7 @@ def _slot(name: str) -> Slot:
         fixed = _FIXED[name]
         return Slot(name, registers=CLASS_MEMBERS["st"] if fixed is None else frozenset({fixed}))
     if name.startswith("MEM_VSIB"):
-        return Slot(name, memory=f"vsib {name[-1].lower()}mm")
+        return Slot(name, memory=_VECTORS_OF_ADDRESSES[name[-1]])
     if name == "MEM_OFFS":
         return Slot(name, memory="moffs")
     if name in ("MEM", "MEM_MPX", "MEM_MIB", "SIBMEM"):
@@ -127,12 +134,12 @@ def _slot(name: str) -> Slot:
     if implied is not None:
         return Slot(name, memory="implied", implied=implied)
     stem = name.split("_", 1)[0]
-    family = {
+    classes: dict[str, RegisterClass] = {
         "R8": "r8", "R16": "r16", "R32": "r32", "R64": "r64", "MM": "mm", "XMM": "xmm", "XMMP3": "xmm", "YMM": "ymm", "ZMM": "zmm",
         "ZMMP3": "zmm", "K": "k", "KP1": "k", "SEG": "sreg", "CR": "cr", "DR": "dr", "BND": "bnd", "TMM": "tmm",
-    }.get(stem)  # fmt: skip
-    registers = CLASS_MEMBERS[family] if family is not None else frozenset()
-    if family in ("cr", "dr"):
+    }  # fmt: skip
+    registers = CLASS_MEMBERS[classes[stem]] if stem in classes else frozenset()
+    if stem in ("CR", "DR"):
         registers &= EXISTING_SYSTEM_REGISTERS
     return Slot(name, registers=registers, memory="any" if "_OR_MEM" in name else "")
 
@@ -164,10 +171,12 @@ class Form:
 
     @property
     def is_evex(self) -> bool:
+        """Whether it is encoded with the EVEX prefix of AVX-512."""
         return self.encoding == EncodingKind.EVEX
 
     @property
     def is_string(self) -> bool:
+        """Whether it is a string instruction: its operands may be written or left out."""
         return self.mnemonic[:-1] in STRING_STEMS and any(slot.memory == "implied" for slot in self.slots)
 
 

@@ -6,12 +6,15 @@ import re
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import capstone
 from iced_x86 import Decoder, Formatter, FormatterSyntax, MemorySizeOptions
 
 from execmem_kernel.x86 import forms
 from execmem_kernel.x86.effects import mnemonic_of
+
+Syntax = Literal["intel", "att"]
 
 _ONLY_HERE = frozenset(forms.TABLE_NAMES.values())
 """Names that assemblers use and iced-x86's text does not."""
@@ -20,21 +23,18 @@ _ONLY_HERE = frozenset(forms.TABLE_NAMES.values())
 _formatters = threading.local()
 
 
-def iced_text(code: bytes, address: int, syntax: str = "intel") -> tuple[str, str]:
-    """Mnemonic and operands of the first instruction, in the spelling that Capstone uses too."""
-    formatter = getattr(_formatters, syntax, None)
-    if formatter is None:
-        formatter = Formatter(FormatterSyntax.INTEL if syntax == "intel" else FormatterSyntax.GAS)
-        formatter.hex_prefix, formatter.hex_suffix = "0x", ""
-        formatter.space_after_operand_separator = True
-        formatter.space_between_memory_add_operators = syntax == "intel"
-        formatter.uppercase_hex = False
-        formatter.small_hex_numbers_in_decimal = True
-        formatter.rip_relative_addresses = True
-        formatter.branch_leading_zeros = False
-        formatter.show_branch_size = False
-        formatter.memory_size_options = MemorySizeOptions.ALWAYS
-        setattr(_formatters, syntax, formatter)
+_ROUNDING = re.compile(r" ?\{(?:r[ndzu]e?-)?sae\}")
+
+
+def iced_text(code: bytes, address: int, syntax: Syntax = "intel") -> tuple[str, str]:
+    """Mnemonic and operands of the first instruction by iced-x86, in the spelling that Capstone uses too.
+
+    Args:
+        code: The bytes.
+        address: Where the first of them lies.
+        syntax: How the text is written.
+    """
+    formatter = _formatter(syntax)
     instruction = Decoder(64, code, ip=address).decode()
     mnemonic = formatter.format_mnemonic(instruction)
     operands = formatter.format_all_operands(instruction)
@@ -50,7 +50,22 @@ def iced_text(code: bytes, address: int, syntax: str = "intel") -> tuple[str, st
     return name if name in _ONLY_HERE else mnemonic, operands
 
 
-_ROUNDING = re.compile(r" ?\{(?:r[ndzu]e?-)?sae\}")
+def _formatter(syntax: Syntax) -> Formatter:
+    """iced-x86's formatter of this thread's own."""
+    formatter: Formatter | None = getattr(_formatters, syntax, None)
+    if formatter is None:
+        formatter = Formatter(FormatterSyntax.INTEL if syntax == "intel" else FormatterSyntax.GAS)
+        formatter.hex_prefix, formatter.hex_suffix = "0x", ""
+        formatter.space_after_operand_separator = True
+        formatter.space_between_memory_add_operators = syntax == "intel"
+        formatter.uppercase_hex = False
+        formatter.small_hex_numbers_in_decimal = True
+        formatter.rip_relative_addresses = True
+        formatter.branch_leading_zeros = False
+        formatter.show_branch_size = False
+        formatter.memory_size_options = MemorySizeOptions.ALWAYS
+        setattr(_formatters, syntax, formatter)
+    return formatter
 
 
 _SCATTERED = tuple(
@@ -81,7 +96,7 @@ CAPSTONE_MISREADS = frozenset(
 _engines = threading.local()
 
 
-def _engine(syntax: str) -> capstone.Cs:
+def _engine(syntax: Syntax) -> capstone.Cs:
     """A Capstone engine of this thread's own: one engine must not be used by two threads."""
     engine = getattr(_engines, syntax, None)
     if engine is None:
@@ -93,8 +108,14 @@ def _engine(syntax: str) -> capstone.Cs:
 
 
 @lru_cache(maxsize=8192)
-def capstone_text(syntax: str, code: bytes, address: int) -> tuple[str, str] | None:
-    """Capstone's text of the one instruction, or None where Capstone sees another one, or none."""
+def capstone_text(syntax: Syntax, code: bytes, address: int) -> tuple[str, str] | None:
+    """Capstone's text of the one instruction, or None where Capstone sees another one, or none.
+
+    Args:
+        syntax: How the text is written.
+        code: The bytes of one instruction and no more.
+        address: Where the first of them lies.
+    """
     for _, size, mnemonic, operands in _engine(syntax).disasm_lite(code, address, 1):
         if size == len(code):
             return mnemonic, operands

@@ -1,4 +1,8 @@
-"""The registers of x86-64: names and aliases, sizes, classes, and which is a part of which."""
+"""The registers of x86-64: names and aliases, sizes, classes, and which is a part of which.
+
+First the registers that a program's state has, as outcomes and traces show them; then every register that an
+instruction can name.
+"""
 
 # ruff: noqa: E501 (its tables are read by row)
 
@@ -7,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Literal, get_args
 
 GENERAL = (
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
@@ -59,43 +64,61 @@ def whole_register(name: str) -> str:
 
 
 MASK = 2**64 - 1
+"""The bits of a general register."""
 
 
 TRAP_FLAG, DIRECTION_FLAG, RESUME_FLAG = 1 << 8, 1 << 10, 1 << 16
+"""Bits of rflags that single steps deal with. Source: Intel SDM vol. 1, 3.4.3, "EFLAGS Register"."""
 
 
 STATUS_FLAGS = ("CF", "PF", "AF", "ZF", "SF", "OF")
 """The flags that arithmetic sets, in bit order. Source: Intel SDM vol. 1, 3.4.3.1, "Status Flags"."""
 
 
-# ---- registers -------------------------------------------------------------------------------------------------------
+# ---- every register that an instruction can name ---------------------------------------------------------------------
 
+RegisterClass = Literal[
+    "r8", "r16", "r32", "r64", "xmm", "ymm", "zmm", "mm", "k", "st", "sreg", "cr", "dr", "bnd", "tmm", "ip"
+]  # fmt: skip
+"""Registers that can stand for each other in an opcode form, high bytes and fixed ones apart."""
+SEGMENTS = frozenset(("cs", "ds", "es", "ss", "fs", "gs"))
 _LEGACY = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
+"""The general registers that the 8086 had, by their names there."""
 
 
-def _register_sizes() -> dict[str, int]:
-    """Canonical register name -> size in bytes."""
-    sizes = dict.fromkeys(("al", "cl", "dl", "bl", "ah", "ch", "dh", "bh", "spl", "bpl", "sil", "dil"), 1)
+def _sizes_and_classes() -> dict[str, tuple[int, RegisterClass]]:
+    """Canonical register name -> size in bytes, and class."""
+    table: dict[str, tuple[int, RegisterClass]] = {}
+    for name in ("al", "cl", "dl", "bl", "ah", "ch", "dh", "bh", "spl", "bpl", "sil", "dil"):
+        table[name] = (1, "r8")
     for number in range(8, 16):
-        sizes |= {f"r{number}b": 1, f"r{number}w": 2, f"r{number}d": 4, f"r{number}": 8}
+        table |= {f"r{number}b": (1, "r8"), f"r{number}w": (2, "r16"), f"r{number}d": (4, "r32")}
+        table[f"r{number}"] = (8, "r64")
     for name in _LEGACY:
-        sizes |= {name: 2, f"e{name}": 4, f"r{name}": 8}
-    sizes |= {"ip": 2, "eip": 4, "rip": 8}
-    sizes |= dict.fromkeys(("es", "cs", "ss", "ds", "fs", "gs"), 2)
+        table |= {name: (2, "r16"), f"e{name}": (4, "r32"), f"r{name}": (8, "r64")}
+    table |= {"eip": (4, "ip"), "rip": (8, "ip")}
+    for name in ("es", "cs", "ss", "ds", "fs", "gs"):
+        table[name] = (2, "sreg")
     for number in range(32):
-        sizes |= {f"xmm{number}": 16, f"ymm{number}": 32, f"zmm{number}": 64}
+        table |= {f"xmm{number}": (16, "xmm"), f"ymm{number}": (32, "ymm"), f"zmm{number}": (64, "zmm")}
     for number in range(8):
-        sizes |= {f"mm{number}": 8, f"st({number})": 10, f"k{number}": 8, f"tmm{number}": 1024}
+        table |= {f"mm{number}": (8, "mm"), f"st({number})": (10, "st"), f"k{number}": (8, "k")}
+        table[f"tmm{number}"] = (1024, "tmm")
     for number in range(16):
-        sizes |= {f"cr{number}": 8, f"dr{number}": 8}
+        table |= {f"cr{number}": (8, "cr"), f"dr{number}": (8, "dr")}
     for number in range(4):
-        sizes[f"bnd{number}"] = 16
-    del sizes["ip"]
-    return sizes
+        table[f"bnd{number}"] = (16, "bnd")
+    return table
 
 
-REGISTER_SIZES = _register_sizes()
-
+_SIZES_AND_CLASSES = _sizes_and_classes()
+REGISTER_SIZES = MappingProxyType({name: size for name, (size, _) in _SIZES_AND_CLASSES.items()})
+"""Canonical register name -> size in bytes."""
+_CLASS_OF: dict[str, RegisterClass] = {name: of for name, (_, of) in _SIZES_AND_CLASSES.items()}
+CLASS_MEMBERS: Mapping[RegisterClass, frozenset[str]] = MappingProxyType(
+    {each: frozenset(name for name, of in _CLASS_OF.items() if of == each) for each in get_args(RegisterClass)}
+)
+"""Class -> the canonical names of its registers."""
 
 _REGISTER_ALIASES = (
     {"st": "st(0)"}
@@ -103,6 +126,14 @@ _REGISTER_ALIASES = (
     | {f"r{number}l": f"r{number}b" for number in range(8, 16)}
     | {f"db{number}": f"dr{number}" for number in range(16)}
 )
+
+EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
+"""The general registers that exist only with a REX prefix."""
+REX_BYTE_REGISTERS = frozenset(("spl", "bpl", "sil", "dil"))
+"""Those that a REX prefix, whatever is in it, names in the place of ah, ch, dh and bh."""
+HIGH_BYTE_REGISTERS = frozenset(("ah", "ch", "dh", "bh"))
+EXISTING_SYSTEM_REGISTERS = frozenset(("cr0", "cr2", "cr3", "cr4", "cr8", *(f"dr{number}" for number in range(8))))
+"""The others have numbers, and using them is an invalid opcode (Intel SDM vol. 2, MOV-Move to/from Control Registers)."""
 
 
 def canonical_register(name: str) -> str | None:
@@ -112,9 +143,9 @@ def canonical_register(name: str) -> str | None:
     return lowered if lowered in REGISTER_SIZES else None
 
 
-def is_register(name: str) -> bool:
-    """Whether the name, in any spelling or case, is a register."""
-    return canonical_register(name) is not None
+def known_registers() -> frozenset[str]:
+    """Every canonical register name."""
+    return frozenset(REGISTER_SIZES)
 
 
 def register_size(name: str) -> int:
@@ -129,6 +160,27 @@ def register_size(name: str) -> int:
     return REGISTER_SIZES[canonical]
 
 
+def register_class(name: str) -> RegisterClass:
+    """The class of a canonical register name."""
+    return _CLASS_OF[name]
+
+
+@cache
+def register_classes(registers: frozenset[str]) -> frozenset[RegisterClass]:
+    """The classes of several registers by canonical name."""
+    return frozenset(_CLASS_OF[name] for name in registers)
+
+
+def is_vector(name: str) -> bool:
+    """Whether the register is an xmm, ymm or zmm register."""
+    return name[1:3] == "mm" and name[0] in "xyz"
+
+
+def needs_evex(name: str) -> bool:
+    """Whether the register is one of the vector registers 16 to 31."""
+    return name[1:3] == "mm" and int(name[3:]) >= 16
+
+
 @cache
 def full_register(name: str) -> str:
     """The widest register of which this one is a part: "al" -> "rax", "xmm3" -> "zmm3"; itself for what is no part."""
@@ -138,71 +190,7 @@ def full_register(name: str) -> str:
         return name.rstrip("bwd")
     stem = name.removeprefix("e").removeprefix("r")
     for legacy in _LEGACY:
-        if (
-            stem == legacy
-            or name == legacy + "l"
-            or (legacy.endswith("x") and name in (f"{legacy[0]}l", f"{legacy[0]}h"))
-        ):
+        low_or_high = legacy.endswith("x") and name in (f"{legacy[0]}l", f"{legacy[0]}h")
+        if stem == legacy or name == legacy + "l" or low_or_high:
             return f"r{legacy}"
     return name
-
-
-def known_registers() -> frozenset[str]:
-    """Every canonical register name."""
-    return frozenset(REGISTER_SIZES)
-
-
-def _numbered(stem: str, count: int) -> frozenset[str]:
-    return frozenset(f"{stem}{number}" for number in range(count))
-
-
-_CLASS_OF = {
-    **{name: f"r{size * 8}" for name, size in REGISTER_SIZES.items() if size <= 8},
-    **dict.fromkeys(("es", "cs", "ss", "ds", "fs", "gs"), "sreg"),
-    **dict.fromkeys(("rip", "eip"), "ip"),
-    **{f"{stem}{number}": stem for stem in ("xmm", "ymm", "zmm") for number in range(32)},
-    **{f"{stem}{number}": stem for stem in ("mm", "k", "tmm") for number in range(8)},
-    **{f"st({number})": "st" for number in range(8)},
-    **{f"{stem}{number}": stem for stem in ("cr", "dr") for number in range(16)},
-    **{f"bnd{number}": "bnd" for number in range(4)},
-}
-
-
-def register_class(name: str) -> str:
-    """The family of a canonical register name: r8, r16, r32, r64, xmm, ymm, zmm, mm, k, st, sreg, cr, dr, bnd, tmm or ip."""
-    return _CLASS_OF[name]
-
-
-CLASS_MEMBERS = {
-    family: frozenset(name for name, of in _CLASS_OF.items() if of == family) for family in set(_CLASS_OF.values())
-}
-
-
-EXISTING_SYSTEM_REGISTERS = frozenset(("cr0", "cr2", "cr3", "cr4", "cr8", *(f"dr{number}" for number in range(8))))
-"""The others have numbers, and using them is an invalid opcode (Intel SDM vol. 2, MOV-Move to/from Control Registers)."""
-
-
-SEGMENTS = frozenset(("cs", "ds", "es", "ss", "fs", "gs"))
-"""Segments that may be written before an instruction, as objdump does."""
-
-
-@cache
-def register_classes(registers: frozenset[str]) -> frozenset[str]:
-    """The families of a slot's registers."""
-    return frozenset(_CLASS_OF[name] for name in registers)
-
-
-EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
-"""The general registers that exist only with a REX prefix."""
-
-
-REX_BYTE_REGISTERS = frozenset(("spl", "bpl", "sil", "dil"))
-"""Those that a REX prefix, whatever is in it, names in the place of ah, ch, dh and bh."""
-
-
-HIGH_BYTE_REGISTERS = frozenset(("ah", "ch", "dh", "bh"))
-
-
-def needs_evex(name: str) -> bool:
-    """Whether the register is one of the vector registers 16 to 31."""
-    return name[1:3] == "mm" and int(name[3:]) >= 16

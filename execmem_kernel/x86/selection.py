@@ -10,9 +10,11 @@ from iced_x86 import EncodingKind
 
 from execmem_kernel.x86.forms import Form, Slot, forms_of
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Register, Target
-from execmem_kernel.x86.registers import needs_evex, register_class, register_classes
+from execmem_kernel.x86.registers import is_vector, needs_evex, register_class, register_classes
 
+_CODE_SEGMENT = Register("cs")
 _DEFAULT_QUADWORD = frozenset(("push", "pop", "call", "jmp"))
+"""Instructions that work on 64 bits where nothing says a size."""
 
 
 def shape_of(operand: Operand) -> str:
@@ -21,11 +23,7 @@ def shape_of(operand: Operand) -> str:
         case Register(name):
             return name if name in ("rip", "eip") else register_class(name)
         case Memory(index=index):
-            return (
-                "m"
-                if index is None or register_class(index.name) not in ("xmm", "ymm", "zmm")
-                else f"m {register_class(index.name)}"
-            )
+            return "m" if index is None or not is_vector(index.name) else f"m {register_class(index.name)}"
         case Immediate():
             return "i"
         case Target():
@@ -39,6 +37,7 @@ def candidate_forms(mnemonic: str, shape: tuple[str, ...]) -> tuple[Form, ...]:
 
 
 def takes_shape(form: Form, shape: tuple[str, ...]) -> bool:
+    """Whether the form takes operands of these kinds, as `shape_of` names them."""
     slots = form.slots
     if len(slots) != len(shape):
         if form.is_string and shape:
@@ -63,7 +62,7 @@ def select(operation: Operation) -> tuple[Form, ...]:
     """The forms that say exactly this operation, best first; the operation is canonical.
 
     GNU as' choices: VEX before EVEX, 64 bits for `push`, `call` and the like. A memory operand without a size may leave
-    forms of several sizes: `refusals` says so.
+    forms of several sizes: refusing that is the encoder's.
     """
     shape = tuple(shape_of(operand) for operand in operation.operands)
     found = [form for form in candidate_forms(operation.mnemonic, shape) if form_says(form, operation)]
@@ -87,6 +86,7 @@ def _loads(form: Form) -> bool:
 
 
 def encoding_rank(form: Form, operation: Operation) -> int:
+    """Preference among encodings of the same operation, lower first: VEX before EVEX but for what AVX-512 had first."""
     if form.encoding != EncodingKind.EVEX:
         return 1 if form.mnemonic in EVEX_FIRST and "{vex}" not in operation.prefixes else 0
     return 0 if form.mnemonic in EVEX_FIRST else 1
@@ -98,47 +98,51 @@ EVEX_FIRST = frozenset(
 """AVX-512 had these first; the VEX form is meant only by `{vex}` (AVX-VNNI, AVX-IFMA, AVX-NE-CONVERT)."""
 
 
-_CODE_SEGMENT = Register("cs")
-
-
 def form_says(form: Form, operation: Operation) -> bool:
-    info = form.info
-    evex = form.encoding == EncodingKind.EVEX
+    """Whether the form says the operation, with its prefixes, its decorations and every operand."""
     if "movabs" in operation.prefixes and not any(slot.name in ("IMM64", "MEM_OFFS") for slot in form.slots):
         return False
     if form.mnemonic == "mov" and operation.operands[0] == _CODE_SEGMENT:
         return False  # an invalid opcode
     if form.text == "bswap r16":
         return False  # its result is undefined (Intel SDM vol. 2, BSWAP)
-    if (
-        operation.mask is None
-        and operation.rounding is None
-        and not operation.prefixes
-        and not info.require_op_mask_register
-    ):
-        return _operands_say(form, operation, evex)
-    if operation.mask is not None and not (evex and info.can_use_op_mask_register):
-        return False
+    plain = operation.mask is None and operation.rounding is None and not operation.prefixes
+    if plain and not form.info.require_op_mask_register:
+        return _operands_say(form, operation, form.is_evex)
+    return (
+        _decorations_fit(form, operation)
+        and _prefixes_fit(form, operation)
+        and _operands_say(form, operation, form.is_evex)
+    )
+
+
+def _decorations_fit(form: Form, operation: Operation) -> bool:
+    """Whether the form takes the mask, the zeroing and the rounding, and has what it needs of them."""
+    info = form.info
     if operation.mask is None and info.require_op_mask_register:
+        return False
+    if operation.mask is not None and not (form.is_evex and info.can_use_op_mask_register):
         return False
     if operation.zeroing and not info.can_use_zeroing_masking:
         return False
-    if operation.rounding is not None and not (
-        info.can_suppress_all_exceptions
-        if operation.rounding == "sae"
-        else info.can_use_rounding_control and not info.ignores_rounding_control
-    ):
+    if operation.rounding == "sae":
+        return bool(info.can_suppress_all_exceptions)
+    if operation.rounding is not None:
+        return bool(info.can_use_rounding_control and not info.ignores_rounding_control)
+    return True
+
+
+def _prefixes_fit(form: Form, operation: Operation) -> bool:
+    """Whether the form has the encoding and the sizes that prefixes ask for."""
+    info, prefixes = form.info, operation.prefixes
+    if "{evex}" in prefixes and not form.is_evex:
         return False
-    for prefix in operation.prefixes:
-        if prefix == "{evex}" and not evex:
-            return False
-        if prefix in ("{vex}", "{vex2}", "{vex3}") and form.encoding != EncodingKind.VEX:
-            return False
-    if "data16" in operation.prefixes and info.operand_size == 16 and not has_data16(form):
+    if form.encoding != EncodingKind.VEX and any(prefix in ("{vex}", "{vex2}", "{vex3}") for prefix in prefixes):
+        return False
+    if "data16" in prefixes and info.operand_size == 16 and not has_data16(form):
         return False  # `data16 ret` would return by 16 bits
-    if info.address_size and (info.address_size == 32) != ("addr32" in operation.prefixes) and not form.slots:
-        return False  # monitor: which register is the address, only the prefix tells
-    return _operands_say(form, operation, evex)
+    # monitor: which register is the address, only the prefix tells
+    return not info.address_size or bool(form.slots) or (info.address_size == 32) == ("addr32" in prefixes)
 
 
 def _operands_say(form: Form, operation: Operation, evex: bool) -> bool:
@@ -158,7 +162,13 @@ def explicit_slots(form: Form, operation: Operation) -> tuple[Slot, ...]:
 
 
 def operand_fits(form: Form, slot: Slot, operand: Operand) -> bool:
-    """Whether the operand can stand in this slot of the form."""
+    """Whether the operand can stand in this slot of the form.
+
+    Args:
+        form: An opcode form.
+        slot: One of its slots.
+        operand: What is to stand there.
+    """
     return _operand_says(form, slot, operand, form.encoding == EncodingKind.EVEX)
 
 

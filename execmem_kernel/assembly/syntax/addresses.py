@@ -17,35 +17,52 @@ from execmem_kernel.assembly.syntax.expressions import (
 )
 from execmem_kernel.assembly.syntax.statements import Address, AddressTerm
 from execmem_kernel.x86.operands import Register
-from execmem_kernel.x86.registers import register_size
+from execmem_kernel.x86.registers import is_vector, register_size
 
-# ---- addresses -------------------------------------------------------------------------------------------------------
+Reach = Literal["rel", "abs", ""]
+"""What NASM's `rel` and `abs` ask for: an address relative to rip, or a plain one."""
 
 
 def linear_address(
-    tree: Expression, size: int | None, segment: Register | None, reach: Literal["rel", "abs", ""], start: int, end: int
+    tree: Expression, size: int | None, segment: Register | None, reach: Reach, start: int, end: int
 ) -> Address:
+    """The address that an expression with registers is: a sum of registers times constants, and a displacement.
+
+    Args:
+        tree: The expression; square brackets in it add.
+        size: Bytes of the operand, where the source says it.
+        segment: The segment register before it.
+        reach: NASM's `rel` or `abs` before it.
+        start: The operand's first column, for errors.
+        end: The column behind it.
+
+    Raises:
+        SourceError: The processor has no such address.
+    """
     terms: list[AddressTerm] = []
     constants: list[tuple[int, Expression]] = []
     _linear(tree, 1, None, terms, constants, start, end)
-    displacement: Expression | None = None
-    for sign, constant in constants:
-        if displacement is None:
-            displacement = (
-                constant
-                if sign > 0
-                else Number(-constant.value)
-                if isinstance(constant, Number)
-                else Unary("-", constant)
-            )
-        elif isinstance(displacement, Number) and isinstance(constant, Number):
-            displacement = Number(displacement.value + sign * constant.value)
-        else:
-            displacement = Binary("+" if sign > 0 else "-", displacement, constant, start, end)
-    address = Address(tuple(terms), displacement, size, segment, reach)
+    address = Address(tuple(terms), _sum(constants, start, end), size, segment, reach)
     if all(isinstance(term.factor, Number) for term in terms):
         arrange(address, [term.factor.value for term in terms if isinstance(term.factor, Number)], start, end)
     return address
+
+
+def _sum(constants: list[tuple[int, Expression]], start: int, end: int) -> Expression | None:
+    """The displacement: constants, each with its sign, added up as far as they are numbers already."""
+    total: Expression | None = None
+    for sign, constant in constants:
+        if total is None:
+            total = constant if sign > 0 else _negative(constant)
+        elif isinstance(total, Number) and isinstance(constant, Number):
+            total = Number(total.value + sign * constant.value)
+        else:
+            total = Binary("+" if sign > 0 else "-", total, constant, start, end)
+    return total
+
+
+def _negative(constant: Expression) -> Expression:
+    return Number(-constant.value) if isinstance(constant, Number) else Unary("-", constant)
 
 
 def _linear(
@@ -57,7 +74,10 @@ def _linear(
     start: int,
     end: int,
 ) -> None:
-    """Take an address apart into registers times constants, plus constants."""
+    """Take an address apart: each register with its factor into `terms`, each constant with its sign into `constants`.
+
+    `sign` and `factor` are what stands before the tree: in `rax + 4*(rbx - 2)` the inner sum has the factor 4.
+    """
     if isinstance(tree, Bracket):
         _linear(tree.inner, sign, factor, terms, constants, start, end)
     elif isinstance(tree, RegisterLeaf):
@@ -107,56 +127,71 @@ def _product(left: Expression, right: Expression) -> Expression:
     return Binary("*", left, right, 0, 1)
 
 
-def arrange(address: Address, factors: list[int], start: int, end: int) -> tuple[Register | None, Register | None, int]:
-    """Base, index and scale of an address, its factors being known.
+Parts = tuple[Register | None, Register | None, int]
+"""Base, index and scale of an address."""
+
+
+def arrange(address: Address, factors: list[int], start: int, end: int) -> Parts:
+    """Base, index and scale of an address.
+
+    Args:
+        address: The address.
+        factors: What its registers are multiplied by, in the order of its terms.
+        start: The operand's first column, for errors.
+        end: The column behind it.
 
     Raises:
-        Complaint: No such address exists.
+        SourceError: The processor has no such address.
     """
     terms = address.terms
     if not terms:
         return None, None, 1
     for term in terms:
-        name = term.register.name
-        if name in ("rip", "eip"):
-            if len(terms) > 1 or term.explicit:
-                raise SourceError(
-                    "ASM023", f"{name} cannot be combined with another register in an address.", term.start, term.end
-                )
-        elif name[1:3] == "mm" and name[0] in "xyz":
-            continue
-        elif register_size(name) not in (4, 8) or not (name[0] == "r" or name[0] == "e"):
-            hint = "the address is in a 64-bit register, for example rax"
-            raise SourceError(
-                "ASM023", f"The register {name} cannot be part of an address.", term.start, term.end, hint
-            )
-    if len(terms) == 2 and terms[0].register == terms[1].register and (terms[0].explicit or terms[1].explicit):
-        total = factors[0] + factors[1]
-        if total in (3, 5, 9) or 1 in factors:
-            # rax + rax*2, whichever comes first.
-            plain = 0 if factors[0] == 1 else 1
-            return _checked(terms[plain].register, terms[1 - plain], factors[1 - plain])
-    if len(terms) > 2:
-        raise SourceError(
-            "ASM024",
-            "An address has at most two registers: a base and an index.",
-            start,
-            end,
-            "add the third beforehand, with lea or add",
-        )
+        _check_register(term, alone=len(terms) == 1)
     if len(terms) == 1:
-        term, factor = terms[0], factors[0]
-        vector = term.register.name[1:3] == "mm"
-        if not term.explicit and not vector:
-            return term.register, None, 1
-        if factor in (3, 5, 9) and not vector:
-            return _checked(term.register, term, factor - 1)
-        return _checked(None, term, factor)
-    first, second = terms
+        return _one_register(terms[0], factors[0])
+    if len(terms) == 2:
+        return _two_registers(terms[0], terms[1], factors, start, end)
+    raise SourceError(
+        "ASM024",
+        "An address has at most two registers: a base and an index.",
+        start,
+        end,
+        "add the third beforehand, with lea or add",
+    )
+
+
+def _check_register(term: AddressTerm, *, alone: bool) -> None:
+    """Only 64-bit, 32-bit and vector registers can be in an address, and rip only alone."""
+    name = term.register.name
+    if name in ("rip", "eip"):
+        if not alone or term.explicit:
+            raise SourceError(
+                "ASM023", f"{name} cannot be combined with another register in an address.", term.start, term.end
+            )
+    elif not is_vector(name) and (register_size(name) not in (4, 8) or name[0] not in "re"):
+        hint = "the address is in a 64-bit register, for example rax"
+        raise SourceError("ASM023", f"The register {name} cannot be part of an address.", term.start, term.end, hint)
+
+
+def _one_register(term: AddressTerm, factor: int) -> Parts:
+    vector = is_vector(term.register.name)
+    if not term.explicit and not vector:
+        return term.register, None, 1
+    if factor in (3, 5, 9) and not vector:
+        return _checked(term.register, term, factor - 1)  # rax*3 is rax + rax*2
+    return _checked(None, term, factor)
+
+
+def _two_registers(first: AddressTerm, second: AddressTerm, factors: list[int], start: int, end: int) -> Parts:
+    """Which of the two is the index: the one with a factor, the vector register, or else the second."""
+    same = first.register == second.register and (first.explicit or second.explicit)
+    if same and (sum(factors) in (3, 5, 9) or 1 in factors):
+        # rax + rax*2, whichever comes first.
+        multiplied, scale = (second, factors[1]) if factors[0] == 1 else (first, factors[0])
+        return _checked(first.register, multiplied, scale)
     base, index, scale = first, second, factors[1]
-    if (first.explicit and not second.explicit) or (
-        first.register.name[1:3] == "mm" and first.register.name[0] in "xyz"
-    ):
+    if (first.explicit and not second.explicit) or is_vector(first.register.name):
         base, index, scale = second, first, factors[0]
     elif first.explicit and second.explicit:
         if factors[0] != 1:
@@ -166,7 +201,7 @@ def arrange(address: Address, factors: list[int], start: int, end: int) -> tuple
     elif not second.explicit and second.register.name in ("rsp", "esp") and first.register.name not in ("rsp", "esp"):
         # rsp has no encoding as an index; with a scale of 1 the two may change places.
         base, index = second, first
-    if register_size(base.register.name) != register_size(index.register.name) and index.register.name[1:3] != "mm":
+    if register_size(base.register.name) != register_size(index.register.name) and not is_vector(index.register.name):
         raise SourceError(
             "ASM023",
             f"{base.register.name} and {index.register.name} have different sizes.",
@@ -177,7 +212,8 @@ def arrange(address: Address, factors: list[int], start: int, end: int) -> tuple
     return _checked(base.register, index, scale)
 
 
-def _checked(base: Register | None, index: AddressTerm, scale: int) -> tuple[Register | None, Register | None, int]:
+def _checked(base: Register | None, index: AddressTerm, scale: int) -> Parts:
+    """The parts, if the index can be one and its scale is one that an address has."""
     name = index.register.name
     if scale not in (1, 2, 4, 8):
         raise SourceError(

@@ -6,6 +6,7 @@ numbers are final (`end - start` inside one block of data) and which move while 
 
 from __future__ import annotations
 
+import operator as operators
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,11 @@ from execmem_kernel.assembly.syntax.expressions import Binary, Bracket, Expressi
 _NUMBER_LIMIT = 1 << 128
 
 
+_MASK = (1 << 64) - 1
+
+
 def apply_unary(operator: str, value: int) -> int:
+    """What `-`, `~` or `!` makes of a number."""
     if operator == "-":
         return -value
     if operator == "~":
@@ -23,76 +28,85 @@ def apply_unary(operator: str, value: int) -> int:
     return int(value == 0)
 
 
-_MASK = (1 << 64) - 1
-
-
 def apply_operator(operator: str, left: int, right: int, start: int, end: int) -> int:
-    true = -1
-    match operator:
-        case "+":
-            value = left + right
-        case "-":
-            value = left - right
-        case "*":
-            value = left * right
-        case "/" | "%" | "u/" | "u%":
-            if right == 0:
-                raise SourceError("ASM019", "This divides by zero.", start, end)
-            if operator[0] == "u" and (left < 0 or right < 0):
-                signed = "//" if operator == "u/" else "%%"
-                raise SourceError(
-                    "ASM019",
-                    f"To NASM `{operator[1]}` has no sign: a negative number would be a huge one.",
-                    start,
-                    end,
-                    f"write `{signed}`, which has",
-                )
-            operator = operator[-1]
-            quotient = abs(left) // abs(right)
-            if (left < 0) != (right < 0):
-                quotient = -quotient
-            value = quotient if operator == "/" else left - quotient * right
-        case "<<":
-            value = (left << right) & _MASK if 0 <= right < 64 else 0
-            if left < 0 and 0 <= right < 64:
-                value = left << right
-        case ">>":
-            value = (left & _MASK) >> right if 0 <= right < 64 else 0
-        case "&":
-            value = left & right
-        case "|":
-            value = left | right
-        case "^":
-            value = left ^ right
-        case "!":
-            value = left | ~right
-        case "==":
-            value = true * (left == right)
-        case "!=" | "<>":
-            value = true * (left != right)
-        case "<":
-            value = true * (left < right)
-        case ">":
-            value = true * (left > right)
-        case "<=":
-            value = true * (left <= right)
-        case ">=":
-            value = true * (left >= right)
-        case "&&":
-            value = int(left != 0 and right != 0)
-        case _:
-            value = int(left != 0 or right != 0)
+    """What a binary operator makes of two numbers, as GNU as has it: a comparison that holds is -1.
+
+    Args:
+        operator: Its sign; `u/` and `u%` are NASM's unsigned division.
+        left: The number before it.
+        right: The number behind it.
+        start: The operator's first column, for errors.
+        end: The column behind it.
+
+    Raises:
+        SourceError: It divides by zero, or its result is larger than any register.
+    """
+    compute = _OPERATORS.get(operator)
+    value = compute(left, right) if compute is not None else _divide(operator, left, right, start, end)
     if not -_NUMBER_LIMIT < value < _NUMBER_LIMIT:
         raise SourceError("ASM017", "The result is larger than any register.", start, end)
     return value
+
+
+def _divide(operator: str, left: int, right: int, start: int, end: int) -> int:
+    """Division truncates towards zero, as C's does, and the remainder has the sign of the dividend."""
+    if right == 0:
+        raise SourceError("ASM019", "This divides by zero.", start, end)
+    if operator[0] == "u" and (left < 0 or right < 0):
+        signed = "//" if operator == "u/" else "%%"
+        raise SourceError(
+            "ASM019",
+            f"To NASM `{operator[1]}` has no sign: a negative number would be a huge one.",
+            start,
+            end,
+            f"write `{signed}`, which has",
+        )
+    quotient = abs(left) // abs(right)
+    if (left < 0) != (right < 0):
+        quotient = -quotient
+    return quotient if operator[-1] == "/" else left - quotient * right
+
+
+def _shift_left(left: int, right: int) -> int:
+    if not 0 <= right < 64:
+        return 0
+    return left << right if left < 0 else (left << right) & _MASK
+
+
+def _shift_right(left: int, right: int) -> int:
+    return (left & _MASK) >> right if 0 <= right < 64 else 0
+
+
+_OPERATORS: dict[str, Callable[[int, int], int]] = {
+    "+": operators.add,
+    "-": operators.sub,
+    "*": operators.mul,
+    "<<": _shift_left,
+    ">>": _shift_right,
+    "&": operators.and_,
+    "|": operators.or_,
+    "^": operators.xor,
+    "!": lambda left, right: left | ~right,
+    "==": lambda left, right: -(left == right),
+    **dict.fromkeys(("!=", "<>"), lambda left, right: -(left != right)),
+    "<": lambda left, right: -(left < right),
+    ">": lambda left, right: -(left > right),
+    "<=": lambda left, right: -(left <= right),
+    ">=": lambda left, right: -(left >= right),
+    "&&": lambda left, right: int(left != 0 and right != 0),
+    "||": lambda left, right: int(left != 0 or right != 0),
+}
+"""Operator -> what it computes; division is apart, because it can fail."""
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
 
 
 class Value(NamedTuple):
-    """A number and the rigid stretches of the program it hangs on, each with how often it counts (+1 a label, -1 one
-    subtracted). No stretches: a final constant. Counts that sum to 0: a constant that moves. Sum 1: an address.
+    """A number and the rigid stretches of the program that it depends on.
+
+    Each stretch has its coefficient: +1 for a label in it, -1 for one subtracted. No stretches: a final constant.
+    Coefficients whose sum is 0: a constant that moves with the layout. Sum 1: an address.
     """
 
     number: int
@@ -100,6 +114,7 @@ class Value(NamedTuple):
 
     @property
     def weight(self) -> int:
+        """The sum of the coefficients: 0 for a constant, 1 for an address; nothing else has a meaning."""
         return sum(count for _, count in self.terms)
 
 
@@ -108,12 +123,19 @@ LATE = ((-3, 1), (-4, -1))
 
 
 Lookup = Callable[[Expression], Value]
-"""What a Symbol, Here or SectionStart is worth; raises Complaint for what is not known."""
+"""The value of a Symbol, Here or SectionStart; raises SourceError for what is not known."""
+
+Evaluate = Callable[[Expression], Value]
+"""The value of a whole expression at the place of a statement."""
 
 
 def evaluate(tree: Expression, lookup: Lookup) -> Value:
-    """Work an expression out."""
-    kind = type(tree)
+    """The value of an expression.
+
+    Raises:
+        SourceError: It combines addresses in a way that has no meaning, or something in it is not known.
+    """
+    kind = type(tree)  # by type and not isinstance: this runs for every operand of every pass
     if kind is Number:
         return Value(tree.value)  # type: ignore[union-attr]
     if kind is Binary:

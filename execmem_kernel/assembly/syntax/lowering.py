@@ -7,7 +7,7 @@ from dataclasses import replace
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.addresses import arrange
 from execmem_kernel.assembly.syntax.dialects import DialectRules
-from execmem_kernel.assembly.syntax.evaluation import LATE, Lookup, Value
+from execmem_kernel.assembly.syntax.evaluation import LATE, Evaluate, Value
 from execmem_kernel.assembly.syntax.expressions import Unary
 from execmem_kernel.assembly.syntax.spelling import expression_text
 from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement, WrittenOperand
@@ -18,21 +18,27 @@ from execmem_kernel.x86.registers import register_size
 _SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
 
 
-def build(statement: Statement, worth: Lookup, address: int, rules: DialectRules) -> Operation:
-    """The operation to encode, at its address; `worth` works expressions out.
+def build(statement: Statement, evaluate: Evaluate, address: int, rules: DialectRules) -> Operation:
+    """The operation to encode.
+
+    Args:
+        statement: An instruction.
+        evaluate: The value of an expression where the instruction stands.
+        address: Where the instruction will lie.
+        rules: The rules of the source's dialect, which say what a bare label is.
 
     Raises:
-        Complaint: A name is unknown, or an operand has no meaning.
+        SourceError: A name is unknown, or an operand has no meaning.
     """
     operands: list[Operand] = []
-    for piece in statement.operands:
-        value = piece.value
+    for written in statement.operands:
+        value = written.value
         if isinstance(value, Register):
             operands.append(value)
         elif isinstance(value, Address):
-            operands.append(_memory(statement.name, value, piece, worth))
+            operands.append(_memory(statement.name, value, written, evaluate))
         else:
-            operands.append(_constant(statement, value, piece, worth, rules))
+            operands.append(_constant(statement, value, written, evaluate, rules))
     match operands:
         case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
             statement.name in _SIZED_BY_NUMBER
@@ -72,32 +78,32 @@ def complement(value: int, size: int) -> int:
     return value + (1 << bits) if -(1 << bits) <= value < -(1 << (bits - 1)) else value
 
 
-def _weight(value: Value, piece: WrittenOperand) -> int:
+def _weight(value: Value, written: WrittenOperand) -> int:
     """1 for an address, 0 for a number; nothing else can stand in an instruction."""
     if value.weight not in (0, 1):
         raise SourceError(
             "ASM034",
             "Two addresses cannot be added.",
-            piece.start,
-            piece.end,
+            written.start,
+            written.end,
             "the difference of two labels is a number",
         )
     return value.weight
 
 
-def _memory(name: str, address: Address, piece: WrittenOperand, worth: Lookup) -> Memory:
+def _memory(name: str, address: Address, written: WrittenOperand, evaluate: Evaluate) -> Memory:
     factors: list[int] = []
     for term in address.terms:
-        factor = worth(term.factor)
+        factor = evaluate(term.factor)
         if factor.terms:
             raise SourceError("ASM029", "An address cannot be what a register is multiplied by.", term.start, term.end)
         factors.append(factor.number)
-    base, index, scale = arrange(address, factors, piece.start, piece.end)
+    base, index, scale = arrange(address, factors, written.start, written.end)
     size, segment, broadcast = address.size, address.segment, address.broadcast
-    value = None if address.displacement is None else worth(address.displacement)
+    value = None if address.displacement is None else evaluate(address.displacement)
     if value is None:
         return Memory(base, index, scale, 0, size, segment, None, base is None and index is None, broadcast)
-    weight = _weight(value, piece)
+    weight = _weight(value, written)
     if base is not None and base.name in ("rip", "eip"):
         if weight:
             return Memory(base, None, 1, 0, size, segment, value.number, False, broadcast)
@@ -113,17 +119,17 @@ def _memory(name: str, address: Address, piece: WrittenOperand, worth: Lookup) -
 
 
 def _constant(
-    statement: Statement, constant: Constant, piece: WrittenOperand, worth: Lookup, rules: DialectRules
+    statement: Statement, constant: Constant, written: WrittenOperand, evaluate: Evaluate, rules: DialectRules
 ) -> Operand:
-    value = worth(constant.value)
-    weight = _weight(value, piece)
+    value = evaluate(constant.value)
+    weight = _weight(value, written)
     name = statement.name
     if rules.bare_label == "memory" and not constant.offset and LATE[0] in value.terms and not is_branch(name):
         raise SourceError(
             "ASM036",
             f"`{expression_text(constant.value)}` is defined only further down: GNU as would read memory here.",
-            piece.start,
-            piece.end,
+            written.start,
+            written.end,
             "define it above its first use",
         )
     if constant.pointer and (weight or is_branch(name)):
@@ -144,7 +150,7 @@ def _constant(
     raise SourceError(
         "ASM035",
         f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).",
-        piece.start,
-        piece.end,
+        written.start,
+        written.end,
         f"write [{label}] for what is stored there, `offset {label}` or lea for the address",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from execmem_kernel.assembly.encoding.refusals.phrases import number_text
 from execmem_kernel.x86.operands import Memory, Operation, Refusal, Register
-from execmem_kernel.x86.registers import full_register, register_class
+from execmem_kernel.x86.registers import RegisterClass, full_register, register_class
 
 _STACK_POINTERS = ("rsp", "esp")
 _INSTRUCTION_POINTERS = ("rip", "eip")
@@ -74,7 +74,7 @@ def _bad_registers(number: int, memory: Memory) -> Refusal | None:
     return None
 
 
-def _general_classes(memory: Memory) -> set[str]:
+def _general_classes(memory: Memory) -> set[RegisterClass]:
     """The classes of the general registers in the address."""
     return {register_class(name) for name in _names(memory) if name is not None} - {*_VECTORS, "ip"}
 
