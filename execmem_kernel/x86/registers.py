@@ -115,7 +115,7 @@ _SIZES_AND_CLASSES = _sizes_and_classes()
 REGISTER_SIZES = MappingProxyType({name: size for name, (size, _) in _SIZES_AND_CLASSES.items()})
 """Canonical register name -> size in bytes."""
 _CLASS_OF: dict[str, RegisterClass] = {name: of for name, (_, of) in _SIZES_AND_CLASSES.items()}
-CLASS_MEMBERS: Mapping[RegisterClass, frozenset[str]] = MappingProxyType(
+CLASS_MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {each: frozenset(name for name, of in _CLASS_OF.items() if of == each) for each in get_args(RegisterClass)}
 )
 """Class -> the canonical names of its registers."""
