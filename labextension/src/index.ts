@@ -1,0 +1,4 @@
+import { editor } from './editor';
+import { start } from './start';
+
+export default [editor, start];

@@ -1,0 +1,65 @@
+/** What is asked of the kernel, and how it answers. The other side is execmem_kernel/editor/. */
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { PartialJSONObject } from '@lumino/coreutils';
+
+export interface Replacement {
+  label: string;
+  from: number;
+  to: number;
+  insert: string;
+}
+
+/** One error or warning. Offsets count from the beginning of the cell, in UTF-16 units as CodeMirror does. */
+export interface Finding {
+  severity: 'error' | 'warning';
+  code: string;
+  message: string;
+  hint: string;
+  forms: string[];
+  from: number;
+  to: number;
+  replacements: Replacement[];
+}
+
+const FINDINGS = 'application/vnd.execmem.diagnostics+json';
+const VERSION = 1;
+/** A detail level that nobody else uses: the kernel takes such a request for ours. */
+const LEVEL = 100;
+
+/**
+ * The findings about a cell, or null where the extension is not loaded in the kernel.
+ *
+ * An inspection, because it touches neither the execution count nor the history, and because one on the main shell
+ * leaves the kernel's status true: by a comm or a subshell the page would say "Idle" while a cell runs.
+ */
+export async function requestFindings(kernel: Kernel.IKernelConnection, cell: string): Promise<Finding[] | null> {
+  const answer = await inspect(kernel, cell, 0, LEVEL);
+  const data = answer?.[FINDINGS] as { version: number; diagnostics: Finding[] } | undefined;
+  if (!data) {
+    return null;
+  }
+  return data.version === VERSION ? data.diagnostics : [];
+}
+
+/** What the kernel says about a place in a cell, by mime type; null where it says nothing. */
+export function requestInspection(
+  kernel: Kernel.IKernelConnection,
+  cell: string,
+  offset: number
+): Promise<PartialJSONObject | null> {
+  return inspect(kernel, cell, Array.from(cell.slice(0, offset)).length, 0); // the protocol counts code points
+}
+
+async function inspect(
+  kernel: Kernel.IKernelConnection,
+  code: string,
+  position: number,
+  level: number
+): Promise<PartialJSONObject | null> {
+  const reply = (await kernel.requestInspect({
+    code,
+    cursor_pos: position,
+    detail_level: level as 0 // its type knows 0 and 1; the protocol says "integer"
+  })) as KernelMessage.IInspectReplyMsg;
+  return reply.content.status === 'ok' && reply.content.found ? reply.content.data : null;
+}

@@ -1,0 +1,1 @@
+"""Builds the JupyterLab extension and the VS Code extension; scripts/build-frontend runs it."""
