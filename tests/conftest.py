@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -26,11 +27,17 @@ def set_up_what_stays() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def the_stop_button_is_there() -> None:
+    """What a shell starts in the background ignores SIGINT, and Python leaves it at that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def programs_start_as_they_do_later() -> None:
     """The machine code that starts processes is there before any test counts mappings."""
-    from execmem_kernel.execution.process import launcher
-
-    launcher.launcher(at_once=True)
+    set_up_what_stays()
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collections in `nothing_left` need not look at it
 
 
 @pytest.fixture

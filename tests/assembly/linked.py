@@ -9,6 +9,7 @@ from pathlib import Path
 import capstone
 
 from execmem_kernel.program.program import Program
+from tests.running import HANGS_S
 
 _SCRIPT = """
 SECTIONS {{
@@ -38,7 +39,7 @@ def linked(source: str, program: Program, *, assembler: str = "as") -> dict[str,
             command = ["as", "--64", *intel, "in.s", "-o", "out.o"]
         else:
             command = ["nasm", "-f", "elf64", "-w-all", "in.s", "-o", "out.o"]
-        done = subprocess.run(command, cwd=path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=path, capture_output=True, text=True, timeout=HANGS_S)
         if done.returncode:
             raise OracleRefused(done.stderr)
         sections = "\n".join(
@@ -49,7 +50,7 @@ def linked(source: str, program: Program, *, assembler: str = "as") -> dict[str,
         done = subprocess.run(
             ["ld", "-T", "script.ld", "--no-relax", "-e", "0", "--no-warn-rwx-segments", *externs,
              "out.o", "-o", "out.elf"],
-            cwd=path, capture_output=True, text=True, timeout=60,
+            cwd=path, capture_output=True, text=True, timeout=HANGS_S,
         )  # fmt: skip
         if done.returncode:
             raise OracleRefused(done.stderr)
@@ -60,7 +61,7 @@ def linked(source: str, program: Program, *, assembler: str = "as") -> dict[str,
             target = path / f"{segment.name}.bin"
             done = subprocess.run(
                 ["objcopy", "-O", "binary", f"--only-section=.{segment.name}", "out.elf", str(target)],
-                cwd=path, capture_output=True, text=True, timeout=60,
+                cwd=path, capture_output=True, text=True, timeout=HANGS_S,
             )  # fmt: skip
             result[segment.name] = target.read_bytes() if target.exists() else b""
         return result

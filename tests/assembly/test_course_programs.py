@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 import execmem_kernel as em
+from tests.running import HANGS_S
 
 PROGRAMS = Path(__file__).parent / "programs"
 FOLDERS = ("nasm", "gnu", "gcc", "att", "gcc_att", "masm")
@@ -265,7 +266,7 @@ def test_a_program_is_the_machine_code_that_nasm_or_gnu_as_makes_of_it(path: Pat
             assert mine.data(segment.data, theirs) == other.data(theirs, segment.data), segment.name
     if program.externs or "signal" in case.tags:
         return  # the reference has no C library where ours has stubs, and nobody to stop it
-    done = subprocess.run([reference], input=case.stdin, capture_output=True, timeout=10, check=False)
+    done = subprocess.run([reference], input=case.stdin, capture_output=True, timeout=HANGS_S, check=False)
     expected = int(case.tags.get("returns") or case.tags["status"], 0) % 256
     assert (done.stdout, done.returncode) == (case.stdout, expected)
 

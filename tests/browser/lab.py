@@ -1,4 +1,4 @@
-"""A JupyterLab of its own, driven in headless Chromium.
+"""A JupyterLab, or a Notebook 7, of its own, driven in headless Chromium.
 
 Nothing of the user's configuration is read, nothing is fetched from the network, and the server ends with the test.
 """
@@ -14,13 +14,18 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.running import HANGS_S
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "t"
@@ -33,6 +38,7 @@ c.ServerApp.port_retries = 0
 c.ServerApp.disable_check_xsrf = True
 c.IdentityProvider.token = "t"
 c.LabApp.expose_app_in_browser = True
+c.JupyterNotebookApp.expose_app_in_browser = True
 c.LanguageServerManager.autodetect = False
 """
 
@@ -54,6 +60,9 @@ def chromium() -> str:
     pytest.fail("no Chromium here: install it (apt-get install chromium), or choose -m 'not browser'", pytrace=False)
 
 
+Application = Literal["lab", "notebook"]
+
+
 class Lab:
     """One open notebook in JupyterLab."""
 
@@ -62,7 +71,10 @@ class Lab:
         self.url = url
         self.folder = folder
         self.page_errors: list[str] = []
+        self.requests: set[str] = set()
+        """Where the page has asked for anything: scheme and host."""
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.on("request", lambda request: self.requests.add("{0.scheme}://{0.hostname}".format(urlsplit(request.url))))
 
     def start(self) -> None:
         """Load the application, which takes most of the time."""
@@ -135,6 +147,26 @@ class Lab:
         return int(self.printed())
 
 
+class Notebook(Lab):
+    """The same in Notebook 7, where each notebook is a page of its own."""
+
+    def start(self) -> None:
+        self.page.goto(f"{self.url}/tree?token={TOKEN}")
+        self.page.wait_for_function("() => window.jupyterapp")
+        self.page.evaluate("() => window.jupyterapp.restored")
+
+    def open(self, notebook: Path, name: str) -> None:
+        shutil.copy(notebook, self.folder / name)
+        self.page.goto(f"{self.url}/notebooks/{name}?token={TOKEN}")
+        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context")
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.evaluate(READY)
+
+    def close(self) -> None:
+        self.command("notebook:shutdown-kernel")
+        self.page.goto("about:blank")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -142,8 +174,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """JupyterLab on `folder/work`, its URL; ended with everything it started."""
+def server(folder: Path, application: Application = "lab") -> Iterator[str]:
+    """JupyterLab or Notebook on `folder/work`, its URL; ended with everything it started."""
     work = folder / "work"
     work.mkdir()
     config = folder / "config"
@@ -159,12 +191,14 @@ def server(folder: Path) -> Iterator[str]:
         "JUPYTER_DATA_DIR": str(folder / "data"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_PATH": str(shared_data(folder / "share")),
         "PYTHONPATH": str(ROOT),
     }
+    name = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}[application]
     command = [
-        sys.executable, "-m", "jupyter", "lab", f"--config={config / 'jupyter_config.py'}",
+        sys.executable, "-m", "jupyter", application, f"--config={config / 'jupyter_config.py'}",
         f"--ServerApp.port={port}", f"--ServerApp.root_dir={work}",
-        f"--LabApp.workspaces_dir={folder / 'workspaces'}", f"--LabApp.user_settings_dir={folder / 'settings'}",
+        f"--{name}.workspaces_dir={folder / 'workspaces'}", f"--{name}.user_settings_dir={folder / 'settings'}",
     ]  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as sink:
@@ -175,11 +209,25 @@ def server(folder: Path) -> Iterator[str]:
         yield url
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(HANGS_S)
+
+
+def shared_data(folder: Path) -> Path:
+    """The checkout's own share/jupyter, laid out as the wheel has it: what is installed may be older."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        places = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    for source, target in places.items():
+        path = folder / Path(target).relative_to("share/jupyter")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, path, dirs_exist_ok=True)
+        else:
+            shutil.copy(ROOT / source, path)
+    return folder
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS_S
     while time.monotonic() < deadline:
         assert process.poll() is None, f"JupyterLab ended at once:\n{log.read_text()}"
         try:
@@ -187,24 +235,24 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not answer within 60 s:\n{log.read_text()}")
+    raise AssertionError(f"JupyterLab did not answer within {HANGS_S} s:\n{log.read_text()}")
 
 
 @contextlib.contextmanager
-def lab(folder: Path, *, theme: str = "JupyterLab Light") -> Iterator[Lab]:
-    """A running JupyterLab with an empty page, in the theme asked for."""
+def lab(folder: Path, *, theme: str = "JupyterLab Light", application: Application = "lab") -> Iterator[Lab]:
+    """A running JupyterLab, or Notebook 7, with an empty page, in the theme asked for."""
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     path = chromium()
-    with server(folder) as url, sync_playwright() as play:
+    with server(folder, application) as url, sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=path, headless=True, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         )
         page = browser.new_context(reduced_motion="reduce", viewport={"width": 1300, "height": 1000}).new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(HANGS_S * 1000)
         try:
-            opened = Lab(page, url, folder / "work")
+            opened = {"lab": Lab, "notebook": Notebook}[application](page, url, folder / "work")
             opened.start()
             yield opened
         finally:

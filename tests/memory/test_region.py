@@ -29,6 +29,7 @@ from execmem_kernel.memory.session import allocate_executable_memory
 from execmem_kernel.memory.session import manager as session_manager
 from tests import kernel
 from tests.kernel import RETURN_42, RETURN_43
+from tests.running import HANGS_S
 
 BOTH = pytest.mark.parametrize("pages", [False, True], ids=["pool", "own pages"])
 
@@ -429,11 +430,11 @@ def test_closing_waits_for_a_running_call(manager: CodeMemoryManager) -> None:
     def caller() -> None:
         with memory.pinned():
             inside.set()
-            leave.wait(10)
+            assert leave.wait(HANGS_S)
 
     thread = threading.Thread(target=caller)
     thread.start()
-    inside.wait(10)
+    assert inside.wait(HANGS_S)
     memory.close()
     assert memory.closed
     assert kernel.call(address) == 42

@@ -9,6 +9,7 @@ from execmem_kernel.errors import ClosedMemoryError, MemoryInUseError
 from execmem_kernel.memory.handle import ExecutableMemory, block_of
 from execmem_kernel.memory.manager import CodeMemoryManager
 from tests import kernel
+from tests.running import HANGS_S
 
 
 def returns(number: int) -> bytes:
@@ -118,11 +119,11 @@ def test_cleanup_spares_what_is_running_and_only_that(manager: CodeMemoryManager
     def calls() -> None:
         with busy.pinned():
             inside.set()
-            leave.wait(10)
+            assert leave.wait(HANGS_S)
             assert kernel.call(busy.address) == 1
 
     def cleans() -> None:
-        inside.wait(10)
+        assert inside.wait(HANGS_S)
         report = manager.cleanup()
         assert (len(report.released), len(report.kept)) == (20, 1)
         leave.set()

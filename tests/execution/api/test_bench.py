@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 LOOP = "mov ecx, {count}\nagain: dec ecx\njnz again\nret"
 
 
+@pytest.mark.alone
 def test_a_longer_loop_takes_longer() -> None:
     short, long = bench(LOOP.format(count=1_000)), bench(LOOP.format(count=100_000))
     assert long.cycles > 10 * short.cycles > 0
@@ -26,6 +27,7 @@ def test_cycles_and_nanoseconds_tell_of_the_same_time() -> None:
     assert timing.nanoseconds_per_iteration == pytest.approx(timing.nanoseconds / 10_000)
 
 
+@pytest.mark.alone
 def test_an_empty_function_is_too_short_to_tell() -> None:
     timing = bench("ret")
     assert timing.overhead > 0

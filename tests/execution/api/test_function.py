@@ -16,6 +16,7 @@ from execmem_kernel.execution.api import batch
 from execmem_kernel.execution.api.function import function
 from execmem_kernel.execution.process.guest import Guest, PtraceRefusedError
 from tests import kernel
+from tests.running import LIMITS
 
 ADD = "lea rax, [rdi + rsi]\nret"
 SUM = """
@@ -211,7 +212,7 @@ def test_every_case_may_fault() -> None:
 
 def test_an_endless_case_ends_and_the_others_go_on() -> None:
     source = "test edi, edi\njz again\nmov eax, 1\nret\nagain: jmp again"
-    results = function(source, "long f(int a)", timeout_s=0.2).map([1, 1, 0, 1, 1])
+    results = function(source, "long f(int a)", limits=LIMITS).map([1, 1, 0, 1, 1])
     assert results[:2] + results[3:] == [1] * 4
     assert isinstance(results[2], em.TimeLimitExceeded)
 

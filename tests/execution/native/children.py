@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.execution.native.function import native_function
+from tests import running
 
 ADD = "lea rax, [rdi + rsi]\nret"
 
@@ -29,13 +29,7 @@ def in_child(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         def make(source, prototype):
             return native_function(assemble(source), prototype)
         """
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return running.script(textwrap.dedent(head) + textwrap.dedent(script), *arguments)
 
 
 def results_of(done: subprocess.CompletedProcess[str]) -> Any:

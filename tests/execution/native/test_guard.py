@@ -16,6 +16,7 @@ from jupyter_client.manager import start_new_kernel
 
 from execmem_kernel.execution.native import guard
 from execmem_kernel.x86.registers import GENERAL
+from tests import running
 from tests.execution.native.children import ADD, in_child, make, results_of
 
 FAULTS = {
@@ -203,11 +204,11 @@ def test_without_another_handler_a_foreign_fault_kills_as_it_always_did() -> Non
 @pytest.mark.parametrize("number", ["SIGSEGV", "SIGINT"])
 def test_a_signal_that_somebody_sent_does_what_it_did_before(number: str) -> None:
     script = f"""
-        import os, time
+        import os
         make("ret", "void f(void)")()
         try:
             os.kill(os.getpid(), signal.{number})
-            time.sleep(10)
+            signal.pause()
         except KeyboardInterrupt:
             print("interrupted")
     """
@@ -234,7 +235,7 @@ INTERRUPTED = """
 
 def wait_for(flag: Path, child: subprocess.Popen[str] | None = None) -> None:
     """Wait until a native loop elsewhere says in a file that it has begun."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + running.HANGS_S
     while flag.read_bytes()[0] == 0:
         assert child is None or child.poll() is None
         assert time.monotonic() < deadline
@@ -253,7 +254,7 @@ def interrupt(script: str, tmp_path: Path) -> str:
     with subprocess.Popen([sys.executable, "-c", code, str(flag)], stdout=subprocess.PIPE, text=True) as child:
         wait_for(flag, child)
         child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=30)
+        output, _ = child.communicate(timeout=running.HANGS_S)
     assert child.returncode == 0
     return output
 
@@ -314,7 +315,7 @@ def test_the_stop_button_of_a_notebook_ends_a_loop_that_an_earlier_cell_made(tmp
         "endless(flag)",
         "print(40 + 2)",
     ]
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(startup_timeout=running.HANGS_S)
     try:
         client.execute(textwrap.dedent(cells[0]))
         # Else the kernel aborts whatever is asked of it in the moment after a cell that failed.
@@ -323,10 +324,10 @@ def test_the_stop_button_of_a_notebook_ends_a_loop_that_an_earlier_cell_made(tmp
         manager.interrupt_kernel()
         replies = {}
         while stopped not in replies:
-            message = client.get_shell_msg(timeout=30)
+            message = client.get_shell_msg(timeout=running.HANGS_S)
             replies[message["parent_header"]["msg_id"]] = message["content"]
         assert replies[stopped]["ename"] == "KeyboardInterrupt"
-        after = client.execute_interactive(cells[2], timeout=30, output_hook=lambda _: None)
+        after = client.execute_interactive(cells[2], timeout=running.HANGS_S, output_hook=lambda _: None)
         assert after["content"]["status"] == "ok"
     finally:
         client.stop_channels()
