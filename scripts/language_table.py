@@ -39,7 +39,7 @@ from execmem_kernel.errors import AssemblyError
 from execmem_kernel.explain.explain import explain
 from execmem_kernel.magics import options
 from execmem_kernel.magics.commands import COMMANDS
-from execmem_kernel.magics.values import GENERAL as SETTABLE
+from execmem_kernel.magics.values import settable
 from execmem_kernel.x86.disassembler import disassemble
 from execmem_kernel.x86.forms import Form, Slot, forms_of
 from execmem_kernel.x86.mnemonics import known_mnemonics, resolve
@@ -214,7 +214,7 @@ def language() -> dict[str, Any]:
         },
         "options": _options(),
         "settable": {
-            "general": [name for name in GENERAL if name in SETTABLE],
+            "general": [name for name in GENERAL if name in settable()],
             "vector": "[xyz]mm([12]?[0-9]|3[01])|k[0-7]",
         },
         "commands": {name: about for name, (_, about) in COMMANDS.items()},

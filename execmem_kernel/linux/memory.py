@@ -18,6 +18,7 @@ from typing import Any
 from execmem_kernel.linux.libc import fail, prototype
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+"""Bytes of a page."""
 
 PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, 1, 2, 4
 
@@ -51,6 +52,11 @@ pwrite: Callable[[int, bytes | bytearray | memoryview, int], int] = os.pwrite
 """Write bytes at an offset of a file, without a mapping: the only way code gets into executable pages. pwrite(2)."""
 
 
+def whole_pages(size: int) -> int:
+    """A number of bytes rounded up to whole pages."""
+    return -(-size // PAGE_SIZE) * PAGE_SIZE
+
+
 def _never_both(protection: int) -> None:
     """Hold the one rule of this package about pages, under `python -O` too, where an assert would be gone."""
     if protection & PROT_WRITE and protection & PROT_EXEC:
@@ -58,9 +64,21 @@ def _never_both(protection: int) -> None:
 
 
 def map_pages(address: int, size: int, protection: int, flags: int, descriptor: int = -1, offset: int = 0) -> int:
-    """Map pages and return where they are. mmap(2)."""
+    """Map pages and return where they are. mmap(2).
+
+    Args:
+        address: Where they should lie; 0 leaves that to the kernel.
+        size: Bytes, of whole pages.
+        protection: PROT_* bits; never writable and executable at once.
+        flags: MAP_* bits.
+        descriptor: The file that is mapped, -1 for none.
+        offset: From the start of the file, in bytes.
+
+    Raises:
+        OSError: The kernel refused; EEXIST if MAP_FIXED_NOREPLACE was asked for and the range is taken.
+    """
     _never_both(protection)
-    # SAFETY: without MAP_FIXED the kernel replaces nothing; who passes MAP_FIXED owns the whole range.
+    # SAFETY: without MAP_FIXED the kernel replaces nothing; a caller that passes MAP_FIXED owns the whole range.
     result = _mmap(address, size, protection, flags, descriptor, offset)
     if result == _MAP_FAILED:
         fail("mmap")
@@ -88,7 +106,13 @@ def unmap_pages(held: list[tuple[int, int]]) -> None:
 
 
 def protect_pages(address: int, size: int, protection: int) -> None:
-    """Change what may be done with pages. mprotect(2)."""
+    """Change what may be done with pages. mprotect(2).
+
+    Args:
+        address: Where the first of them starts.
+        size: Bytes, of whole pages.
+        protection: PROT_* bits; never writable and executable at once.
+    """
     _never_both(protection)
     if _mprotect(address, size, protection):
         fail("mprotect")
@@ -114,7 +138,7 @@ def view_memory(address: int, size: int) -> Any:
 
 def function_at(address: int) -> Callable[[int], int]:
     """Machine code of ours that makes system calls, as a function of one pointer; Python's lock is free meanwhile."""
-    # SAFETY: whoever asks owns the code there, and keeps it mapped as long as the function.
+    # SAFETY: the caller owns the code there, and keeps it mapped as long as the function.
     return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(address)
 
 
@@ -134,7 +158,7 @@ def reopen_read_only(descriptor: int) -> int:
 
 
 def freeze_file(descriptor: int) -> None:
-    """Forbid, for ever and to everybody, writing to a memory file or changing its size. fcntl(2), F_ADD_SEALS."""
+    """Forbid for ever, to every process, writing to a memory file or changing its size. fcntl(2), F_ADD_SEALS."""
     fcntl.fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 
@@ -144,7 +168,13 @@ _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
 
 
 def empty_file(descriptor: int, offset: int, size: int) -> None:
-    """Give a part of a memory file back: it reads as zeros, for whoever has mapped it too. fallocate(2)."""
+    """Give a part of a memory file back: it reads as zeros, where it is mapped too. fallocate(2).
+
+    Args:
+        descriptor: The file, open for writing.
+        offset: Where the part starts, in bytes.
+        size: How long it is, in bytes.
+    """
     if _fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, offset, size):
         fail("fallocate")
 
@@ -164,6 +194,7 @@ class KernelMapping:
 
     @property
     def size(self) -> int:
+        """Bytes from start to end."""
         return self.end - self.start
 
 
@@ -203,10 +234,16 @@ _untrack.restype, _untrack.argtypes = ctypes.c_int, (ctypes.c_uint, ctypes.c_siz
 
 
 def trace_memory(address: int, size: int, filename: str, line: int) -> None:
-    """Tell tracemalloc of memory that Python did not allocate, as allocated at a line of somebody's source.
+    """Have tracemalloc count memory that Python did not allocate, as allocated at a line of a source file.
 
     tracemalloc takes the innermost frame, so the call is made by a function that says it stands at that line.
     Source: Python/C API manual, "tracemalloc C API".
+
+    Args:
+        address: Where the memory starts.
+        size: How long it is, in bytes.
+        filename: The source file.
+        line: The line in it, from 1.
     """
 
     def stand_in() -> None:
@@ -218,5 +255,5 @@ def trace_memory(address: int, size: int, filename: str, line: int) -> None:
 
 
 def untrace_memory(address: int) -> None:
-    """Tell tracemalloc that the memory is gone."""
+    """Have tracemalloc count the memory no more."""
     _untrack(_TRACE_DOMAIN, address)

@@ -17,93 +17,39 @@ from typing import Any
 
 from execmem_kernel.linux.libc import fail, prototype
 
-# ---- processes: spawning, ptrace, seccomp, pidfd ---------------------------------------------------------------------
-
 PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP = 3, 6, 7, 9
-
-
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_SYSCALL = 12, 13, 24
-
-
 PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG, PTRACE_GETSIGINFO = 0x4200, 0x4201, 0x4202
-
-
 PTRACE_GETREGSET, PTRACE_SETREGSET = 0x4204, 0x4205
-
-
 PTRACE_O_TRACESYSGOOD, PTRACE_O_TRACESECCOMP, PTRACE_O_EXITKILL = 0x1, 0x80, 0x100000
-
-
 PTRACE_EVENT_SECCOMP = 7
-
-
 NT_X86_XSTATE = 0x202
-
-
 WALL = 0x40000000
 """waitpid's __WALL: whatever kind of child."""
-
-
 USER_CS, USER_SS = 0x33, 0x2B
 """What cs and ss hold in every 64-bit program. Source: Linux, arch/x86/include/asm/segment.h, __USER_CS, __USER_DS."""
-
-
 USER_REGISTERS = (
     "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi",
     "orig_rax", "rip", "cs", "rflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs", "gs",
 )  # fmt: skip
 """The members of struct user_regs_struct (sys/user.h), in order."""
-
-
 _USER_REGISTERS = struct.Struct(f"{len(USER_REGISTERS)}Q")
-
-
 _in_order = operator.itemgetter(*USER_REGISTERS)
-
-
 _SPAWN_SETSIGDEF, _SPAWN_SETSIGMASK, _SPAWN_SETSID = 0x04, 0x08, 0x80
-
-
 _OPAQUE = 1024  # posix_spawn_file_actions_t, posix_spawnattr_t and sigset_t are 80, 336 and 128 bytes in glibc
-
-
 _DEBUG_REGISTERS = 848  # offsetof(struct user, u_debugreg), sys/user.h
-
-
 XSTATE_LIMIT = 16 * 1024
 """Bytes of the largest vector state there is; with AMX tiles it needs 11 KiB."""
-
-
 _ptrace = prototype("ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
-
-
 _posix_spawn = prototype("posix_spawn", ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, *[ctypes.c_void_p] * 4)
-
-
 _actions_init = prototype("posix_spawn_file_actions_init", ctypes.c_int, ctypes.c_void_p)
-
-
 _actions_destroy = prototype("posix_spawn_file_actions_destroy", ctypes.c_int, ctypes.c_void_p)
-
-
 _actions_dup2 = prototype("posix_spawn_file_actions_adddup2", ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_int)
-
-
 _attributes_init = prototype("posix_spawnattr_init", ctypes.c_int, ctypes.c_void_p)
-
-
 _attributes_flags = prototype("posix_spawnattr_setflags", ctypes.c_int, ctypes.c_void_p, ctypes.c_short)
-
-
 _attributes_mask = prototype("posix_spawnattr_setsigmask", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-
-
 _attributes_default = prototype("posix_spawnattr_setsigdefault", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-
-
 _getcpu = prototype("sched_getcpu", ctypes.c_int)
-
-
 _getauxval = prototype("getauxval", ctypes.c_ulong, ctypes.c_ulong)
 
 
@@ -132,15 +78,9 @@ class _Iovec(ctypes.Structure):
 
 
 _Area: Any = ctypes.c_char * XSTATE_LIMIT
-
-
 _LAUNCH = struct.Struct("<4Q2i3Q11Qi4x")
-"""The table of execution/launcher.s up to the pairs of descriptors; struct clone_args is in it (linux/sched.h)."""
-
-
+"""The table of launcher.s up to the pairs of descriptors; struct clone_args is in it (linux/sched.h)."""
 _CLONE_FLAGS = 0x100 | 0x4000 | 0x1_0000_0000  # CLONE_VM, CLONE_VFORK, CLONE_CLEAR_SIGHAND
-
-
 _SIGCHLD = 17
 
 
@@ -196,7 +136,7 @@ class Child:
     """A process of ours, from before it is started until it has been waited for.
 
     Its number is written by C before `spawn` returns, so an exception that arrives between any two steps of Python
-    cannot lose it: whoever holds the `Child` can always `end` it.
+    cannot lose it: what holds the `Child` can always `end` it.
     """
 
     __slots__ = ("_pid", "_pid_at", "_registers", "ended")
@@ -209,6 +149,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """Its process id; 0 before it is started."""
         return self._pid.value
 
     def spawn(self, path: str, descriptors: Mapping[int, int], blocked: frozenset[int]) -> None:
@@ -235,7 +176,13 @@ class Child:
     def launch(
         self, start: Callable[[int], int], file: int, descriptors: Mapping[int, int], blocked: frozenset[int]
     ) -> None:
-        """The same as `spawn` for an open file, by machine code of ours (execution/launcher.s).
+        """The same as `spawn` for an open file, by machine code of ours (execution/process/launcher.s).
+
+        Args:
+            start: That machine code, as a function of its table's address.
+            file: Descriptor of the program's file.
+            descriptors: Descriptor here -> the number it has there; what is not named is closed by its CLOEXEC flag.
+            blocked: Signals the program starts with blocked; every signal starts with its default action.
 
         Raises:
             OSError: It could not be started; the error number of what the kernel refused.
@@ -258,7 +205,7 @@ class Child:
         """Wait until it stops or ends, and return its status; a Python signal handler may interrupt the wait.
 
         Raises:
-            ChildProcessError: Somebody else has waited for it: it is gone.
+            ChildProcessError: Other code of this process has waited for it: it is gone.
         """
         try:
             _, status = os.waitpid(self._pid.value, WALL)
@@ -272,7 +219,7 @@ class Child:
     def end(self) -> None:
         """Kill it and wait for it; harmless when it was never started or has ended."""
         while self._pid.value and not self.ended:
-            # A child that has not been waited for keeps its number, so this can hit nobody else.
+            # A child that has not been waited for keeps its number, so this can hit no other process.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid.value, 9)
             with contextlib.suppress(ChildProcessError):

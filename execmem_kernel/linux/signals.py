@@ -6,26 +6,14 @@ import ctypes
 
 from execmem_kernel.linux.libc import fail, prototype
 
-# ---- signals: handlers and their stacks ------------------------------------------------------------------------------
-
 SA_SIGINFO, SA_RESTORER, SA_ONSTACK = 0x4, 0x0400_0000, 0x0800_0000
 """asm/signal.h."""
-
-
 _RT_SIGACTION = 13
-
-
 _SS_DISABLE = 2
-
-
 _syscall = prototype(
     "syscall", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long
 )
-
-
 _sigaltstack = prototype("sigaltstack", ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-
-
 _pthread_self = prototype("pthread_self", ctypes.c_void_p)
 
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from execmem_kernel.views.report import Report
 
 
-# ---- %execmem --------------------------------------------------------------------------------------------------------
-
-
 def _explain(text: str) -> Report:
     from execmem_kernel.explain.explain import explain
     from execmem_kernel.views.report import Report, Sentence
@@ -55,14 +52,16 @@ def _regions(_text: str) -> Report:
 
 def _audit(_text: str) -> Report:
     from execmem_kernel.memory.session import manager
+    from execmem_kernel.views.memory import leaks_report
 
-    return show_leaks(manager().audit())
+    return leaks_report(manager().audit())
 
 
 def _cleanup(_text: str) -> Report:
     from execmem_kernel.memory.session import manager
+    from execmem_kernel.views.memory import cleanup_report
 
-    return show_cleanup(manager().cleanup())
+    return cleanup_report(manager().cleanup())
 
 
 COMMANDS: dict[str, tuple[Callable[[str], Report], str]] = {
@@ -85,7 +84,11 @@ def execmem_help() -> str:
 
 
 def execmem(line: str) -> Report | None:
-    """Run one subcommand of `%execmem` and return what it has to say; help is printed."""
+    """Run one subcommand of `%execmem` and return its report; help is printed.
+
+    Raises:
+        MagicError: There is no such subcommand.
+    """
     name, _, rest = line.strip().partition(" ")
     if name in ("", "help", "--help"):
         print(execmem_help(), end="")
@@ -97,15 +100,3 @@ def execmem(line: str) -> Report | None:
     if len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "'\"":
         rest = rest[1:-1]
     return COMMANDS[name][0](rest)
-
-
-def show_leaks(leaks: Any) -> Report:
-    from execmem_kernel.views.memory import leaks_report
-
-    return leaks_report(leaks)
-
-
-def show_cleanup(done: Any) -> Report:
-    from execmem_kernel.views.memory import cleanup_report
-
-    return cleanup_report(done)

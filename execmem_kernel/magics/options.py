@@ -5,27 +5,26 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from execmem_kernel import errors
-from execmem_kernel.magics.values import GENERAL, VECTOR, parse_number
+from execmem_kernel.magics.values import VECTOR, parse_number, settable
 from execmem_kernel.wording import did_you_mean
 
 if TYPE_CHECKING:
     from execmem_kernel.execution.contract.call import Limits
 
-
 EXPECTATIONS = (
     "return", "exit", "timeout", "limit", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGABRT",
 )  # fmt: skip
-
+"""How a cell may be expected to end, in the words of `--expect`."""
 
 LIMITS = {
     "cpu": "cpu_s", "steps": "steps", "output": "output_size", "memory": "memory_size", "calls": "system_calls",
     "trace": "trace_steps",
 }  # fmt: skip
 """Name of a limit on the option line -> field of `Limits`; the clock on the wall has an option of its own."""
-
 
 EXAMPLES = (
     ("rdi=40 rsi=2", "start with two numbers in registers; 0x28, 0b1010 and -1 are numbers too"),
@@ -47,7 +46,36 @@ EXAMPLES = (
 """Option lines with what they do, for the help text; each is parsed by a test."""
 
 
-# ---- Options ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """What an option needs beside it, and what it cannot stand beside."""
+
+    option: str
+    needs: str = ""
+    excludes: tuple[str, ...] = ()
+    message: str = ""
+    """What to say where that does not hold; `{value}` is the option's first value, `{other}` what it excludes."""
+
+
+COMBINATIONS = (
+    Combination("iterations", needs="bench", message="--iterations needs --bench"),
+    Combination(
+        "limit",
+        excludes=("bench", "native"),
+        message="--limit goes with a program that runs apart, not with --{other}",
+    ),
+    Combination(
+        "native",
+        needs="function",
+        message='--native needs a prototype: --function "int64_t add(int64_t a, int64_t b)"',
+    ),
+    Combination(
+        "registers",
+        excludes=("function",),
+        message="{value}: with --function, arguments are given when it is called",
+    ),
+)
+"""Checked in this order; the first that does not hold is said."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -148,7 +176,11 @@ def _limits(text: str) -> dict[str, float]:
 
 
 def limits_of(chosen: argparse.Namespace) -> Limits:
-    """The limits of a cell: the usual ones, but for those on its option line."""
+    """The limits of a cell: the usual ones, but for those on its option line.
+
+    Raises:
+        MagicError: A limit is out of its range.
+    """
     from execmem_kernel.execution.contract.call import Limits
 
     try:
@@ -166,15 +198,15 @@ def _expectation(text: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     from execmem_kernel.execution.contract.registers import Registers
-    from execmem_kernel.x86.registers import GENERAL as SHOWN
+    from execmem_kernel.x86.registers import GENERAL
 
     names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
-    known = Registers(dict.fromkeys((*SHOWN, "rip", "rflags"), 0))
+    known = Registers(dict.fromkeys((*GENERAL, "rip", "rflags"), 0))
     for name in names:
         try:
             _ = VECTOR.fullmatch(name) or known[name]
         except KeyError:
-            raise argparse.ArgumentTypeError(f"{name!r} is not a register{did_you_mean(name, GENERAL)}") from None
+            raise argparse.ArgumentTypeError(f"{name!r} is not a register{did_you_mean(name, settable())}") from None
     return names
 
 
@@ -189,6 +221,28 @@ def options(line: str) -> argparse.Namespace:
     except ValueError as error:
         raise errors.MagicError(f"%%asm cannot read its options: {str(error).lower()}") from None
     return _parser().parse_intermixed_args(words)
+
+
+def check_combinations(chosen: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        MagicError: The first of `COMBINATIONS` that does not hold.
+    """
+    for rule in COMBINATIONS:
+        if not _is_given(chosen, rule.option):
+            continue
+        others = [name for name in rule.excludes if _is_given(chosen, name)]
+        if others or (rule.needs and not _is_given(chosen, rule.needs)):
+            value = getattr(chosen, rule.option)
+            first = value[0] if isinstance(value, list) else value
+            raise errors.MagicError(rule.message.format(value=first, other="".join(others[:1])))
+
+
+def _is_given(chosen: argparse.Namespace, name: str) -> bool:
+    """Whether an option stands on the line; an empty text is one that does."""
+    value = getattr(chosen, name)
+    return value is not None and value is not False and value != {} and value != []
 
 
 def help_text() -> str:

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from execmem_kernel import errors
-from execmem_kernel.magics.options import help_text, limits_of, options
+from execmem_kernel.magics.options import check_combinations, help_text, limits_of, options
 from execmem_kernel.magics.values import arguments
 from execmem_kernel.memory import callsites
 from execmem_kernel.wording import did_you_mean
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 Raised = TypeVar("Raised", bound=BaseException)
 
 
-# ---- %%asm -----------------------------------------------------------------------------------------------------------
-
-
 class Session:
-    """What one shell has of us: the magics, and the number of the cell that runs."""
+    """What one shell has of this package: the magics, and the number of the cell that runs."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
@@ -54,11 +51,17 @@ class Session:
             native.renew_guard()
 
     def name_cell(self) -> None:
-        """Say where whatever is allocated from now on comes from."""
+        """Label what is allocated from now on with the cell that runs."""
         callsites.current_cell = f"cell {self.cell_number}"
 
     def asm(self, line: str, cell: str | None = None) -> None:
-        """Run a cell of assembly with the options on its first line."""
+        """Run a cell of assembly with the options on its first line.
+
+        Raises:
+            MagicError: An option is not understood, or there is no program.
+            AssemblyError: The program cannot be assembled.
+            ProgramFault: It did not end as a function should, or not as expected.
+        """
         chosen = options(line)
         if chosen.help:
             print(help_text(), end="")
@@ -69,16 +72,9 @@ class Session:
             raise errors.MagicError("there is nothing to run: write instructions under the %%asm line")
         if chosen.name is not None and (not chosen.name.isidentifier() or keyword.iskeyword(chosen.name)):
             raise errors.MagicError(f"--name {chosen.name}: that cannot be the name of a variable")
-        if chosen.iterations is not None and not chosen.bench:
-            raise errors.MagicError("--iterations needs --bench")
-        if chosen.limit and (chosen.bench or chosen.native):
-            raise errors.MagicError(
-                f"--limit goes with a program that runs apart, not with --{'bench' if chosen.bench else 'native'}"
-            )
+        check_combinations(chosen)
         if chosen.function is not None:
             self._define(chosen, cell)
-        elif chosen.native:
-            raise errors.MagicError('--native needs a prototype: --function "int64_t add(int64_t a, int64_t b)"')
         elif chosen.bench:
             self._time(chosen, cell)
         else:
@@ -105,8 +101,6 @@ class Session:
         from execmem_kernel.views.listing import program_report
         from execmem_kernel.views.report import Report, Sentence
 
-        if chosen.registers:
-            raise errors.MagicError(f"{chosen.registers[0]}: with --function, arguments are given when it is called")
         program = self._assemble(chosen, source)
         made = function(
             program,
@@ -182,7 +176,7 @@ class Session:
 
 
 def ending(outcome: Outcome) -> str:
-    """How a run ended, in the words of `--expect`."""
+    """How a run ended, in the words of `--expect` (options.EXPECTATIONS)."""
     from execmem_kernel.execution.contract.outcome import Exited, Faulted, Returned, TimedOut
 
     match outcome:
@@ -198,7 +192,7 @@ def ending(outcome: Outcome) -> str:
 
 
 def _ended_well(outcome: Outcome) -> bool:
-    """A whole program that asks for exit(0) has ended as it should; a function does so by returning."""
+    """Whether a whole program asked for exit(0), which is as it should be; a function returns."""
     from execmem_kernel.execution.contract.outcome import Exited
 
     return isinstance(outcome, Exited) and outcome.as_it_should

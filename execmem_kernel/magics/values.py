@@ -5,21 +5,22 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from execmem_kernel import errors
 from execmem_kernel.wording import did_you_mean
 
-# rsp is not among them: the runner gives every program a stack of its own.
-GENERAL = frozenset(
-    ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
-)
-
-
 VECTOR = re.compile(r"[xyz]mm([12]?\d|3[01])|k[0-7]")
+"""Vector and mask registers."""
 
 
-# ---- Values for registers --------------------------------------------------------------------------------------------
+@cache
+def settable() -> frozenset[str]:
+    """General registers that a cell may set; rsp is not among them, since the runner gives every program a stack."""
+    from execmem_kernel.x86.registers import GENERAL  # here, because tables of registers are slow to load
+
+    return frozenset(GENERAL) - {"rsp"}
 
 
 def arguments(words: list[str], variables: Mapping[str, Any]) -> tuple[dict[str, int | str], dict[str, Any]]:
@@ -35,7 +36,7 @@ def arguments(words: list[str], variables: Mapping[str, Any]) -> tuple[dict[str,
         name = name.strip().lower()
         if not equals or not text:
             raise errors.MagicError(f"%%asm does not understand {word!r}; write it as rdi=40 or rdi=variable")
-        if name not in GENERAL and not VECTOR.fullmatch(name):
+        if name not in settable() and not VECTOR.fullmatch(name):
             raise errors.MagicError(f"{name!r} is not a register that can be set{_wider(name)}")
         if name in registers:
             raise errors.MagicError(f"{name} is given twice")
@@ -44,26 +45,23 @@ def arguments(words: list[str], variables: Mapping[str, Any]) -> tuple[dict[str,
 
 
 def _wider(name: str) -> str:
+    """What may have been meant by a register that cannot be set."""
     from execmem_kernel.x86.registers import PARTS
 
     if name in ("rsp", "esp", "sp", "spl"):
         return ": every program gets a stack of its own"
     if name in PARTS:
         return f"; set the whole of it, {PARTS[name][0]}"
-    return did_you_mean(name, GENERAL)
+    return did_you_mean(name, settable())
 
 
 def _value(register: str, text: str, variables: Mapping[str, Any], buffers: dict[str, Any]) -> int | str:
+    """One register's value: its bits, or the name of a buffer, which goes into `buffers`."""
+    from execmem_kernel.x86.registers import VECTOR_SIZES
+
     number = parse_number(text)
     if number is None:
-        if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?", text):
-            value: Any = float(text)
-        elif not text.isidentifier():
-            raise errors.MagicError(f"{register}={text}: {text!r} is neither a number nor the name of a variable")
-        elif text not in variables:
-            raise errors.MagicError(f"{register}={text}: there is no variable {text!r}")
-        else:
-            value = variables[text]
+        value = _variable(register, text, variables)
         if VECTOR.fullmatch(register) and not register.startswith("k"):
             from execmem_kernel.execution.values import lanes
 
@@ -76,10 +74,21 @@ def _value(register: str, text: str, variables: Mapping[str, Any], buffers: dict
             buffers[text] = data
             return text
         number = _integer(register, text, value)
-    bits = {"x": 128, "y": 256, "z": 512}.get(register[0], 64) if register[1:3] == "mm" else 64
+    bits = 8 * VECTOR_SIZES[register[0]] if register[1:3] == "mm" else 64
     if not -(1 << (bits - 1)) <= number < 1 << bits:
         raise errors.MagicError(f"{register}={text}: the number does not fit into {bits} bits")
     return number % (1 << bits)
+
+
+def _variable(register: str, text: str, variables: Mapping[str, Any]) -> Any:
+    """The float that is written there, or the value of the variable that is named."""
+    if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?", text):
+        return float(text)
+    if not text.isidentifier():
+        raise errors.MagicError(f"{register}={text}: {text!r} is neither a number nor the name of a variable")
+    if text not in variables:
+        raise errors.MagicError(f"{register}={text}: there is no variable {text!r}")
+    return variables[text]
 
 
 def parse_number(text: str) -> int | None:

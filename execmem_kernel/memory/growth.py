@@ -14,11 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 KIB = 1024
-
-
 MIB = 1024 * KIB
-
-
 Growth = Callable[[int, Sequence[int]], int]
 """The shape of a growth policy."""
 

@@ -211,7 +211,7 @@ class ExecutableMemory:
         if not region.backend.is_file:
             return None
         start = block.offset // linux_memory.PAGE_SIZE * linux_memory.PAGE_SIZE
-        end = -(-(block.offset + block.capacity) // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
+        end = linux_memory.whole_pages(block.offset + block.capacity)
         return region.read_descriptor, start, end - start
 
     # ---- how it ends

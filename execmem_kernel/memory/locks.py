@@ -10,7 +10,7 @@ from typing import Any
 
 if sys.version_info >= (3, 14):
     # From this version on, `with` calls `__enter__` by an instruction that looks for interrupts when the call is over:
-    # the lock would be taken, and nobody would give it back. `__exit__` is in C, and an interrupt comes after it.
+    # the lock would be taken for ever. `__exit__` is in C, and an interrupt comes after it.
     class Lock(_thread.RLock):
         """A lock for one thread, which knows whose it is: so what was taken in vain can be given back."""
 

@@ -217,7 +217,7 @@ class CodeMemoryManager:
         if size <= 0:
             raise ValueError(f"{size} bytes of executable memory asked for: ask for at least 1")
         call_site = callsites.here()
-        whole = _whole_pages(size)
+        whole = linux_memory.whole_pages(size)
         with self.lock:
             if self.inherited:
                 raise inherited_error("added to")
@@ -289,11 +289,11 @@ class CodeMemoryManager:
     def _grow(self, need: int, near: int | None) -> Pool | None:
         """Add a slab of at least `need` bytes; returns its pool, or None where the host has no memory files."""
         history = [slab.size for pool in self._pools for slab in pool.slabs.values()]
-        need = _whole_pages(need)
+        need = linux_memory.whole_pages(need)
         wanted = self.growth(need, history)
         if wanted < need:
             raise self._exhausted(need, f"the growth policy {self.growth} allows {format_size(max(wanted, 0))} more")
-        wanted = _whole_pages(wanted)
+        wanted = linux_memory.whole_pages(wanted)
         room, rule = self._room()
         if room < need:
             raise self._exhausted(need, rule)
@@ -344,7 +344,7 @@ class CodeMemoryManager:
         ledger = self._ledger
         if not self._backend.is_file:
             return None
-        capacity = _whole_pages(size)
+        capacity = linux_memory.whole_pages(size)
         if self.limit - ledger.reserved + ledger.padding < capacity:
             return None  # `_map_block` says what the rule is
         address = -(ledger.sequence + 1) << _ELSEWHERE_BITS
@@ -357,7 +357,7 @@ class CodeMemoryManager:
 
     def _map_block(self, size: int, name: str | None, address: int | None, near: int | None, code: Code) -> Block:
         """A block with pages and guards of its own."""
-        capacity = _whole_pages(size)
+        capacity = linux_memory.whole_pages(size)
         room, rule = self._room()
         if room < capacity:
             raise self._exhausted(size, rule)
@@ -701,6 +701,7 @@ class CodeMemoryManager:
 
     @current_cell.setter
     def current_cell(self, label: str | None) -> None:
+        """Label what is allocated from now on, by any manager."""
         callsites.current_cell = label
 
     def audit(self, namespace: Mapping[str, object] | None = None) -> LeakReport:
@@ -803,10 +804,6 @@ class CodeMemoryManager:
         self.dropped.clear()
         for region in self._regions():
             region.drop_writing()
-
-
-def _whole_pages(size: int) -> int:
-    return -(-size // linux_memory.PAGE_SIZE) * linux_memory.PAGE_SIZE
 
 
 def _title(name: str | None) -> str:

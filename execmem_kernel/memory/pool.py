@@ -22,21 +22,21 @@ from execmem_kernel.memory.mapping import Region
 
 GRANULE = 64
 """Bytes; a cache line, so that no two functions share one."""
-
-
 PAGE_BITS = linux_memory.PAGE_SIZE.bit_length() - 1
-
-
 REACH = 1 << 31
 """How far a branch with a 32-bit displacement goes, either way. Source: Intel SDM vol. 2A, "CALL", "JMP"."""
-
-
 _SMALL = 512
 """Granules up to which a size has its own bit."""
 
 
 def within_reach(start: int, size: int, address: int) -> bool:
-    """Whether a 32-bit branch anywhere in [start, start + size) gets to the address, and one there gets back."""
+    """Whether a 32-bit branch anywhere in a range gets to an address, and one there gets back.
+
+    Args:
+        start: First address of the range.
+        size: Its bytes.
+        address: What is to be reached.
+    """
     return start + size - REACH <= address <= start + REACH - 16  # 16: a branch counts from its own end
 
 
@@ -86,7 +86,7 @@ class Pool:
             del self.slab_at[page]
 
     def rebuild(self, taken: Iterable[tuple[int, int]]) -> None:
-        """Work everything out again from the blocks that are taken, as (start, granules)."""
+        """Compute everything from the blocks that are taken, as (start, granules)."""
         slabs, blocks = list(self.slabs.values()), sorted(taken)
         self.__init__()  # type: ignore[misc]
         for slab in slabs:

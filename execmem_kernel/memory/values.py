@@ -51,7 +51,7 @@ class Event:
     owned: int
     """Bytes with an owner, after the event."""
     unowned: int
-    """Bytes that nobody owns, after the event: unmanaged, or handed over and not yet given back."""
+    """Bytes without an owner, after the event: unmanaged, or handed over and not yet given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Statistics:
     events: int
     """Sequence number of the last event."""
     unmanaged: int
-    """Bytes that `allocate_unmanaged` has mapped and nobody owns."""
+    """Bytes that `allocate_unmanaged` has mapped, which have no owner."""
     sizes: Mapping[int, int]
     """Histogram of all allocations: power of two -> how many blocks were that large or smaller (and over the half)."""
     by_cell: Mapping[str, tuple[int, int]]

@@ -1,6 +1,6 @@
 """Charts of executable memory, as matplotlib figures that also speak: each has its numbers as text beside the picture.
 
-    manager.events() --> leak_chart() --> Figure: bytes owned, bytes that nobody owns
+    manager.events() --> leak_chart() --> Figure: bytes owned, bytes without an owner
 
 Lines differ in pattern and carry their names, so that the chart reads without colour; the two colours are ones that
 every kind of colour vision tells apart (Okabe and Ito, "Color Universal Design", 2008).
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
-
-
 ROWS = 24
 """Events listed in the text beside the picture; the first are left out where there are more."""
 
@@ -47,7 +45,7 @@ class Chart(Figure):
 
 
 def leak_chart(events: Sequence[Event]) -> Chart:
-    """Draw bytes owned, and bytes that nobody owns, after each event of a memory manager."""
+    """Draw bytes owned, and bytes without an owner, after each event of a memory manager."""
     events = _changes(events)
     # One step more than there are events, so that the last level has a length too.
     end = len(events) + 1

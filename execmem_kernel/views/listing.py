@@ -12,8 +12,6 @@ from execmem_kernel.wording import counted, printable
 
 LINE_SHOWN = 100
 """Characters shown of a line in the example of a code; the lines that are too long on purpose go on for ever."""
-
-
 BYTES_SHOWN = 11
 """Bytes shown of one row of a listing; longer than this are few instructions and much data."""
 
@@ -51,7 +49,14 @@ def _finding(finding: Diagnostic) -> tuple[Part, Part]:
 
 
 def code_report(code: str, meaning: str, example: str, finding: Diagnostic | None) -> Report:
-    """What a code of a diagnostic means, a source that has it, and what is said of that source."""
+    """What a code of a diagnostic means, a source that has it, and what is said of that source.
+
+    Args:
+        code: "ASM107", say.
+        meaning: What it means, in a sentence.
+        example: Source text that it is documented by.
+        finding: The diagnostic of that code in the example, if it has one.
+    """
     parts: list[Part] = [Sentence(meaning, lead=code)]
     if finding is not None:
         shown = [line if len(line) <= LINE_SHOWN else f"{line[:LINE_SHOWN]} ..." for line in example.split("\n")]
@@ -85,7 +90,13 @@ def excerpt(source: str, line: int) -> str:
 
 
 def listing_table(program: Program, stopped: ListingRow | None, *, folded: bool) -> Table:
-    """Offset, bytes and instruction beside the source line; around the place it stopped where it is long."""
+    """Offset, bytes and instruction beside the source line; around the place it stopped where it is long.
+
+    Args:
+        program: What to list.
+        stopped: The row to mark.
+        folded: Whether HTML readers see the caption only until they open it.
+    """
     listing = program.listing
     at = next((index for index, row in enumerate(listing) if row == stopped), None)
     first = 0 if at is None else max(0, min(at - LISTING_ROWS // 2, len(listing) - LISTING_ROWS))
@@ -112,8 +123,10 @@ def _closer(source: str) -> str:
 
 
 def warning_lead(line: int | None) -> str:
+    """What a warning's sentence begins with."""
     return "warning" if line is None else f"warning, line {line}"
 
 
 def hint(hint: str) -> str:
+    """A hint as it stands behind a sentence; nothing if there is none."""
     return f" (hint: {printable(hint)})" if hint else ""

@@ -5,29 +5,20 @@ Snapshot, events --> Picture --> Report        LeakReport, CleanupReport --> Rep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from execmem_kernel.execution.contract.address_map import page_ceil
+from execmem_kernel.memory.values import CleanupReport, Event, FindingKind, LeakReport, OwnerKind, Snapshot
 from execmem_kernel.views.report import Report, Sentence, Table
 from execmem_kernel.wording import counted, printable
 
-if TYPE_CHECKING:
-    from execmem_kernel.memory.values import CleanupReport, Event, LeakReport, Snapshot
-
-
 RELEASED_ROWS = 6
 """Regions that stay in the map for a while after they were released; the oldest leave first."""
-
-
-PAGE = 4096
-"""What a mapping is made of on x86-64: memory without an owner is lost in whole pages."""
-
-
-OWNERS = {"scope": "a with block", "handle": "a handle", "manual": "handed over"}
-
-
-OWNED = {
+OWNERS: Mapping[OwnerKind, str] = {"scope": "a with block", "handle": "a handle", "manual": "handed over"}
+"""What will free a region, in words."""
+ANSWERERS: Mapping[FindingKind, str] = {
     "scoped": "an open scope",
     "reachable": "no scope; kept alive",
     "lost": "nobody: handed over and not given back",
@@ -69,7 +60,7 @@ class Picture:
 
 
 def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
-    """The map of a moment: live regions, memory that nobody owns, and the regions released last."""
+    """The map of a moment: live regions, memory without an owner, and the regions released last."""
     known = [event for event in events if event.sequence <= snapshot.statistics.events]
     live = {region.sequence for region in snapshot.regions}
     rows = [
@@ -88,7 +79,7 @@ def picture(snapshot: Snapshot, events: Sequence[Event]) -> Picture:
     for event in known:
         if event.kind == "unmanaged":
             place = _place(event.cell, event.line)
-            pages = -(-event.size // PAGE) * PAGE
+            pages = page_ceil(event.size)  # what has no owner is lost in whole pages
             rows.append(
                 Row(event.sequence, "unowned", "(unmanaged)", pages, "r-x", "nobody", place, "leaked: no owner")
             )
@@ -128,7 +119,7 @@ def leaks_report(leaks: LeakReport) -> Report:
             printable(finding.name or "(no name)"),
             counted(finding.size),
             "unknown" if finding.cell is None else _place(finding.cell, finding.line),
-            OWNED[finding.kind] + (f" by {printable(', '.join(finding.held_by))}" if finding.held_by else ""),
+            ANSWERERS[finding.kind] + (f" by {printable(', '.join(finding.held_by))}" if finding.held_by else ""),
         )
         for finding in leaks.findings
     )

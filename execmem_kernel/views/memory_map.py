@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 INTERVAL_S = 0.1
-
-
 _open_maps: WeakSet[MemoryMap] = WeakSet()
 
 

@@ -20,14 +20,10 @@ from execmem_kernel.x86.registers import GENERAL, STATUS_FLAGS, VECTOR_SIZES
 
 EARLY = 512
 """Bytes shown of what a program printed that a clock stopped: all of it is as long as the machine is fast."""
-
-
 FLAG_WORDS = {
     "CF": "carry", "PF": "parity", "AF": "adjust", "ZF": "zero", "SF": "sign", "TF": "trap",
     "DF": "direction", "OF": "overflow", "AC": "alignment check",
 }  # fmt: skip
-
-
 LIMIT_WORDS = {"wall": "time limit", "cpu": "processor time limit"}
 
 

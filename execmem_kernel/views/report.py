@@ -17,12 +17,8 @@ from typing import Any, Literal
 
 LISTING_ROWS = 40
 """Rows of a listing that are shown; the rest is counted."""
-
-
 LONG = 24
 """Characters that a cell of a table may have before it is allowed to wrap."""
-
-
 Tone = Literal["good", "bad", "warning", "plain"]
 
 
@@ -88,6 +84,7 @@ class Report:
 
 
 def more_note(count: int, where: str) -> str:
+    """What stands under a table that leaves out some rows: how many, and where they are; nothing if none are."""
     return f"{count:,} more in {where}" if count > 0 else ""
 
 
@@ -132,23 +129,14 @@ _EDGES: Mapping[Tone, str] = {
     "plain": "4px solid #888888",
 }
 
-
 _LINE = "margin: 0.2em 0"
-
-
 _MONO = "font-family: monospace; white-space: pre"
-
-
 _CELL = f"text-align: left; vertical-align: top; padding: 0.1em 1.2em 0.1em 0; {_MONO}"
 
 
 # The source line and what else is long may wrap, so that no table is wider than the page.
 _LONG_CELL = _CELL.replace("white-space: pre", "white-space: pre-wrap")
-
-
 _CAPTION = "text-align: left; font-weight: bold; padding: 0.2em 0; white-space: nowrap"
-
-
 _TABLE = "margin: 0.2em 0; border-collapse: collapse"
 
 

@@ -34,31 +34,31 @@ class Stepper(anywidget.AnyWidget):
     ended: traitlets.Bool[bool, bool | int] = traitlets.Bool(True).tag(sync=True)
     position: traitlets.Int[int, int] = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, told: StepTable) -> None:
-        self._story = told
+    def __init__(self, table: StepTable) -> None:
+        self._table = table
         super().__init__(
-            source=list(told.source),
-            start=[list(pair) for pair in told.start],
-            stack=[list(pair) for pair in told.stack],
-            frames=[asdict(frame) for frame in told.frames],
-            note=told.note,
-            loops=told.loops,
-            ended=told.ended,
+            source=list(table.source),
+            start=[list(pair) for pair in table.start],
+            stack=[list(pair) for pair in table.stack],
+            frames=[asdict(frame) for frame in table.frames],
+            note=table.note,
+            loops=table.loops,
+            ended=table.ended,
         )
         _open_steppers.add(self)
 
     @traitlets.validate("position")
     def _inside(self, proposal: Any) -> int:
-        return max(0, min(int(proposal["value"]), len(self._story.frames)))
+        return max(0, min(int(proposal["value"]), len(self._table.frames)))
 
     def __repr__(self) -> str:
-        return self._story.report().text()
+        return self._table.report().text()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The slider, and beside it the table for readers without one."""
         shown = super()._repr_mimebundle_(**kwargs)
         data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
-        return {**data, **self._story.report()._repr_mimebundle_()}, metadata
+        return {**data, **self._table.report()._repr_mimebundle_()}, metadata
 
 
 def stepper(outcome: Outcome) -> Stepper:
