@@ -99,8 +99,12 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
     used[typed] -= 1
     previous = _previous(cell, context)
     found: list[tuple[float, str, Completion]] = []
-    for name, rank in _mnemonics(context, typed, used):
-        found.append((rank + after(previous, name), name, Completion(name, "instruction", _sentence(name))))
+    letter = _last_letter(cell, context)
+    in_data = _is_in_data(cell, context)
+    for name, rank in _mnemonics(context, typed, used, letter):
+        found.append(
+            (rank + after(previous, name) + 200 * in_data, name, Completion(name, "instruction", _sentence(name)))
+        )
     if not context.prefixes:
         for name, sentence in PREFIX_SENTENCES.items():
             if name.startswith(typed):
@@ -108,7 +112,8 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
         for name in _directives(context, typed):
             words = directive_words(name)
             if typed or is_common(name):
-                rank = rank_of(name, used)
+                goes_on = name in _BEGINS_SECTION and previous not in _ENDS
+                rank = rank_of(name, used) + 60 * goes_on
                 found.append((rank, name, Completion(name, "directive", words.sentence if words is not None else "")))
         for one in names_of(cell):
             if one.kind == "macro" and one.name.lower().startswith(typed):
@@ -118,21 +123,24 @@ def _statement_items(cell: AsmCell, context: CursorContext) -> Iterator[Completi
         yield item._replace(text=item.text.upper()) if upper and item.kind != "macro" else item
 
 
-def _mnemonics(context: CursorContext, typed: str, used: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+def _mnemonics(
+    context: CursorContext, typed: str, used: Mapping[str, int], last_letter: str
+) -> Iterator[tuple[str, float]]:
     """Mnemonics that begin as the word does and go with the prefixes before it, with their ranks."""
     for name in examples():
         if name.startswith(typed) and (typed or is_common(name)) and _takes_prefixes(name, context.prefixes):
             quadword = name == "movq" and context.syntax == "att"  # the 64-bit mov, far more often than the vectors'
-            yield name, rank_of("mov" if quadword else name, used) + quadword / 8
+            yield name, rank_of("mov" if quadword else name, used) + (1 / 8 - (last_letter == "q")) * quadword
     if context.syntax == "att" and typed:
-        lettered = sum(
-            used.get(name, 0) for name in ("movq", "movl", "addq", "addl", "subq", "cmpq", "cmpl", "leaq", "pushq")
-        )
         for name in language().att_mnemonics:
-            if name.startswith(typed) and _takes_prefixes(name, context.prefixes):
-                # A letter is as common as the word without it; quadwords first.
-                stem = rank_of(name[:-1], {}) + ("qlbw".find(name[-1]) + 1) / 8 - (0.9 if lettered else 0)
-                yield name, stem - 12 * min(used.get(name, 0), 2)
+            stem, letter = name[:-1], name[-1]
+            if not name.startswith(typed) or (stem in _QUADWORDS and letter != "q"):
+                continue
+            if _takes_prefixes(name, context.prefixes):
+                # As common as the word without its letter; the letter that was written last is written again.
+                other = 20 if stem in ("call", "ret", "jmp", "leave", "nop") else 0
+                wanted = "q" if stem in _ADDRESSES or not last_letter else last_letter
+                yield name, rank_of(stem, {}) + ("qlbw".find(letter) + 1) / 8 + other - (letter == wanted)
 
 
 def _takes_prefixes(name: str, prefixes: tuple[str, ...]) -> bool:
@@ -186,12 +194,47 @@ def _directives(context: CursorContext, typed: str) -> Iterator[str]:
                 yield name
 
 
+_ADDRESSES = frozenset(("lea", "push", "pop"))
+"""Mnemonics that mostly work on addresses, whatever the size of the numbers around them."""
+_BEGINS_SECTION = frozenset(
+    ("section", "segment", "global", "extern", ".data", ".text", ".section", ".globl", ".global", ".bss", ".rodata")
+)
+_ENDS = frozenset(("", "ret", "jmp", "syscall", "hlt", "ud2", "leave", "endp"))
+"""Instructions behind which nothing goes on; "" where nothing stands above."""
+_QUADWORDS = frozenset(("call", "ret", "jmp", "leave", "push", "pop", "enter"))
+"""Mnemonics that work on eight bytes in 64-bit mode, whatever else AT&T syntax has a letter for."""
+_SECTION = re.compile(
+    r"[ \t]*(?:section|segment|\.section|\.pushsection)?[ \t]*\.(text|code|data|bss|rodata|const)\b", re.IGNORECASE
+)
+
+
+def _last_letter(cell: AsmCell, context: CursorContext) -> str:
+    """The size letter of the last AT&T mnemonic above that has one."""
+    if context.syntax == "att":
+        for line in reversed(cell.lines[: context.line - 1]):
+            found = re.match(r"[ \t]*(?:[\w.$]+:[ \t]*)?([A-Za-z]\w*)", line)
+            if found is not None and (found[1].lower() in language().att_mnemonics or found[1].lower() == "movq"):
+                return found[1][-1].lower()
+    return ""
+
+
+def _is_in_data(cell: AsmCell, context: CursorContext) -> bool:
+    """Whether the last section that is named above holds data."""
+    for line in reversed(cell.lines[: context.line - 1]):
+        found = _SECTION.match(line)
+        if found is not None:
+            return found[1].lower() not in ("text", "code")
+    return False
+
+
 def _previous(cell: AsmCell, context: CursorContext) -> str:
     """The mnemonic of the line above, blank lines and comments left out."""
     for line in reversed(cell.lines[: context.line - 1]):
         found = re.match(r"[ \t]*(?:[\w.$]+:[ \t]*)?([A-Za-z]\w*)", line)
         if found is not None:
             name = found[1].lower()
+            if name not in examples() and name not in language().att_mnemonics:
+                return ""
             return name[:-1] if context.syntax == "att" and name not in examples() else name
     return ""
 

@@ -216,11 +216,12 @@ def _in_statement(base: CursorContext, statement: list[Piece], start: int) -> Cu
     second = rest[1] if len(rest) > 1 else None
     name = first.text.lower()
     kind = _kind_of_head(name, base.syntax, table)
-    if kind == "macro" and second is not None and second.kind == "word" and second.start < start:
+    is_name = kind == "macro" or (kind == "directive" and _is_ignored_word(name))
+    if is_name and second is not None and second.kind == "word" and second.start < start:
         behind = second.text.lower()
         if behind in table.names_before:  # `x dd 5`: the head is the second word
             first, rest, name, kind = second, rest[1:], behind, "directive"
-    elif kind == "macro" and (second is None or second.start >= start):
+    elif is_name and (second is None or second.start >= start):
         kind = "definition"
     if name == "times" and _is_repeated(rest[1:], start):
         return _with(base, kind="statement")
@@ -236,6 +237,11 @@ def _in_statement(base: CursorContext, statement: list[Piece], start: int) -> Cu
         operands=tuple(operands),
         before=before,
     )
+
+
+def _is_ignored_word(name: str) -> bool:
+    """Whether a word is a directive that is read over, but more likely somebody's own name."""
+    return name in ("list", "map", "title", "option")
 
 
 def _kind_of_head(name: str, syntax: Syntax, table: Language) -> Kind:

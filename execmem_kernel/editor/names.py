@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from execmem_kernel.assembly.syntax.directives import MASM_DATA
 from execmem_kernel.assembly.syntax.line_parser import read_line
 from execmem_kernel.assembly.syntax.separators import split_statements
 from execmem_kernel.assembly.syntax.statements import Statement
 from execmem_kernel.editor.asm_cell import AsmCell
+from execmem_kernel.editor.table import examples
 
 NameKind = Literal["label", "constant", "macro", "extern"]
 
@@ -62,6 +64,12 @@ def _names(cell: AsmCell) -> Iterator[DefinedName]:
                     scope = label.name
                 yield DefinedName(label.name, "label", number, scope=scope if dotted else "")
             if statement.directive is None:
+                if (
+                    statement.tokens
+                    and statement.tokens[0].text.lower() in MASM_DATA
+                    and statement.name not in examples()
+                ):
+                    yield DefinedName(text[statement.start : statement.end], "label", number)
                 continue
             kind = statement.directive.kind
             if kind == "syntax":

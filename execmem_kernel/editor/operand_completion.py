@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from execmem_kernel.assembly.syntax.words import is_branch
@@ -13,19 +12,14 @@ from execmem_kernel.editor.asm_cell import AsmCell
 from execmem_kernel.editor.completions import Completion
 from execmem_kernel.editor.context import CursorContext
 from execmem_kernel.editor.names import DefinedName
-from execmem_kernel.editor.operand_fit import OperandFit, fit_of, shape_of_operand
+from execmem_kernel.editor.operand_fit import OperandFit, fit_of
 from execmem_kernel.editor.ranking import C_FUNCTIONS
+from execmem_kernel.editor.register_ranking import history_of, rank_register
 from execmem_kernel.editor.register_words import register_sentence
 from execmem_kernel.editor.table import language
 from execmem_kernel.x86.operands import SIZE_NAMES
-from execmem_kernel.x86.registers import CLASS_MEMBERS, PARTS, canonical_register, register_class
+from execmem_kernel.x86.registers import CLASS_MEMBERS, canonical_register, register_class
 
-_FAMILIES = ("r64", "r32", "xmm", "ymm", "zmm", "r16", "r8", "k", "mm", "st", "sreg", "cr", "dr", "bnd", "tmm", "ip")
-_ORDER = ("rax", "rdi", "rsi", "rdx", "rcx", "rbx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rbp", "rsp")
-"""General registers as functions use them: the result, the arguments, the others, the frame."""
-_SAME = frozenset(("xor", "test", "pxor", "xorps", "xorpd", "vpxor", "vxorps"))
-"""Instructions whose operands are often the same register: to make it zero, to look at it."""
-_REGISTER = re.compile(r"%?\b[a-z][a-z0-9]*\b")
 _MASKS = tuple(f"k{number}" for number in range(1, 8))
 _KEYWORDS = {
     "offset": "The address of a label as a number.", "ptr": "Between a size and an address: dword ptr [rdi].", "short": "A jump of two bytes.",
@@ -171,13 +165,12 @@ def _registers(cell: AsmCell, context: CursorContext, fitting: frozenset[str]) -
     typed = context.word.lower()
     percent = "%" if context.syntax == "att" else ""
     bare = typed.lstrip("%")
-    used = _used_wholes(cell, context)
-    same = _other_register(context)
+    history = history_of(cell, context)
     rows = []
     for name in fitting:
         shown = _shown(name, context)
         if shown.startswith(bare):
-            rows.append((_rank(name, used, same, context), shown))
+            rows.append((rank_register(name, context, history), shown))
     upper = context.word.isupper()
     for _, name in sorted(rows):
         text = f"{percent}{name}"
@@ -187,39 +180,6 @@ def _registers(cell: AsmCell, context: CursorContext, fitting: frozenset[str]) -
 def _shown(name: str, context: CursorContext) -> str:
     """NASM has st1 where the others have st(1)."""
     return name.replace("(", "").replace(")", "") if context.rules.speaks_nasm else name
-
-
-def _rank(name: str, used: Counter[str], same: str, context: CursorContext) -> tuple[int, ...]:
-    family = register_class(name)
-    whole = PARTS[name][0] if name in PARTS else name
-    number = re.search(r"[0-9]+", name)
-    order = _ORDER.index(whole) if whole in _ORDER else int(number[0]) if number is not None else 0
-    if same == name:
-        order += -100 if context.head in _SAME else 8
-    high = name in ("ah", "bh", "ch", "dh")
-    system = family in ("sreg", "cr", "dr")
-    return (system, high, order - 2 * min(used[whole], 4), _FAMILIES.index(family), order)
-
-
-def _used_wholes(cell: AsmCell, context: CursorContext) -> Counter[str]:
-    """How often the cell has each register, or a part of it."""
-    counts: Counter[str] = Counter()
-    for line in cell.lines:
-        for word in _REGISTER.findall(line.lower()):
-            name = canonical_register(word.lstrip("%"))
-            if name is not None:
-                counts[PARTS[name][0] if name in PARTS else name] += 1
-    typed = canonical_register(context.whole.lstrip("%"))
-    if typed is not None:
-        counts[PARTS[typed][0] if typed in PARTS else typed] -= 1
-    return counts
-
-
-def _other_register(context: CursorContext) -> str:
-    """The register of the operand before the one with the cursor."""
-    if not 0 < context.operand <= len(context.operands):
-        return ""
-    return shape_of_operand(context.operands[context.operand - 1], context.syntax).register
 
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -140,9 +140,7 @@ def _takes(form: Form, shapes: Sequence[OperandShape], index: int, size: int, op
     for position, (slot, shape) in enumerate(zip(slots, shapes, strict=False)):
         if position != index and not _slot_takes(form, slot, shape):
             return False
-        if size and position == 0 and not _has_size(form, slot, size):
-            return False
-    return True
+    return not size or any(_has_size(form, slot, size) for slot in slots)
 
 
 def _slot_takes(form: Form, slot: Slot, shape: OperandShape) -> bool:
@@ -159,10 +157,13 @@ def _slot_takes(form: Form, slot: Slot, shape: OperandShape) -> bool:
 
 
 def _has_size(form: Form, slot: Slot, size: int) -> bool:
-    """Whether a size letter of the mnemonic agrees with the form's first operand."""
+    """Whether a size letter of the mnemonic can be that of an operand: a general register, or memory."""
+    general = slot.registers & _general()
+    if general and general != {"cl"}:
+        return any(register_size(name) == size for name in general)
     if slot.registers:
-        return any(register_size(name) == size for name in slot.registers)
-    return not slot.memory or not form.memory_size or form.memory_size == size
+        return False
+    return slot.memory != "" and form.memory_size in (0, size)
 
 
 def _fit(forms: Iterable[Form], index: int, size: int) -> OperandFit:

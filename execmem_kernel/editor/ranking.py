@@ -11,7 +11,7 @@ _COMMON = """
 mov ret lea add xor call jmp push pop cmp inc sub dec syscall test and or movzx movsx imul shl shr jne je jnz jz
 jl jle jg jge jb jbe ja jae not neg mul div idiv cqo cdq movaps movsxd movsd addsd mulsd subsd divsd movss addss mulss
 sar rol ror bt setz sete setne setnz setl setg leave nop xchg cmove cmovne cmovz cmovnz cmovl cmovg cmovle cmovge
-section global rep loop movsb movsq stosb stosq lodsb scasb cmpsb js jns jc jnc popcnt bsf bsr tzcnt lzcnt bswap
+rep loop movsb movsq stosb stosq lodsb scasb cmpsb js jns jc jnc popcnt bsf bsr tzcnt lzcnt bswap
 movq movd movups movdqu movdqa pxor paddd addps mulps subps divps sqrtsd sqrtss cvtsi2sd cvttsd2si cvtsd2si cvtss2sd
 cvtsd2ss comisd comiss ucomisd ucomiss xorps xorpd shufps pshufd adc sbb setc setb seta setbe setae cmovc cmovb cmova
 cld std clc stc cdqe cwde cmpxchg xadd lock int int3 ud2 cpuid rdtsc fld fstp fild fistp fadd fmul fsub fdiv finit
@@ -61,7 +61,9 @@ _EQUAL = MappingProxyType({zero: equal for equal, zero in _SIGN_OR_ZERO.items()}
 def after(previous: str, word: str) -> int:
     """What a jump loses by the instruction before it: people compare and ask "equal?", count and ask "zero?"."""
     if previous in ("cmp", "test") and word == "jmp":
-        return 10
+        return 30
+    if previous == "test" and word == "jnz":
+        return 2
     if previous == "cmp" and word in _EQUAL:
         return 10
     if previous in ("dec", "inc", "sub", "test", "and", "add", "or", "xor") and word in _SIGN_OR_ZERO:
