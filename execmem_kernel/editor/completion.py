@@ -230,8 +230,8 @@ def _is_in_data(cell: AsmCell, context: CursorContext) -> bool:
 def _previous(cell: AsmCell, context: CursorContext) -> str:
     """The mnemonic of the line above, blank lines and comments left out."""
     for line in reversed(cell.lines[: context.line - 1]):
-        found = re.match(r"[ \t]*(?:[\w.$]+:[ \t]*)?([A-Za-z]\w*)", line)
-        if found is not None:
+        found = re.match(r"[ \t]*(?:[\w.$]+:[ \t]*)?([A-Za-z%.][\w.]*)", line)
+        if found is not None and not line.rstrip().endswith(":"):
             name = found[1].lower()
             if name not in examples() and name not in language().att_mnemonics:
                 return ""

@@ -150,7 +150,7 @@ def _by_use(name: str, whole: str, context: CursorContext, history: RegisterHist
     age = history.last.get(whole, _NEAR)
     if _is_fresh_destination(context):
         return 8 if whole in history.pending else -0.1 * (_NEAR - min(age, _NEAR))
-    return -(_NEAR - min(age, _NEAR)) - 6 * (whole in history.pending)
+    return -1.5 * (_NEAR - min(age, _NEAR)) - 6 * (whole in history.pending)
 
 
 def _idiom(whole: str, context: CursorContext, history: RegisterHistory) -> float:
