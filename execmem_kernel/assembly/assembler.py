@@ -41,6 +41,8 @@ def assemble(source: str, syntax: Syntax = "intel", address: int | None = None) 
     Raises:
         AssemblyError: With every error found, at most 20.
         EncoderLostError: The encoder broke; the text may be right.
+        TypeError: The source is no text, or the address no whole number.
+        ValueError: There is no such syntax.
     """
     if not isinstance(source, str):
         raise TypeError(f"the source is text, not {type(source).__name__}")
@@ -75,7 +77,12 @@ class Assembly:
         self._layout = Layout(self._sections, self._symbols, self._collector, address)
 
     def program(self) -> Program:
-        """Everything, in order; raises AssemblyError when any of it went wrong."""
+        """The program, with all that is doubtful about it.
+
+        Raises:
+            AssemblyError: Any of it is wrong.
+            EncoderLostError: The encoder broke; the text may be right.
+        """
         collector = self._collector
         try:
             if len(self._source) > SOURCE_LIMIT:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from execmem_kernel.explain.phrases import listed
 from execmem_kernel.x86.disassembler import Instruction
 from execmem_kernel.x86.registers import canonical_register, full_register, register_class, register_size
 
@@ -15,6 +15,7 @@ _VECTOR_PREFIXES = (b"\xc4", b"\xc5", b"\x62")
 
 
 def encoding_is_vex(instruction: Instruction) -> bool:
+    """Whether the instruction is encoded with VEX or EVEX."""
     return instruction.code.lstrip(b"\x26\x2e\x36\x3e\x64\x65\x67")[:1] in _VECTOR_PREFIXES
 
 
@@ -44,6 +45,7 @@ _ROUNDINGS = {"rn": "to the nearest", "rd": "down", "ru": "up", "rz": "towards z
 
 
 def about_rounding(instruction: Instruction) -> str:
+    """`{rn-sae}` and the like in words, or ""."""
     found = re.search(r"\{(r[nduz])-sae\}", instruction.text)
     if found is not None:
         return f", rounding {_ROUNDINGS[found[1]]}"
@@ -70,6 +72,7 @@ def _about_mask(instruction: Instruction) -> str:
 
 
 def about_flags(instruction: Instruction, mnemonic: str) -> str:
+    """Which flags the instruction sets and leaves undefined, unless its sentence speaks of them; or ""."""
     if mnemonic in _FLAGS_ARE_SAID or (mnemonic[0] == "f" and instruction.mnemonic.split(" ")[-1][0] == "f"):
         return ""  # the condition bits of the floating-point unit are read after comparisons only, which speak of them
     written, undefined = instruction.flags_written, instruction.flags_undefined
@@ -98,3 +101,8 @@ _FLAGS_ARE_SAID = frozenset(
      "cmpsq", "rdrand", "rdseed", "syscall", "fcomi", "fcomip", "fucomi", "fucomip", "vcomiss", "vcomisd", "vucomiss", "vucomisd")
 )  # fmt: skip
 """Their sentence speaks of flags itself."""
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

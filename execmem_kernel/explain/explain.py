@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from execmem_kernel.explain.clauses import (
     REST_IS_SAID,
@@ -10,11 +11,11 @@ from execmem_kernel.explain.clauses import (
     about_rounding,
     about_the_rest,
     encoding_is_vex,
+    listed,
     with_mask,
 )
 from execmem_kernel.explain.families import family_sentence
 from execmem_kernel.explain.operands import value_words
-from execmem_kernel.explain.phrases import listed
 from execmem_kernel.explain.templates import from_template
 from execmem_kernel.explain.vector_words import in_words
 from execmem_kernel.x86.disassembler import Instruction, disassemble
@@ -46,19 +47,14 @@ def explain(instruction: str | Instruction) -> str:
 def _sentence(instruction: Instruction) -> str:
     if not instruction.is_instruction:
         return f"The byte {instruction.operands[0]} is no instruction that the processor knows."
-    words = instruction.mnemonic.split(" ")
-    if words[-1] == "far":
-        verb = (
-            "jumps"
-            if words[-2] == "jmp"
-            else "pushes the code segment and the address of the next instruction and jumps"
-        )
-        return _finished(f"{verb} to the address and the code segment held in {value_words(instruction.operands[0])}")
-    name = resolve(words[-1])
-    mnemonic = name.mnemonic if name is not None else words[-1]
+    *prefixes, written = instruction.mnemonic.split(" ")
+    if written == "far":
+        return _finished(_far_branch(instruction, prefixes[-1]))
+    name = resolve(written)
+    mnemonic = name.mnemonic if name is not None else written
     text = (
-        family_sentence(instruction, mnemonic, words[:-1])
-        or _vector(instruction, words[-1])
+        family_sentence(instruction, mnemonic, prefixes)
+        or _vector(instruction, written)
         or from_template(instruction, mnemonic)
     )
     if text is None:
@@ -67,11 +63,18 @@ def _sentence(instruction: Instruction) -> str:
     flags = about_flags(instruction, mnemonic)
     if mnemonic not in REST_IS_SAID and not mnemonic.startswith("cmov"):
         rest = "" if " the rest" in text and "zero" in text else about_the_rest(instruction)
+        # ", and clears ..., and sets ..." is one list.
         text += rest.removeprefix(", and").join((",", "")) if rest and flags.startswith(", and") else rest
     text += flags
-    if "lock" in words[:-1] or (mnemonic == "xchg" and any("[" in operand for operand in instruction.operands)):
+    if "lock" in prefixes or (mnemonic == "xchg" and any("[" in operand for operand in instruction.operands)):
         text += ", as one step that no other processor can interrupt"
     return _finished(text)
+
+
+def _far_branch(instruction: Instruction, mnemonic: str) -> str:
+    pushed = "pushes the code segment and the address of the next instruction and jumps"
+    verb = "jumps" if mnemonic == "jmp" else pushed
+    return f"{verb} to the address and the code segment held in {value_words(instruction.operands[0])}"
 
 
 def _vector(instruction: Instruction, name: str) -> str | None:
@@ -89,35 +92,32 @@ def _finished(text: str) -> str:
 
 
 def _generic(instruction: Instruction) -> str:
-    """What the tables say: read, written, flags, feature."""
-    parts = []
-    implicit = ("rsp",) if "stack" in instruction.groups else ()
-    read = [name for name in instruction.registers_read if name not in implicit]
-    read += [_touched(access) for access in instruction.memory if access.access != "write"]
-    written = [name for name in instruction.registers_written if name not in implicit]
-    written += [_touched(access) for access in instruction.memory if access.access != "read"]
-    if read:
-        parts.append(f"reads {listed(read)}")
-    if written:
-        parts.append(f"writes {listed(written)}")
-    if instruction.flags_read:
-        parts.append(f"looks at {listed(instruction.flags_read)}")
-    if instruction.flags_written:
-        parts.append(f"sets {listed(instruction.flags_written)}")
-    if instruction.flags_undefined:
-        parts.append(f"leaves {listed(instruction.flags_undefined)} undefined")
-    if not instruction.flags_written and not instruction.flags_undefined:
-        parts.append("changes no flags")
-    if "privileged" in instruction.groups:
-        parts.append("is for the operating system only")
-    if instruction.features:
-        parts.append(
-            f"needs a processor with {listed([name.upper().replace('_', '-') for name in instruction.features])}"
-        )
+    """What the tables say of an instruction without a sentence: read, written, flags, CPU features."""
+    hidden = ("rsp",) if "stack" in instruction.groups else ()
+    read = [name for name in instruction.registers_read if name not in hidden]
+    read += [_memory_words(access) for access in instruction.memory if access.access != "write"]
+    written = [name for name in instruction.registers_written if name not in hidden]
+    written += [_memory_words(access) for access in instruction.memory if access.access != "read"]
+    features = [name.upper().replace("_", "-") for name in instruction.features]
+    changes_no_flags = not instruction.flags_written and not instruction.flags_undefined
+    parts = [
+        *_clause("reads {}", read),
+        *_clause("writes {}", written),
+        *_clause("looks at {}", instruction.flags_read),
+        *_clause("sets {}", instruction.flags_written),
+        *_clause("leaves {} undefined", instruction.flags_undefined),
+        *(["changes no flags"] if changes_no_flags else []),
+        *(["is for the operating system only"] if "privileged" in instruction.groups else []),
+        *_clause("needs a processor with {}", features),
+    ]
     return f"`{instruction.mnemonic}` {listed(parts)}."
 
 
-def _touched(access: MemoryAccess) -> str:
+def _clause(text: str, names: Sequence[str]) -> list[str]:
+    return [text.format(listed(names))] if names else []
+
+
+def _memory_words(access: MemoryAccess) -> str:
     terms = [access.base] if access.base is not None else []
     if access.index is not None:
         terms.append(f"{access.index}*{access.scale}" if access.scale > 1 else access.index)

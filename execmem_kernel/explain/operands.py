@@ -38,16 +38,19 @@ def value_words(operand: str) -> str:
 
 
 def is_segment(operand: str) -> bool:
+    """Whether the operand is a segment register."""
     name = canonical_register(operand)
     return name is not None and register_class(name) == "sreg"
 
 
 def class_of(operand: str) -> str:
+    """The class of the register that the operand is, or ""."""
     name = canonical_register(operand)
     return register_class(name) if name is not None else ""
 
 
 def is_number(operand: str) -> bool:
+    """Whether the operand is a constant."""
     return re.fullmatch(r"-?(?:0x[0-9a-f]+|\d+)", operand) is not None
 
 

@@ -142,6 +142,7 @@ TEMPLATES = {
 
 
 def from_template(instruction: Instruction, mnemonic: str) -> str | None:
+    """The sentence of the mnemonic's template, without capital and full stop; None where there is none for it."""
     template = TEMPLATES.get(mnemonic)
     if template is None and mnemonic == "imul":
         template = (

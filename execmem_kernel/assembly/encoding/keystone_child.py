@@ -26,7 +26,7 @@ _CANARY_CODE = bytes.fromhex("b80a000000")
 
 
 class ChildLost(Exception):
-    """The child died, hung or lied; `args` is the answers it gave before."""
+    """The child died, hung or answered wrongly; its one argument is the answers that it gave before."""
 
 
 class KeystoneChild:
@@ -38,7 +38,11 @@ class KeystoneChild:
         self._greeted = False
 
     def start(self) -> None:
-        """Start the child; it gets ready while the caller goes on."""
+        """Start the child; it gets ready while the caller goes on.
+
+        Raises:
+            EncoderLostError: Keystone is not installed.
+        """
         if self._process is not None:
             return
         spec = find_spec("keystone")
@@ -77,7 +81,12 @@ class KeystoneChild:
                 pipe.close()
 
     def send(self, lines: Sequence[str]) -> None:
-        """Send a batch; `receive` has the answers."""
+        """Send a batch; `receive` has the answers.
+
+        Raises:
+            ChildLost: It has ended.
+            EncoderLostError: Keystone is not installed.
+        """
         self.start()
         assert self._process is not None
         assert self._process.stdin is not None

@@ -42,7 +42,11 @@ class DirectiveArguments:
         """Whose: GNU's wherever the syntax is AT&T's."""
 
     def expression(self, tokens: Sequence[Token], statement: Statement) -> Expression:
-        """The one expression that these tokens make."""
+        """The one expression that these tokens make.
+
+        Raises:
+            SourceError: They make none, or more than one.
+        """
         if not tokens:
             start, end = statement.start, statement.tokens[-1].end if statement.tokens else statement.end
             for before, token in pairwise((None, *statement.tokens)):
@@ -63,7 +67,16 @@ class DirectiveArguments:
         return tree
 
     def number(self, tokens: Sequence[Token], statement: Statement, line: Line) -> int:
-        """A number that is known at the time of reading."""
+        """A number that is known at the time of reading.
+
+        Args:
+            tokens: The argument.
+            statement: The directive.
+            line: Where it stands.
+
+        Raises:
+            SourceError: It is no expression, or depends on something that comes later.
+        """
         tree = self.expression(tokens, statement)
         try:
             return self._symbols.known_value(tree, line)

@@ -21,7 +21,7 @@ def span_of(place: SourceRange) -> Span:
 
 
 class TooManyErrors(Exception):
-    """Twenty errors are enough; what follows is mostly their echo."""
+    """The twentieth error was reported: what follows is mostly caused by those before."""
 
 
 class DiagnosticCollector:
@@ -29,14 +29,15 @@ class DiagnosticCollector:
 
     def __init__(self, *, nasm: bool = False) -> None:
         self._nasm = nasm
-        """Whether what is advised is spelt as NASM has it."""
+        """Whether messages and hints are spelt as NASM has it."""
         self.error_count: int = 0
         self.cascading: list[tuple[Line, SourceError]] = []
-        """Complaints about names that a wrong line would have defined."""
+        """Errors about names that a wrong line would have defined; worth reporting only if no other is left."""
         self._diagnostics: list[Diagnostic] = []
-        self._said: set[tuple[int, int, str]] = set()
+        self._reported: set[tuple[int, int, str]] = set()
+        """Line, column and message of what is wrong in the body of a macro, which every call of it meets again."""
         self._broken: set[str] = set()
-        """First words of lines that are wrong: who misses what they would have named is not told so again."""
+        """First words of lines that are wrong: errors about names among them are cascading."""
 
     def report(
         self,
@@ -50,7 +51,18 @@ class DiagnosticCollector:
         forms: tuple[str, ...] = (),
         related: tuple[tuple[Span, str, str], ...] = (),
     ) -> None:
-        """Note a finding by its 0-based columns in the line's text.
+        """Add one diagnostic.
+
+        Args:
+            severity: An error ends in no program; a warning changes nothing.
+            line: The line after preprocessing; the diagnostic points at where it was written.
+            code: The stable code (diagnostics/codes.py).
+            message: What is wrong, as a sentence.
+            start: First column in the line's text, 0-based.
+            end: The column behind the last.
+            hint: What to write instead, or "".
+            forms: The forms that the instruction does take.
+            related: Other places, each with its source line and a caption.
 
         Raises:
             TooManyErrors: It was the twentieth error.
@@ -58,9 +70,9 @@ class DiagnosticCollector:
         trace = line.trace(start, end)
         number, text, start, end = trace.place
         if line.moved:
-            if (number, start, message) in self._said:
+            if (number, start, message) in self._reported:
                 return  # the same slip in a macro's body, met in another call
-            self._said.add((number, start, message))
+            self._reported.add((number, start, message))
             places = dict.fromkeys(place for place in trace.related if place[0] != trace.place)
             related = (*related, *((span_of(place), place.source, caption) for place, caption in places))
             if line.text != text:
@@ -74,7 +86,16 @@ class DiagnosticCollector:
                 raise TooManyErrors
 
     def report_error(self, line: Line, error: SourceError, *, cascading: bool = False) -> None:
-        """Note an error; one that only follows from another waits among the cascading."""
+        """Add an error; one that only follows from another waits among the cascading.
+
+        Args:
+            line: The line after preprocessing.
+            error: What is wrong in it.
+            cascading: Whether it is one that has waited, and now is reported.
+
+        Raises:
+            TooManyErrors: It was the twentieth error.
+        """
         if error.code in ("ASM040", "ASM043") and not cascading:
             name = error.message.split("`")[1].rstrip(":")
             if name in self._broken:
@@ -93,7 +114,16 @@ class DiagnosticCollector:
         )
 
     def warn(self, line: Line, code: str, message: str, start: int, end: int, hint: str = "") -> None:
-        """Note a warning."""
+        """Add a warning.
+
+        Args:
+            line: The line after preprocessing.
+            code: The stable code (diagnostics/codes.py).
+            message: What is doubtful, as a sentence.
+            start: First column in the line's text, 0-based.
+            end: The column behind the last.
+            hint: What to write instead, or "".
+        """
         self.report("warning", line, code, message, start, end, hint)
 
     def note_broken(self, line: Line) -> None:
@@ -102,7 +132,7 @@ class DiagnosticCollector:
             self._broken.update(_WORD.findall(line.text)[:2])  # `.set size 5` names its second word
 
     def in_order(self) -> list[Diagnostic]:
-        """By line and column, errors and warnings together, each finding once."""
+        """All diagnostics by line and column, errors and warnings together, each once."""
         return sorted(
             dict.fromkeys(self._diagnostics), key=lambda found: (found.span.line, found.span.column, found.code)
         )

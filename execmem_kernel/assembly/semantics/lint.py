@@ -159,7 +159,13 @@ def _check_run_into(
 
 
 def check_unused(sections: Sections, symbols: SymbolTable, collector: DiagnosticCollector) -> None:
-    """Labels in the code that nothing names; data may well be reached by counting on from a neighbour."""
+    """Labels in the code that nothing names; data may well be reached by counting on from a neighbour.
+
+    Args:
+        sections: The program's, laid out.
+        symbols: Its labels, and which of them are used.
+        collector: What takes the warnings.
+    """
     text = sections.text
     for label in [*symbols.labels.values(), *(label for labels in symbols.dotted_labels.values() for label in labels)]:
         name = label.name

@@ -11,7 +11,17 @@ from execmem_kernel.assembly.syntax.tokens import Token
 
 
 def fitted(value: int, size: int, start: int, end: int) -> bytes:
-    """A value as bytes; either sign fits, nothing is cut."""
+    """A value as bytes; either sign fits, nothing is cut.
+
+    Args:
+        value: The number.
+        size: In bytes.
+        start: First column that it comes from, 0-based.
+        end: The column behind the last.
+
+    Raises:
+        SourceError: It needs more bytes.
+    """
     bits = 8 * size
     if not -(1 << (bits - 1)) <= value < 1 << bits:
         raise SourceError(

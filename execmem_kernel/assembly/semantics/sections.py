@@ -17,7 +17,9 @@ from execmem_kernel.program.program import Item
 from execmem_kernel.x86.operands import Encoding, Operation, Refusal
 
 SIZE_LIMIT = 1 << 20
+"""Bytes that a program may have."""
 PAGE = 4096
+"""Bytes of a page of memory (Intel SDM vol. 3, 5.2); segments are that far apart at least."""
 FragmentKind = Literal["code", "data", "space", "align", "org"]
 SectionKind = Literal["text", "rodata", "data", "bss", "note"]
 """What a section holds; a "note" is for debuggers and linkers, and never loaded."""
@@ -76,21 +78,32 @@ class Fragment:
         self.statement: Statement = statement
         self.section: Section = section
         self.order: int = order
+        """Its place in the order of reading, among labels too."""
         self.run: int = run
+        """Fragments of one run lie at fixed distances from each other."""
         self.parent: str = parent
+        """The last plain label before it."""
         self.address: int = 0
         self.size: int = 0
+        """In bytes, in the present layout."""
         self.count: int = 1
+        """Of an "align": to how many bytes; of a "space": bytes of one repetition."""
         self.encoding: Encoding | None = None
         self.data: bytearray = _NO_DATA
         self.fixups: list[Fixup] = _NO_FIXUPS
+        """Of "data": the values that only the layout knows."""
         self.amount: Expression | None = None
+        """Of a "space": how many times, where that depends on addresses; of an "org": where to."""
         self.fill: bytes = b""
+        """What an "align", a "space" or an "org" repeats; where empty, what suits the section."""
         self.limit: int | None = None
+        """Of an "align": how many bytes it may skip at most; 0 of a direct call, which has no short form."""
         self.operation: Operation | None = None
+        """Of "code": what is encoded; None before it is built, and where that is an error."""
         self.form: Literal["short", "near"] | None = None
         """Which form a jump has now, where it may have either."""
         self.refusal: Refusal | None = None
+        """Why it has no bytes in the present layout."""
         self.item: Item = ""
         """What data consist of."""
 
@@ -103,31 +116,40 @@ class Section:
     def __init__(self, name: str, segment: SectionKind, run: int) -> None:
         self.name: str = name
         self.segment: SectionKind = segment
+        """What it holds, and so the segment that it becomes a part of."""
         self.fragments: list[Fragment] = []
         self.alignment: int = 1
+        """In bytes: the largest of its alignments."""
         self.address: int = 0
         self.end: int = 0
+        """The address behind its last byte."""
         self.run: int = run
+        """The run that its next fragment belongs to."""
         self.error_reported: bool = False
-        """Whether somebody has been told that no instructions can stand here: once is enough."""
+        """Whether ASM054, instructions where they cannot stand, has been reported for this section."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A place: before the fragment `index` of its section."""
+    """A place in the program: before the fragment `index` of its section."""
 
     name: str
     section: Section
     index: int
     run: int
+    """The run of the fragment before it."""
     order: int
+    """Its place in the order of reading, among fragments too."""
     line: Line
     start: int
+    """Columns of its name in the line, 0-based; `end` is the first behind it."""
     end: int
     parent: str
+    """The last plain label before it."""
 
     @property
     def address(self) -> int:
+        """Its address in the present layout."""
         fragments = self.section.fragments
         return fragments[self.index].address if self.index < len(fragments) else self.section.end
 
@@ -147,6 +169,7 @@ class Sections:
         self.order: int = 0
         """Counts everything that has a place, in the order of reading."""
         self.size: int = 0
+        """Bytes that the program takes as far as they are known while reading."""
         self.parent = ""
         """The last plain label: what labels with a dot belong to."""
         self.owners: dict[int, Section] = {}
@@ -163,7 +186,13 @@ class Sections:
         return iter(self._by_name.values())
 
     def add_fragment(self, kind: FragmentKind, statement: Statement, line: Line) -> Fragment:
-        """A new fragment at the end of the current section."""
+        """A new fragment at the end of the current section.
+
+        Args:
+            kind: What it is.
+            statement: What makes it.
+            line: Where that stands.
+        """
         section = self.current
         self.order += 1
         fragment = Fragment(kind, line, statement, section, self.order, section.run, self.parent)
@@ -177,13 +206,30 @@ class Sections:
         self.owners[self._runs] = self.current
 
     def label_here(self, name: str, line: Line, start: int, end: int) -> Label:
-        """Here: the end of the current section."""
+        """The location counter as a label: the end of the current section.
+
+        Args:
+            name: What it is called, or "" for a place that is only asked for.
+            line: Where it stands.
+            start: First column of its name, 0-based.
+            end: The column behind the last.
+        """
         self.order += 1
         section = self.current
         return Label(name, section, len(section.fragments), section.run, self.order, line, start, end, self.parent)
 
     def add_data(self, statement: Statement, line: Line, data: bytes, item: Item) -> Fragment:
-        """A new fragment of bytes that are known already."""
+        """A new fragment of bytes that are known already.
+
+        Args:
+            statement: What makes them.
+            line: Where that stands.
+            data: The bytes.
+            item: What they consist of.
+
+        Raises:
+            SourceError: The section holds only zeros, or the program becomes too large.
+        """
         if self.current.segment == "bss" and any(data):
             raise lost_in_bss(statement)
         fragment = self.add_fragment("data", statement, line)

@@ -34,7 +34,7 @@ class _NotConstant(Exception):
 
 
 class SymbolTable:
-    """The names of one source."""
+    """The labels, constants and external symbols of one source."""
 
     def __init__(
         self, sections: Sections, collector: DiagnosticCollector, rules: DialectRules, address: int, *, compiled: bool
@@ -61,14 +61,14 @@ class SymbolTable:
         self.used_externs: set[str] = set()
         self.used: set[str] = set()
         self.location: Fragment | Label | None = None
-        """Where the expression stands that is being worked out."""
+        """The location counter, `.` or `$`: where the expression stands that is being evaluated."""
         self.location_offset = 0
-        """How far behind the start of `here`."""
+        """Bytes from the start of `location` to the very value."""
         self.c_defines: dict[str, str] = {}
         """What lines like `#define N 5` say, which are comments."""
         self._depth = 0
         self._distances: dict[tuple[Section, int], int] = {}
-        """Bytes from the start of its run to a fragment of a section, as far as anybody asked."""
+        """Bytes from the start of its run to a fragment of a section; a cache."""
 
     def define(self, name: LabelDefinition, line: Line) -> None:
         """Make a label of the place reached."""
@@ -120,7 +120,16 @@ class SymbolTable:
         )
 
     def define_constant(self, name: str, value: Expression, line: Line, start: int, end: int, *, again: bool) -> None:
-        """Give a name a value; `again` allows to change it later (`.set`, `%assign`)."""
+        """Give a name a value.
+
+        Args:
+            name: As it is written.
+            value: An expression; a number already where it can be one.
+            line: Where it is defined.
+            start: First column of the name, 0-based.
+            end: The column behind the last.
+            again: Whether it may have had another value before (`.set`, `%assign`).
+        """
         if name in self.labels:
             place = self._sections.label_here(name, line, start, end)
             self._report_redefinition(place, self.labels[name])
@@ -259,7 +268,7 @@ class SymbolTable:
         return value
 
     def _check_sections(self, value: Value, home: Section | None) -> None:
-        """Refuse the distance between two sections: how far apart they lie is nobody's number.
+        """Refuse the distance between two sections: how far apart they lie, no source can rely on.
 
         Only a place in the very section where the value stands may be subtracted from one elsewhere, as the tables
         of distances do that compilers make.

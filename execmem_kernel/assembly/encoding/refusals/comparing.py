@@ -33,6 +33,7 @@ def operand_kind(operand: Operand) -> str:
 
 @cache
 def slot_kinds(slot: forms.Slot) -> set[str]:
+    """The kinds of operands that a slot takes, sizes apart."""
     kinds = {operand_kind(Register(name)) for name in slot.registers}
     if slot.memory:
         kinds.add("memory")
@@ -55,6 +56,7 @@ def forms_alike(operation: Operation, every: Sequence[Form]) -> list[Form]:
 
 
 def operand_size(operand: Operand) -> int | None:
+    """Bytes of an operand; None where it has no size of its own."""
     match operand:
         case Register(name) if register_class(name) not in ("sreg", "cr", "dr"):
             return register_size(name)

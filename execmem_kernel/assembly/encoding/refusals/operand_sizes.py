@@ -99,6 +99,7 @@ def _same_register(operand: Operand, size: int) -> str:
 
 
 def missing_size(operation: Operation, found: Sequence[Form]) -> Refusal | None:
+    """A memory operand without a size, where forms of several sizes take it."""
     for number, operand in enumerate(operation.operands):
         if isinstance(operand, Memory) and operand.size is None and operand.broadcast is None:
             possible = found

@@ -13,14 +13,17 @@ from execmem_kernel.x86.selection import operand_fits
 
 
 def listed(words: Sequence[str], conjunction: str) -> str:
+    """`a, b or c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}" if words else ""
 
 
 def number_text(value: int) -> str:
+    """A number as a person would write it: the large ones in hexadecimal."""
     return f"{value:,}" if abs(value) < 1 << 16 else f"{'-' if value < 0 else ''}{abs(value):#x}"
 
 
 def bits_text(size: int) -> str:
+    """A size in bytes, as bits."""
     return f"{size * 8} bits"
 
 
@@ -33,6 +36,7 @@ def operands_swapped(operation: Operation) -> str:
 
 
 def size_text(operand: Operand) -> str:
+    """`rax` has 64 bits."""
     size = operand_size(operand)
     assert size is not None
     name = f"`{operand.name}`" if isinstance(operand, Register) else f"the memory operand ({SIZE_NAMES.get(size, '')})"
@@ -40,6 +44,7 @@ def size_text(operand: Operand) -> str:
 
 
 def operand_text(operand: Operand) -> str:
+    """An operand by name or kind, in the middle of a sentence."""
     match operand:
         case Register(name):
             return f"`{name}`"

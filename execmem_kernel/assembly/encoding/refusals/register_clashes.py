@@ -13,6 +13,7 @@ from execmem_kernel.x86.registers import register_class
 
 
 def bad_register(operation: Operation) -> Refusal | None:
+    """The instruction pointer as an operand: no encoding has a number for it."""
     for number, operand in enumerate(operation.operands):
         if isinstance(operand, Register) and operand.name in ("rip", "eip"):
             return Refusal(
