@@ -10,7 +10,6 @@ import textwrap
 from typing import Any
 
 import execmem_kernel as em
-from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.engine import Engine
 
 LIMITS = em.Limits(wall_s=60, cpu_s=0.15)
@@ -24,11 +23,7 @@ ENDLESS = em.Limits(wall_s=HANGS_S, cpu_s=HANGS_S)
 
 def run(asm: str | em.Program, *, engine: Engine | None = None, **options: Any) -> em.Outcome:
     """Run a snippet whose rdi leads to a page of zeros, or with other registers, buffers and limits."""
-    options = DEFAULTS | options
-    if engine is None:
-        return em.run(asm, **options)
-    options["buffers"] = {name: em.Buffer(value) for name, value in options["buffers"].items()}
-    return engine.run(Call(em.assemble(asm) if isinstance(asm, str) else asm, **options))
+    return em.run(asm, engine=engine, **(DEFAULTS | options))
 
 
 def script(text: str, *arguments: str, flags: tuple[str, ...] = (), **options: Any) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,8 @@ from execmem_kernel.execution.contract.call import DEFAULT_LIMITS, Buffer, Call,
 from execmem_kernel.execution.contract.engine import Engine
 from execmem_kernel.execution.contract.outcome import Outcome
 from execmem_kernel.execution.engines.placed_run import run_in
-from execmem_kernel.execution.values import lanes
 from execmem_kernel.execution.values.buffers import as_buffer
+from execmem_kernel.execution.values.lanes import register_value
 from execmem_kernel.memory.session import manager
 from execmem_kernel.program.program import Program
 
@@ -68,21 +68,10 @@ def run(
         TypeError: An argument is of a kind that cannot be taken.
         EngineUnavailableError: This host refuses what running a program apart needs.
     """
-    if isinstance(source_or_program, Program):
-        program = source_or_program
-    else:
-        program = assemble(source_or_program, syntax=syntax, address=address)
-    if not program.code:
-        raise ValueError("there is nothing to run: the source has no instruction; the shortest program is `ret`")
+    program = _program(source_or_program, syntax, address)
     if not isinstance(stdin, (bytes, bytearray, memoryview)):
         raise TypeError(f"stdin is bytes, not {type(stdin).__name__}: stdin=b'12\\n'")
-    limits = limits or DEFAULT_LIMITS
-    if timeout_s is not None:
-        if not isinstance(timeout_s, (int, float)):
-            raise TypeError(f"timeout_s is a number of seconds, not {timeout_s!r}")
-        if not timeout_s > 0:
-            raise ValueError(f"timeout_s is {timeout_s:g}; a program needs some time: timeout_s=2.0")
-        limits = dataclasses.replace(limits, wall_s=timeout_s)
+    limits = _limits(limits, timeout_s)
     starting_at = _entry(program, entry)
     start = _start(program, starting_at)
     if args and start == "function":
@@ -94,7 +83,7 @@ def run(
         program=program,
         registers=MappingProxyType(
             {
-                name: value if type(value) is int else lanes.register_value(str(name), value)
+                name: value if type(value) is int else register_value(str(name), value)
                 for name, value in registers.items()
             }
             if registers
@@ -111,6 +100,27 @@ def run(
         poison=(random.getrandbits(64) if seed is None else seed) if poison else None,
     )
     return run_in(manager(), call, name=name or "run", engine=engine)
+
+
+def _program(source_or_program: str | Program, syntax: Literal["intel", "att"], address: int | None) -> Program:
+    if isinstance(source_or_program, Program):
+        program = source_or_program
+    else:
+        program = assemble(source_or_program, syntax=syntax, address=address)
+    if not program.code:
+        raise ValueError("there is nothing to run: the source has no instruction; the shortest program is `ret`")
+    return program
+
+
+def _limits(limits: Limits | None, timeout_s: float | None) -> Limits:
+    limits = limits or DEFAULT_LIMITS
+    if timeout_s is None:
+        return limits
+    if not isinstance(timeout_s, (int, float)):
+        raise TypeError(f"timeout_s is a number of seconds, not {timeout_s!r}")
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s is {timeout_s:g}; a program needs some time: timeout_s=2.0")
+    return dataclasses.replace(limits, wall_s=timeout_s)
 
 
 def _start(program: Program, entry: int | None) -> Start:
