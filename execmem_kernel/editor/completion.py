@@ -82,6 +82,8 @@ def _items(cell: AsmCell, context: CursorContext) -> Iterable[Completion]:
             return operand_items(cell, context, names_of(cell))
         case "macro":
             return operand_items(cell, context, names_of(cell))
+        case "directive" if context.head == ".irp":
+            return operand_items(cell, context, names_of(cell))
         case "directive":
             return _argument_items(context, names_of(cell))
     return ()

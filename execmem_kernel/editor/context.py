@@ -154,7 +154,7 @@ def context_at(cell: AsmCell, offset: int) -> CursorContext:
     statement = _statement_at(pieces, column)
     if statement is None or _is_prose(line, pieces, statement, start, cell.rules):
         return base
-    return _in_statement(base, statement, start)
+    return _in_statement(cell, base, statement, start)
 
 
 def _with(base: CursorContext, **changes: object) -> CursorContext:
@@ -198,7 +198,7 @@ def _is_prose(line: str, pieces: list[Piece], statement: list[Piece], start: int
     return len(split_statements(line)) <= len(before)
 
 
-def _in_statement(base: CursorContext, statement: list[Piece], start: int) -> CursorContext:
+def _in_statement(cell: AsmCell, base: CursorContext, statement: list[Piece], start: int) -> CursorContext:
     """The same context, with what the pieces of the statement say; `start` is the column of the word."""
     table = language()
     rest = statement
@@ -221,7 +221,7 @@ def _in_statement(base: CursorContext, statement: list[Piece], start: int) -> Cu
         behind = second.text.lower()
         if behind in table.names_before:  # `x dd 5`: the head is the second word
             first, rest, name, kind = second, rest[1:], behind, "directive"
-    elif is_name and (second is None or second.start >= start):
+    elif is_name and (second is None or second.start >= start) and not _is_macro(cell, first.text):
         kind = "definition"
     if name == "times" and _is_repeated(rest[1:], start):
         return _with(base, kind="statement")
@@ -242,6 +242,12 @@ def _in_statement(base: CursorContext, statement: list[Piece], start: int) -> Cu
 def _is_ignored_word(name: str) -> bool:
     """Whether a word is a directive that is read over, but more likely somebody's own name."""
     return name in ("list", "map", "title", "option")
+
+
+def _is_macro(cell: AsmCell, name: str) -> bool:
+    """Whether a line of the cell begins a macro of that name."""
+    pattern = rf"^[ \t]*(?:%i?macro|\.macro)[ \t]+{re.escape(name)}\b"
+    return re.search(pattern, cell.body, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def _kind_of_head(name: str, syntax: Syntax, table: Language) -> Kind:

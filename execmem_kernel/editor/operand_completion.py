@@ -76,7 +76,7 @@ def _plain_operand(
                 if context.word and name.startswith(context.word.lower()) and name not in {one.name for one in names}:
                     yield Completion(name, "library function", "Of the C library; declare it: extern.")
     if not context.before or last in (":", "*"):
-        fitting = fit.registers if fit is not None else _general() if context.kind == "macro" else frozenset()
+        fitting = fit.registers if fit is not None else _general() if context.kind != "instruction" else frozenset()
         if fitting and not (branches and last != "*" and context.syntax == "att"):
             yield from _registers(cell, context, fitting)
     if fit is not None and fit.memory and not context.before and context.syntax == "intel":

@@ -66,7 +66,7 @@ def _whole(words: Sequence[str], register: str) -> str:
 def fit_of(context: CursorContext) -> OperandFit | None:
     """What the operand with the cursor can be; None for a mnemonic whose operands no table tells."""
     meant = resolve(context.head)
-    name, size = (meant.mnemonic, meant.size or 0) if meant is not None else (context.head, 0)
+    name, size = (meant.mnemonic, meant.size or 0) if meant is not None else _lettered(context)
     shapes = [shape_of_operand(pieces, context.syntax) for pieces in context.operands]
     index = context.operand
     shapes += [OperandShape("")] * (index + 1 - len(shapes))
@@ -79,6 +79,8 @@ def fit_of(context: CursorContext) -> OperandFit | None:
     shapes[index] = OperandShape("")
     open_ended = context.syntax == "intel"
     fitting = [form for form in forms_of(name) if _takes(form, shapes, index, size, open_ended)]
+    if name in _SHIFTS and len(shapes) == 1:
+        fitting += [form for form in forms_of(name) if _takes(form, [OperandShape("")] * 2, 0, size, True)]
     if name == "movq":
         # Without a vector register it is the 64-bit `mov`.
         fitting += [form for form in forms_of("mov") if _takes(form, shapes, index, 8, open_ended)]
@@ -96,6 +98,14 @@ def fit_of(context: CursorContext) -> OperandFit | None:
         after = [form for form in forms_of(name) if _takes(form, more, index + 1, size, False)]
         return _union(both, _fit(after, index + 1, size)) if after and len(shapes) == 1 else both
     return _fit(fitting, index, size) if fitting else None
+
+
+def _lettered(context: CursorContext) -> tuple[str, int]:
+    """A mnemonic with a letter that only AT&T syntax has, such as cvttsd2sil."""
+    stem = context.head[:-1]
+    if context.syntax == "att" and forms_of(stem):
+        return stem, {"b": 1, "w": 2, "l": 4, "q": 8}.get(context.head[-1], 0)
+    return context.head, 0
 
 
 def _is_system(form: Form) -> bool:
