@@ -13,13 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execmem_kernel.errors import UnreachableError
-from execmem_kernel.linux.memory import KernelMapping
-from execmem_kernel.memory.backends import MEMORY_FILE
 from execmem_kernel.memory.growth import Fixed
 from execmem_kernel.memory.handle import block_of
-from execmem_kernel.memory.intervals import gaps
 from execmem_kernel.memory.manager import CodeMemoryManager
-from execmem_kernel.memory.mapping import Region, SystemCalls
 from execmem_kernel.memory.pool import GRANULE, REACH, Pool, within_reach
 from tests import kernel
 from tests.kernel import RETURN_42
@@ -226,35 +222,3 @@ def test_within_reach_agrees_with_the_arithmetic_of_a_branch(start: int, size: i
         assert reaches(start, start + size - 1, target)
     elif abs(target - start) < REACH - size - 64:
         pytest.fail("within reach, and not seen")
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30))),
-    st.integers(1, 20),
-    st.integers(0, 50),
-    st.integers(51, 140),
-)
-def test_gaps_are_free_and_in_the_window(spans: list[tuple[int, int]], size: int, low: int, high: int) -> None:
-    taken = {page for start, length in spans for page in range(start, start + length)}
-    mappings, page = [], 0
-    while page < 131:
-        if page in taken:
-            start = page
-            while page in taken:
-                page += 1
-            mappings.append(KernelMapping(start, page, "r--p", 0, 0, ""))
-        page += 1
-    found = list(gaps(mappings, low, high, size))
-    fits = [start for start in range(low, high - size + 1) if not taken & set(range(start, start + size))]
-    assert set(found) <= set(fits)
-    assert found == sorted(found)
-    assert (found[0], found[-1]) == (fits[0], fits[-1]) if fits else not found
-
-
-def test_a_region_that_is_dropped_is_unmapped() -> None:
-    before = kernel.holdings()
-    region = Region.map(4096, "dropped", (0,), 4096, MEMORY_FILE, SystemCalls(), [])
-    assert region is not None
-    assert kernel.protection_at(region.address) == "r-xs"
-    del region
-    assert kernel.holdings() == before

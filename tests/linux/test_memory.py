@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execmem_kernel.linux import limits as linux_limits
 from execmem_kernel.linux import memory as linux_memory
 from tests import kernel
 
@@ -120,15 +118,3 @@ def test_torn_text_loses_lines_and_invents_none(cut: int) -> None:
     whole = {(line.start, line.protection) for line in linux_memory.parse_mappings(LINES)}
     torn = linux_memory.parse_mappings(LINES[:cut]) + linux_memory.parse_mappings(LINES[cut:].partition("\n")[2])
     assert {(line.start, line.protection) for line in torn} <= whole
-
-
-def test_limits_are_those_of_the_process() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = linux_limits.file_size_limit()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, hard))
-    try:
-        assert linux_limits.file_size_limit() == 1 << 40
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert linux_limits.file_size_limit() == before
-    assert linux_limits.address_space_in_use() > 1 << 20
