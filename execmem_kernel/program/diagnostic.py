@@ -36,10 +36,12 @@ class Diagnostic:
 
     @property
     def line(self) -> int:
+        """The line, counted from 1."""
         return self.span.line
 
     @property
     def column(self) -> int:
+        """The first column, counted from 1."""
         return self.span.column
 
     def __str__(self) -> str:

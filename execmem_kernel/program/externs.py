@@ -9,16 +9,10 @@ Who runs the program puts something there (execution/libc/); the assembler needs
 from __future__ import annotations
 
 STUBS_BELOW, VARIABLES_BELOW = 0x10_0000, 0x8_0000
-
-
 SLOT = 16
 """Bytes from one name's place to the next."""
-
-
 VARIABLES = frozenset(("stdin", "stdout", "stderr", "environ"))
 """The names that stand for memory; every other name stands for code."""
-
-
 _FUNCTIONS = """
 abort abs atof atoi atol atoll bsearch calloc div exit free getenv labs malloc qsort rand random realloc srand
 srandom strtod strtol strtoll strtoul system clock time difftime sleep usleep fclose feof fflush fgetc fgets fopen
@@ -29,13 +23,17 @@ isupper isxdigit tolower toupper acos asin atan atan2 ceil cos cosh exp fabs flo
 round sin sinh sqrt sqrtf sinf cosf powf tan tanh trunc close getpid getppid open read write lseek fork wait kill
 signal raise _exit
 """
-
-
 FAMILIAR = VARIABLES | frozenset(_FUNCTIONS.split())
 """What GNU programs call without declaring it; any other unknown name is more likely a slip."""
 
 
 def extern_address(name: str, index: int, code_address: int) -> int:
-    """The address of the `index`-th name that a program declares."""
+    """The address of a name from elsewhere.
+
+    Args:
+        name: The name.
+        index: How many names the program declares before it.
+        code_address: Where the program's code starts.
+    """
     below = VARIABLES_BELOW if name in VARIABLES else STUBS_BELOW
     return max(0, code_address - below) + SLOT * index

@@ -14,8 +14,6 @@ Item = Literal["", "b", "e", "f", "d", "h", "i", "q", "t", "o", "s", "x"]
 """What data consist of, by the letters of `struct`: "b", "h", "i" and "q" whole numbers of 1, 2, 4 and 8 bytes, "e",
 "f" and "d" floating point of 2, 4 and 8. "s" is text, "x" bytes that nothing says more about: room, numbers of any
 length. `struct` has none for 16 bytes, "o" here as in NASM's `do`, and for x87's 10, "t" as in `dt`. Code has ""."""
-
-
 CODE_ADDRESS = 0x1000_0000
 """Where a program's code starts unless asked otherwise: below 2 GiB, so that a 32-bit absolute address reaches it."""
 
@@ -32,6 +30,7 @@ class Segment:
 
     @property
     def end(self) -> int:
+        """The address behind it."""
         return self.address + self.size
 
 
@@ -88,6 +87,7 @@ class Program:
 
     @property
     def text(self) -> Segment:
+        """The segment with the code."""
         return self.segments[0]
 
     @property

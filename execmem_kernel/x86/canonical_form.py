@@ -141,8 +141,6 @@ IMPLIED_OPERANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "rmpquery": (("rax", "rcx", "rdx"), ("eax", "rcx", "rdx"), ("rax",), ("eax",)),
 }
 """Instruction -> the registers it always uses, which may be written out last."""
-
-
 _WRITTEN_LEAST = dict.fromkeys(("blendvps", "blendvpd", "pblendvb", "sha256rnds2"), 3) | dict.fromkeys(
     ("tpause", "umwait"), 3
 )

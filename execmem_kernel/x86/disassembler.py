@@ -150,11 +150,7 @@ def _first(code: bytes, address: int, syntax: Syntax) -> Instruction:
 
 
 _VEX = (0xC4, 0xC5)
-
-
 _NO_INDEX = re.compile(r"\b[re]iz\b")
-
-
 _RIP_OPERAND = re.compile(r"\[rip(?: [+-] \w+)?\]|(?<![\w$])-?(?:0x)?[0-9a-f]*\(%rip\)")
 
 

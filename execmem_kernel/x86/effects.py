@@ -70,22 +70,14 @@ class Facts:
 
 FLAGS = ("of", "sf", "zf", "af", "cf", "pf", "df", "if", "ac", "uif", "c0", "c1", "c2", "c3")
 """Flags in the order of iced-x86's bits."""
-
-
 _FLOW_GROUPS = {
     FlowControl.UNCONDITIONAL_BRANCH: ("jump",), FlowControl.INDIRECT_BRANCH: ("jump", "indirect"),
     FlowControl.CONDITIONAL_BRANCH: ("jump", "conditional"), FlowControl.RETURN: ("return",), FlowControl.CALL: ("call",),
     FlowControl.INDIRECT_CALL: ("call", "indirect"), FlowControl.INTERRUPT: ("interrupt",), FlowControl.EXCEPTION: ("exception",),
     FlowControl.XBEGIN_XABORT_XEND: ("transaction",),
 }  # fmt: skip
-
-
 _READS = (OpAccess.READ, OpAccess.COND_READ, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
-
-
 _WRITES = (OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE)
-
-
 _CONDITIONAL = (OpAccess.COND_READ, OpAccess.COND_WRITE, OpAccess.READ_COND_WRITE)
 
 

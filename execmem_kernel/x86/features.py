@@ -18,15 +18,9 @@ _BASELINE = frozenset(
      "smm", "sep", "fpu287xl_only")
 )  # fmt: skip
 """What every x86-64 processor has."""
-
-
 _HINTS = frozenset(("cet_ibt", "cldemote", "prefetchiti", "prefetchw", "prefetchwt1"))
 """Features whose instructions do nothing on a processor without them: endbr64, cldemote, the prefetches."""
-
-
 _UNREMARKABLE = _BASELINE | _HINTS
-
-
 _HINT_CODES = frozenset((Code.RDSSPD_R32, Code.RDSSPQ_R64))
 """The same of single instructions: rdsspq leaves its register alone where there is no shadow stack."""
 

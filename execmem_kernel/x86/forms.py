@@ -92,8 +92,6 @@ _FIXED = {
     "ES": "es", "CS": "cs", "SS": "ss", "DS": "ds", "FS": "fs", "GS": "gs", "AL": "al", "CL": "cl", "AX": "ax", "DX": "dx", "EAX": "eax",
     "RAX": "rax", "ST0": "st(0)", "STI_OPCODE": None,
 }  # fmt: skip
-
-
 IMMEDIATES = {
     "IMM4_M2Z": (0, 15, 0, 1), "IMM8": (-128, 255, 0, 1), "IMM8_CONST_1": (1, 1, 0, 1), "IMM8SEX16": (-128, 127, 16, 1),
     "IMM8SEX32": (-128, 127, 32, 1), "IMM8SEX64": (-128, 127, 64, 1), "IMM16": (-(1 << 15), (1 << 16) - 1, 0, 2),
@@ -101,8 +99,6 @@ IMMEDIATES = {
     "IMM64": (-(1 << 63), (1 << 64) - 1, 0, 8),
 }  # fmt: skip
 """Immediate kind -> smallest, largest, bits after which values wrap, bytes in the code."""
-
-
 FIXED_REGISTERS = frozenset(name for name in _FIXED.values() if name is not None)
 """Those that an operand slot names alone."""
 
@@ -184,8 +180,6 @@ TABLE_NAMES = {
     "xstore_alt": "xstore", "xsha512_alt": "xsha512", "pcmpestri64": "pcmpestriq", "pcmpestrm64": "pcmpestrmq", "vpcmpestri64": "vpcmpestriq", "vpcmpestrm64": "vpcmpestrmq",
 }  # fmt: skip
 """Names that only the tables use -> those that assemblers use."""
-
-
 _LEFT_OUT = frozenset(
     ("reservednop", "undoc", "getsecq", "montmul", "ccs_hash", "ccs_encrypt", "xsha512", "xsha512_alt", "pcommit")
 )

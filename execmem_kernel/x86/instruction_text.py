@@ -15,14 +15,9 @@ from execmem_kernel.x86 import forms
 from execmem_kernel.x86.effects import mnemonic_of
 
 Syntax = Literal["intel", "att"]
-
 _ONLY_HERE = frozenset(forms.TABLE_NAMES.values())
 """Names that assemblers use and iced-x86's text does not."""
-
-
 _formatters = threading.local()
-
-
 _ROUNDING = re.compile(r" ?\{(?:r[ndzu]e?-)?sae\}")
 
 
@@ -73,8 +68,6 @@ _SCATTERED = tuple(
     for stem in ("gather", "scatter", "pgather", "pscatter", "gatherpf0", "gatherpf1", "scatterpf0", "scatterpf1")
     for kind in ("dps", "qps", "dpd", "qpd", "dd", "dq", "qd", "qq")
 )
-
-
 CAPSTONE_MISREADS = frozenset(
     (
         # shown with the size of all elements together
@@ -91,8 +84,6 @@ CAPSTONE_MISREADS = frozenset(
     )
 )  # fmt: skip
 """What Capstone 5 gets wrong: these are read by iced-x86 alone."""
-
-
 _engines = threading.local()
 
 

@@ -21,8 +21,6 @@ _CONDITION_ALIASES = MappingProxyType(
     }
 )  # fmt: skip
 """Condition code -> the spelling that stands for it here (Intel SDM vol. 1, appendix B)."""
-
-
 _PLAIN_ALIASES = {
     "movabs": "mov", "movabsq": "mov", "retn": "ret", "lret": "retf", "lretq": "retfq", "retq": "ret", "callq": "call", "jmpq": "jmp", "leaveq": "leave",
     "pushfd": "pushfd", "cltq": "cdqe", "cqto": "cqo", "cltd": "cdq", "cwtl": "cwde", "cwtd": "cwd", "cbtw": "cbw",
@@ -35,26 +33,16 @@ _PLAIN_ALIASES = {
     "xstorerng": "xstore", "ud1": "ud1", "ud2b": "ud1", "sysretd": "sysret", "sysexitd": "sysexit",
     "fcompi": "fcomip", "fucompi": "fucomip", "fnclex": "fnclex",
 }  # fmt: skip
-
-
 _SSE_COMPARISONS = ("eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord")
-
-
 _AVX_COMPARISONS = (
     *_SSE_COMPARISONS, "eq_uq", "nge", "ngt", "false", "neq_oq", "ge", "gt", "true", "eq_os", "lt_oq", "le_oq", "unord_s", "neq_us",
     "nlt_uq", "nle_uq", "ord_s", "eq_us", "nge_uq", "ngt_uq", "false_os", "neq_os", "ge_oq", "gt_oq", "true_us",
 )  # fmt: skip
-
-
 _AVX_COMPARISON_ALIASES = {
     "eq_oq": 0, "lt_os": 1, "le_os": 2, "unord_q": 3, "neq_uq": 4, "nlt_us": 5, "nle_us": 6, "ord_q": 7, "nge_us": 9, "ngt_us": 10,
     "false_oq": 11, "ge_os": 13, "gt_os": 14, "true_uq": 15,
 }  # fmt: skip
-
-
 _INTEGER_COMPARISONS = {"eq": 0, "lt": 1, "le": 2, "neq": 4, "nlt": 5, "nle": 6}
-
-
 _XOP_COMPARISONS = {"lt": 0, "le": 1, "gt": 2, "ge": 3, "eq": 4, "neq": 5, "false": 6, "true": 7}
 
 
@@ -84,11 +72,7 @@ def _pseudo_operations() -> dict[str, tuple[str, int]]:
 
 
 _PSEUDO_OPERATIONS = _pseudo_operations()
-
-
 _ATT_SIZES = {"b": 1, "w": 2, "l": 4, "q": 8}
-
-
 _SUFFIXED = frozenset(
     (
         "mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test", "lea", "inc", "dec", "neg", "not", "mul", "imul", "div", "idiv",
@@ -103,8 +87,6 @@ _SUFFIXED = frozenset(
     )
 )  # fmt: skip
 """Integer instructions that GNU as also takes with a size letter, in either syntax."""
-
-
 _VECTOR_SUFFIXED = frozenset(
     (
         "vcvtneps2bf16", "vcvtpd2dq", "vcvtpd2ph", "vcvtpd2ps", "vcvtpd2udq", "vcvtps2phx", "vcvtqq2ph", "vcvtqq2ps", "vcvttpd2dq", "vcvttpd2udq",

@@ -64,8 +64,6 @@ class Target:
 
 
 Operand = Register | Immediate | Memory | Target
-
-
 REX_PREFIXES = {"rex": 0x40} | {
     f"rex.{''.join(letter for number, letter in enumerate('bxrw') if bits >> number & 1)[::-1]}": 0x40 | bits
     for bits in range(1, 16)

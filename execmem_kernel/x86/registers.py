@@ -18,12 +18,8 @@ GENERAL = (
     "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 )  # fmt: skip
 """The sixteen general registers, in the order they are shown."""
-
-
 FLAGS = MappingProxyType({"CF": 0, "PF": 2, "AF": 4, "ZF": 6, "SF": 7, "TF": 8, "DF": 10, "OF": 11, "AC": 18})
 """Flag to bit of rflags. Source: Intel SDM vol. 1, 3.4.3, "EFLAGS Register"."""
-
-
 LANES = MappingProxyType(
     {
         "double": "d", "float": "f", "half": "e", "int8": "b", "int16": "h", "int32": "i", "int64": "q",
@@ -65,12 +61,8 @@ def whole_register(name: str) -> str:
 
 MASK = 2**64 - 1
 """The bits of a general register."""
-
-
 TRAP_FLAG, DIRECTION_FLAG, RESUME_FLAG = 1 << 8, 1 << 10, 1 << 16
 """Bits of rflags that single steps deal with. Source: Intel SDM vol. 1, 3.4.3, "EFLAGS Register"."""
-
-
 STATUS_FLAGS = ("CF", "PF", "AF", "ZF", "SF", "OF")
 """The flags that arithmetic sets, in bit order. Source: Intel SDM vol. 1, 3.4.3.1, "Status Flags"."""
 
@@ -119,14 +111,12 @@ CLASS_MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {each: frozenset(name for name, of in _CLASS_OF.items() if of == each) for each in get_args(RegisterClass)}
 )
 """Class -> the canonical names of its registers."""
-
 _REGISTER_ALIASES = (
     {"st": "st(0)"}
     | {f"st{number}": f"st({number})" for number in range(8)}
     | {f"r{number}l": f"r{number}b" for number in range(8, 16)}
     | {f"db{number}": f"dr{number}" for number in range(16)}
 )
-
 EXTENDED_REGISTERS = frozenset(f"r{number}{ending}" for number in range(8, 16) for ending in ("", "d", "w", "b"))
 """The general registers that exist only with a REX prefix."""
 REX_BYTE_REGISTERS = frozenset(("spl", "bpl", "sil", "dil"))

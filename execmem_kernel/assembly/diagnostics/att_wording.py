@@ -11,11 +11,7 @@ from execmem_kernel.x86.registers import canonical_register
 # ---- back to words ---------------------------------------------------------------------------------------------------
 
 _QUOTED_CODE = re.compile(r"`([^`]*)`")
-
-
 _OPERAND_NUMBER = re.compile(r"\bas its (first|second|third|fourth) operand")
-
-
 _ORDINALS = ("first", "second", "third", "fourth")
 
 

@@ -37,8 +37,6 @@ ENCODER_CODES = MappingProxyType(
     }
 )
 """Code -> what it means, and a source that triggers it (none for ASM199: no such source is known)."""
-
-
 READER_CODES = MappingProxyType(
     {
         "ASM001": ("An invisible control character stands in the text.", "mov eax, 1\x01"),

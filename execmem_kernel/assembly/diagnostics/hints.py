@@ -79,7 +79,13 @@ _GROUPED = re.compile(r"(?<![\w.])[0-9]{1,3}(?:,[0-9]{3})+(?![\w.])")
 
 
 def wrong_operand_count_in_line(text: str, start: int, end: int) -> str:
-    """What an instruction with a wrong number of operands was meant to be, by what its line looks like."""
+    """What an instruction with a wrong number of operands was meant to be, by what its line looks like.
+
+    Args:
+        text: The line.
+        start: The first column of the instruction.
+        end: The column behind its last operand.
+    """
     grouped = _GROUPED.search(text, start, end)
     if grouped is not None:
         return f"a number has no commas inside: write {grouped[0].replace(',', '')}"
@@ -92,7 +98,15 @@ def wrong_operand_count_in_line(text: str, start: int, end: int) -> str:
 def unsuitable_operand(
     mnemonic: str, register_size: int | None, *, vector: bool, number: bool, high: int | None
 ) -> str:
-    """A hint for an operand that an instruction does not take; `high` is the size of the first operand."""
+    """A hint for an operand that an instruction does not take.
+
+    Args:
+        mnemonic: The instruction.
+        register_size: Bytes of the operand, where it is a general register.
+        vector: Whether it is a vector register.
+        number: Whether it is a constant.
+        high: Bytes of the first operand, where it is a general register.
+    """
     if mnemonic in ("push", "pop") and register_size == 1:
         return "the stack takes 64 bits (or 16): widen it first, `movzx eax, al`, then `push rax`"
     if mnemonic in ("push", "pop") and vector:

@@ -13,7 +13,6 @@ from execmem_kernel.assembly.syntax.lines import Line
 
 _NUMBER = re.compile(r"-?(?:0x)?[0-9][0-9a-fA-F_]*h?")
 _IDENTIFIER = re.compile(r"[A-Za-z_.?@$][\w.$?@#~]*")
-
 _Test = Callable[[Expansion, Line, str, str], bool]
 """What decides a condition: the state, its line, its word, and what stands behind it without the comment."""
 
@@ -153,7 +152,6 @@ _NASM_KINDS = (
     "", "def", "ndef", "macro", "nmacro", "idn", "nidn", "idni", "nidni", "num", "nnum", "str", "nstr", "id", "nid",
     "empty", "nempty",
 )  # fmt: skip
-
 DIRECTIVES: dict[str, Handler] = {
     **dict.fromkeys((f".if{kind}" for kind in _GNU_KINDS), _if),
     **dict.fromkeys((f"%if{kind}" for kind in _NASM_KINDS), _if),

@@ -10,11 +10,7 @@ from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.lines import LENGTH_LIMIT, QUOTED, Line
 
 _SUSPECT = re.compile(r"[^\t\n\r\f -~]")
-
-
 _QUOTED_OR_COMMENT = re.compile(QUOTED + r"|(?:;|#|//).*")
-
-
 _LOOK_ALIKES = {
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'",
     "‛": "'", "′": "'",
@@ -29,8 +25,6 @@ _LOOK_ALIKES = {
     "Ε": "E", "Ο": "O", "Χ": "X",
 }  # fmt: skip
 """Characters that slides, word processors and other alphabets put where ASCII is meant."""
-
-
 _INVISIBLE = {
     "\u00a0",
     "\u2007",

@@ -15,23 +15,15 @@ _NASM_WORD = re.compile(
     r"(?![ \t]*[,:=])",
     re.MULTILINE | re.IGNORECASE,
 )
-
-
 _NASM_PREPROCESSOR = re.compile(
     r"^[ \t]*%(?:i?x?define|i?assign|i?macro|if|rep|undef|strlen)\b", re.MULTILINE | re.IGNORECASE
 )
-
-
 _GNU_WORD = re.compile(r"^[ \t]*\.intel_syntax", re.MULTILINE)
-
-
 _DOTTED = re.compile(
     r"^[ \t]*(?:[\w.$]+:[ \t]*)?"
     r"\.(?:text|data|bss|code|section|globl|global|rodata|byte|quad|long|asciz|string|ascii|zero)\b",
     re.MULTILINE,
 )
-
-
 _COMPILED = re.compile(r"^[ \t]*\.(?:ident[ \t]|cfi_startproc)", re.MULTILINE)
 
 

@@ -113,8 +113,6 @@ def _directives() -> dict[str, Directive]:
 
 
 DIRECTIVES = MappingProxyType(_directives())
-
-
 LINE_DIRECTIVES = frozenset(
     [
         ".macro",
@@ -147,8 +145,6 @@ LINE_DIRECTIVES = frozenset(
     ]
 )
 """Directives that rearrange lines; macros.py deals with them before a line is read as a statement."""
-
-
 NEEDS_NO_NAME = frozenset(
     (
         "db",
@@ -169,8 +165,6 @@ NEEDS_NO_NAME = frozenset(
     )
 )
 """Words that turn the word before them into a label, colon or not."""
-
-
 MASM_DATA = MappingProxyType(
     {
         **dict.fromkeys(("byte", "sbyte"), Directive("data", 1, "db")),
@@ -182,16 +176,10 @@ MASM_DATA = MappingProxyType(
     }
 )
 """MASM's words for data behind a name; elsewhere they are sizes of operands."""
-
-
 NASM_ONLY = ("section", "segment", "global", "extern", "bits", "default", "struc", "istruc")
 """Words at the beginning of a line that only NASM has."""
-
-
 NASM_DATA = ("db", "dw", "dd", "dq", "dt", "do", "times", "resb", "resw", "resd", "resq", "equ")
 """Words that NASM has there or behind a name."""
-
-
 _MEANT = {
     ".dword": ".long", ".qword": ".quad", ".char": ".byte", ".str": ".asciz", ".ascizz": ".asciz", ".db": ".byte",
     ".dw": ".word", ".dd": ".long", ".dq": ".quad", ".resb": ".skip", ".extrn": ".extern", ".public": ".globl",

@@ -14,8 +14,6 @@ from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.expressions import Binary, Bracket, Expression, Number, RegisterLeaf, Unary
 
 _NUMBER_LIMIT = 1 << 128
-
-
 _MASK = (1 << 64) - 1
 
 
@@ -120,11 +118,8 @@ class Value(NamedTuple):
 
 LATE = ((-3, 1), (-4, -1))
 """Terms of a constant that is defined only further down: it does not move, but GNU as leaves room as if it did."""
-
-
 Lookup = Callable[[Expression], Value]
 """The value of a Symbol, Here or SectionStart; raises SourceError for what is not known."""
-
 Evaluate = Callable[[Expression], Value]
 """The value of a whole expression at the place of a statement."""
 

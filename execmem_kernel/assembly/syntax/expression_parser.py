@@ -25,21 +25,13 @@ from execmem_kernel.x86.operands import Register
 from execmem_kernel.x86.registers import canonical_register
 
 _DEPTH_LIMIT = 100
-
-
 _TERM_LIMIT = 200
-
-
 _COMPARISONS = frozenset(("==", "!=", "<>", "<", ">", "<=", ">="))
-
-
 _WORDS = {
     "mod": "%", "shl": "<<", "shr": ">>", "and": "&", "or": "|", "xor": "^", "eq": "==", "ne": "!=",
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 """MASM's operators that are words; GNU as' Intel mode has them too."""
-
-
 _PLAIN_OPERATORS = frozenset("+-")
 
 
@@ -78,6 +70,7 @@ class Parser:
         return self.tokens[self.position].text if self.position < len(self.tokens) else ""
 
     def peek_kind(self) -> str:
+        """The kind of the next token, "" at the end."""
         return self.tokens[self.position].kind if self.position < len(self.tokens) else ""
 
     def expression(self, *, memory: bool = False) -> Expression:

@@ -31,14 +31,10 @@ from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, R
 from execmem_kernel.x86.registers import canonical_register, known_registers, register_class
 
 _NUMBER = r"0x[0-9a-fA-F]{1,16}|[1-9][0-9]{0,18}|0"
-
-
 _LINE = re.compile(
     r"[ \t]*(?:([A-Za-z_.][A-Za-z0-9_.]*|[0-9]{1,9})[ \t]*:(?!:)[ \t]*)?"
     r"(?:([A-Za-z][A-Za-z0-9]*)(?:[ \t]+([^;#/\"'`{}()\\]*))?)?(?:[;#].*)?"
 )
-
-
 _OPERAND = re.compile(
     rf"""[ \t]*(?P<whole>
         (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
@@ -51,20 +47,10 @@ _OPERAND = re.compile(
     )[ \t]*""",
     re.VERBOSE,
 )
-
-
 _REGISTERS = {name: Register(name) for name in known_registers()}
-
-
 _POINTERS = {name: register for name, register in _REGISTERS.items() if register_class(name) in ("r64", "r32")}
-
-
 _SCALES = {text: Number(int(text)) for text in ("1", "2", "4", "8")}
-
-
 _UNSCALED = Number(1)
-
-
 _NO_NAMES = KEYWORDS | NEEDS_NO_NAME
 """Words that are more than a name even where one stands alone."""
 
@@ -80,7 +66,13 @@ def _is_plain(name: str) -> bool:
 
 @lru_cache(maxsize=16384)
 def read_line(text: str, syntax: Syntax, rules: DialectRules) -> Statement:
-    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same."""
+    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same.
+
+    Args:
+        text: The line, macros expanded.
+        syntax: How instructions are written in it.
+        rules: The rules of the source's dialect.
+    """
     plain = _plain_statement(text) if syntax == "intel" else None
     return plain or line_parser.read_line(text, syntax, rules)
 

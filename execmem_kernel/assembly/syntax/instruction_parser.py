@@ -23,11 +23,7 @@ from execmem_kernel.x86.operands import Operation, Register
 from execmem_kernel.x86.registers import canonical_register
 
 _STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "enter"))
-
-
 _REPEATED_NAMES = {"bsf": "tzcnt", "bsr": "lzcnt", "nop": "pause"}
-
-
 _PSEUDO_PREFIXES = frozenset(
     (
         "{vex}",
@@ -43,8 +39,6 @@ _PSEUDO_PREFIXES = frozenset(
         "{nooptimize}",
     )
 )
-
-
 _ENDINGS = {".s": "{swap}", ".d8": "{disp8}", ".d32": "{disp32}"}
 """What objdump puts behind a name whose displacement is longer than need be, or whose opcode is the other of two."""
 

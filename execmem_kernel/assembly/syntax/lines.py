@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 LINE_LIMIT = 100_000
-
-
+"""How many lines a source, and what it expands to, may have."""
 LENGTH_LIMIT = 10_000
+"""How many characters a line may have."""
+QUOTED = r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`(?:[^`\\\n]|\\.)*+`?"
+"""A quoted text, or what an unclosed quote swallows: matched in one go, so that no text takes long to read."""
+QUOTED_OR_COMMENT = re.compile(QUOTED + r"|[;#].*|//.*")
+_QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|;|(?:#|//)[^\n]*")
 
 
 def continued(lines: list[Line]) -> list[Line]:
@@ -36,7 +40,7 @@ def continued(lines: list[Line]) -> list[Line]:
 
 
 class SourceRange(NamedTuple):
-    """Columns of a source line, 0-based, end exclusive: text that somebody wrote."""
+    """Columns of a source line, 0-based, end exclusive: a piece of the source as it was typed."""
 
     number: int
     source: str
@@ -54,7 +58,9 @@ class SourceTrace(NamedTuple):
 class LineOrigin(Protocol):
     """How a line was made of others."""
 
-    def trace(self, start: int, end: int) -> SourceTrace: ...
+    def trace(self, start: int, end: int) -> SourceTrace:
+        """Where the text in these columns was typed, and how it came to the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class ContinuedLines:
     parts: tuple[tuple[int, Line], ...]
 
     def trace(self, start: int, end: int) -> SourceTrace:
+        """Where the text in these columns was typed: in the part that they begin in."""
         offset, line = next(part for part in reversed(self.parts) if part[0] <= start)
         return line.trace(start - offset, min(end - offset, len(line.text)))
 
@@ -85,7 +92,7 @@ class Substitution:
     text: str
     """What the line became."""
     inner: Line
-    cuts: Sequence[Replacement]
+    replaced: Sequence[Replacement]
     call: Line | None = None
     """The line that asked for it."""
     name: tuple[int, int] = (0, 0)
@@ -93,7 +100,10 @@ class Substitution:
     caption: str = "in this call"
 
     def trace(self, start: int, end: int) -> SourceTrace:
-        within = next((cut for cut in self.cuts if cut.new_start <= start and end <= cut.new_end and start < end), None)
+        """Where the text in these columns was typed: in the body, or in what was put into it."""
+        within = next(
+            (each for each in self.replaced if each.new_start <= start and end <= each.new_end and start < end), None
+        )
         here = self.inner.trace(*self._before(start, end))
         if self.call is None:
             if within is None or within.definition is None:
@@ -114,18 +124,19 @@ class Substitution:
 
     def _before(self, start: int, end: int) -> tuple[int, int]:
         """The columns that a piece had before anything was replaced."""
-        first = last = 0
-        for cut in self.cuts:
-            if cut.new_end <= start:
-                first = cut.end - cut.new_end
-            if cut.new_end <= end:
-                last = cut.end - cut.new_end
+        first = last = 0  # how far the start and the end have been moved
+        for each in self.replaced:
+            if each.new_end <= start:
+                first = each.end - each.new_end
+            if each.new_end <= end:
+                last = each.end - each.new_end
         start_, end_ = start + first, end + last
-        for cut in self.cuts:
-            if cut.new_start <= start < cut.new_end:
-                start_ = cut.start
-            if cut.new_start < end <= cut.new_end:
-                end_ = cut.end
+        for each in self.replaced:
+            # What begins or ends inside of a replacement was the whole of what it replaced.
+            if each.new_start <= start < each.new_end:
+                start_ = each.start
+            if each.new_start < end <= each.new_end:
+                end_ = each.end
         return start_, max(end_, start_)
 
 
@@ -168,6 +179,7 @@ class Line:
 
     @property
     def text_end(self) -> int:
+        """The column behind the last character of the source line."""
         return len(self.source.rstrip())
 
 
@@ -187,10 +199,6 @@ def lines_of(source: str) -> list[Line]:
         Line(number, line, line if len(line) > LENGTH_LIMIT else text)
         for number, (line, text) in enumerate(zip(lines, texts, strict=True), 1)
     ]
-
-
-QUOTED = r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`(?:[^`\\\n]|\\.)*+`?"
-"""A quoted text, or what an unclosed quote swallows: matched in one go, so that no text takes long to read."""
 
 
 def _without_long_comments(lines: list[str]) -> list[str]:
@@ -216,9 +224,3 @@ def _without_long_comments(lines: list[str]) -> list[str]:
         position = end
     parts.append(text[position:])
     return "".join(parts).split("\n")
-
-
-_QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|;|(?:#|//)[^\n]*")
-
-
-QUOTED_OR_COMMENT = re.compile(QUOTED + r"|[;#].*|//.*")

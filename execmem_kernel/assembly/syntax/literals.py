@@ -70,11 +70,6 @@ def character_value(token: Token, rules: DialectRules) -> int:
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 _BASES = {"x": 16, "h": 16, "b": 2, "y": 2, "o": 8, "q": 8, "d": 10, "t": 10}
-
-
-_NAMES_OF_BASES = {16: "hexadecimal", 2: "binary", 8: "octal", 10: "decimal"}
-
-
 _LOCAL_REFERENCE = re.compile(r"[0-9]{1,9}[bfBF]\Z")
 
 
@@ -102,6 +97,7 @@ def number(text: str, rules: DialectRules) -> int | None:
 
 
 def digits_value(digits: str, base: int) -> int | None:
+    """What digits of a base are worth, or None where one of them is no such digit."""
     known = "0123456789abcdef"[:base]
     if not digits or digits.strip(known):
         return None

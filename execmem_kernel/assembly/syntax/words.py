@@ -7,8 +7,6 @@ from typing import Literal
 from execmem_kernel.x86.operands import REX_PREFIXES
 
 Syntax = Literal["intel", "att"]
-
-
 PREFIXES = {
     "lock": "lock", "rep": "rep", "repe": "rep", "repz": "rep", "repne": "repne", "repnz": "repne",
     "xacquire": "xacquire",
@@ -17,15 +15,11 @@ PREFIXES = {
     "osp": "data16", "a32": "addr32", "asp": "addr32", "o32": "", "a64": "",
     **{name: name for name in REX_PREFIXES},
 }  # fmt: skip
-
-
 SIZES = {
     "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "tword": 10, "oword": 16,
     "xmmword": 16, "dqword": 16,
     "ymmword": 32, "yword": 32, "qqword": 32, "zmmword": 64, "zword": 64, "real4": 4, "real8": 8, "real10": 10,
 }  # fmt: skip
-
-
 SIZE_NAMES = {
     1: "byte",
     2: "word",
@@ -37,18 +31,10 @@ SIZE_NAMES = {
     32: "ymmword",
     64: "zmmword",
 }
-
-
 KEYWORDS = frozenset(("ptr", "offset", "flat", "short", "near", "far", "strict", "rel", "abs", "not", "wrt"))
 """Words that say something about the operand they stand in."""
-
-
 SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
-
-
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
-
-
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
 
 
