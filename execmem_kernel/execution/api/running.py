@@ -18,6 +18,7 @@ from execmem_kernel.execution.values.buffers import as_buffer
 from execmem_kernel.execution.values.lanes import register_value
 from execmem_kernel.memory.session import manager
 from execmem_kernel.program.program import Program
+from execmem_kernel.x86.registers import MASK
 
 BytesLike = bytes | bytearray | memoryview
 
@@ -154,6 +155,6 @@ def _entry(program: Program, entry: str | int | None) -> int | None:
         address = operator.index(entry)
     except TypeError:
         raise TypeError(f"entry is a label or an address, not {entry!r}") from None
-    if not 0 <= address < 2**64:
+    if not 0 <= address <= MASK:
         raise ValueError(f"entry {address:#x} is no address: addresses are 64 bits, from 0 on")
     return address

@@ -38,6 +38,8 @@ CONTROL, CONTROL_SIZE = 0x7FF0_0000, 0x1000
 ALTERNATE_STACK, ALTERNATE_STACK_SIZE = 0x7FF1_0000, 0x1_0000
 USER_END = 0x7FFF_FFFF_F000
 """The end of the half of memory that belongs to programs."""
+BREAKPOINT = b"\xcc"
+"""The bytes of `int3`, which fills what no code fills, and stops a program."""
 CANARY = 0xA5
 """Fills what lies between a buffer's end and the end of its last page, so that a write there is noticed."""
 PROTECTIONS = MappingProxyType({"r--": 1, "rw-": 3, "r-x": 5})

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from execmem_kernel.x86.registers import FLAGS, LANES, PARTS, VECTOR_SIZES
+from execmem_kernel.x86.registers import FLAGS, LANES, PARTS, VECTOR_SIZES, is_vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Registers(Mapping[str, int]):
         if name in PARTS:
             whole, shift, bits = PARTS[name]
             return (self.values_[whole] >> shift) & ((1 << bits) - 1)
-        if name[1:3] == "mm":
+        if is_vector(name):
             size = VECTOR_SIZES.get(name[0], 0)
             for width in "zyx":
                 data = self.vectors.get(width + name[1:])
@@ -56,7 +56,7 @@ class Registers(Mapping[str, int]):
         if kind not in LANES:
             raise ValueError(f"{kind!r} is no kind of lane; there are {', '.join(LANES)}")
         size = VECTOR_SIZES.get(name[:1].lower(), 0)
-        if not size or name[1:3].lower() != "mm":
+        if not size or not is_vector(name.lower()):
             raise ValueError(f"{name!r} has no lanes: it is no vector register")
         code = LANES[kind]
         return struct.unpack(f"<{size // struct.calcsize(code)}{code}", self[name].to_bytes(size, "little"))

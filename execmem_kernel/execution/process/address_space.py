@@ -15,6 +15,7 @@ from execmem_kernel.execution.contract.address_map import (
     ALTERNATE_STACK_SIZE,
     ARGUMENTS_SIZE,
     BREAK,
+    BREAKPOINT,
     BUFFERS,
     BUFFERS_SIZE,
     CANARY,
@@ -258,7 +259,7 @@ class _Planner:
                 self._contents.append((start, segment.data))
         elif self._call.backing is None:
             self._mappings.append(PlannedMapping(start, end - start, "r-x"))
-            self._contents.append((start, segment.data.ljust(end - start, b"\xcc")))
+            self._contents.append((start, segment.data.ljust(end - start, BREAKPOINT)))
         else:
             self._mappings.append(PlannedMapping(start, end - start, "r-x", self._call.backing[1]))
 

@@ -34,8 +34,6 @@ _CONTEXT_AT = 40
 _RIP, _RSP, _RAX, _FLAGS = (_SAVED.index(name) for name in ("rip", "rsp", "rax", "rflags"))
 _first = linux_process.USER_REGISTERS.index("orig_rax")
 _before_orig_rax = itemgetter(*[_SAVED.index(name) for name in linux_process.USER_REGISTERS[:_first]])
-BREAKPOINT = b"\xcc"
-"""int3."""
 
 
 class SharedMemory(Protocol):
@@ -222,7 +220,7 @@ class SelfReportingChild(linux_process.Child):
             self.resume(linux_process.PTRACE_SINGLESTEP)
             self.wait()
         finally:
-            self._memory.poke(address, BREAKPOINT)
+            self._memory.poke(address, address_map.BREAKPOINT)
 
     def set_breakpoint(self, address: int | None) -> None:
         """Stop it when it comes to an address, by an `int3` there; None takes the breakpoint away.
@@ -238,7 +236,7 @@ class SelfReportingChild(linux_process.Child):
             if not byte:
                 raise OSError(errno.EFAULT, "no code is there")
             self._breakpoint = address, byte
-            self._memory.poke(address, BREAKPOINT)
+            self._memory.poke(address, address_map.BREAKPOINT)
 
     # ---- what a traced child would be asked
 

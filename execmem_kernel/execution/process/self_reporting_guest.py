@@ -17,7 +17,7 @@ from execmem_kernel.execution.contract import address_map
 from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.details import Witness
 from execmem_kernel.execution.process import address_space, elf_image, guest
-from execmem_kernel.execution.process.self_reporting_child import BREAKPOINT, SelfReportingChild
+from execmem_kernel.execution.process.self_reporting_child import SelfReportingChild
 from execmem_kernel.execution.syscalls import numbers, verdicts
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux import process as linux_process
@@ -220,7 +220,7 @@ class SelfReportingGuest(guest.Guest):
         found = {address: self.code_at(address) for address in places | returns}
         self._breakpoints = {address: byte for address, byte in found.items() if byte}
         for address in self._breakpoints:
-            self.poke(address, BREAKPOINT)
+            self.poke(address, address_map.BREAKPOINT)
 
     def allow_own_code(self) -> None:
         """Put back what was there."""

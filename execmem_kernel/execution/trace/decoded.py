@@ -11,7 +11,7 @@ from execmem_kernel.linux.process import USER_REGISTERS
 from execmem_kernel.program.program import Program
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.registers import PARTS
+from execmem_kernel.x86.registers import PARTS, is_vector
 
 REGISTER_INDEX = {name: index for index, name in enumerate(USER_REGISTERS)}
 """A register's name -> its position among the registers that ptrace reads."""
@@ -107,7 +107,7 @@ def _vectors_written(name: str, instruction: Instruction) -> int:
         return -1
     found = 0
     for register in instruction.registers_written:
-        if register[1:3] == "mm":
+        if is_vector(register):
             found |= 1 << int(register[3:])
         elif register[0] == "k" and register[1:].isdigit():
             found |= 1 << MASKS + int(register[1:])

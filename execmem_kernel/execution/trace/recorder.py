@@ -25,7 +25,7 @@ from execmem_kernel.linux import process as linux_process
 from execmem_kernel.program.program import Program
 from execmem_kernel.x86.addressing import bit_string_offset, effective_address, gathered
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.registers import DIRECTION_FLAG, MASK, RESUME_FLAG
+from execmem_kernel.x86.registers import DIRECTION_FLAG, MASK, RESUME_FLAG, is_vector
 
 _POSITIONS = tuple(REGISTER_INDEX[name] for name in STATE)
 _LONGEST = 4096
@@ -116,7 +116,7 @@ class Recorder:
         for access in step.accesses:
             size = access.size
             address = effective_address(access, registers)
-            if access.index is not None and access.index[1:3] == "mm":
+            if access.index is not None and is_vector(access.index):
                 items = gathered(step.place.text, access, registers, xsave.read(self._guest.child.extended_state()))
                 touched += [(access, item, self._guest.read(item, size)) for item in items]
                 continue

@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 from execmem_kernel.execution.values.buffers import bytes_of, view_of
+from execmem_kernel.x86.registers import VECTOR_SIZES
 
 _REGISTER = re.compile(r"([xyz])mm\d{1,2}")
 
@@ -30,7 +31,7 @@ def register_value(name: str, value: Any) -> Any:
         return value
     with contextlib.suppress(TypeError):
         return operator.index(value)
-    size = {"x": 16, "y": 32, "z": 64}[vector[1]]
+    size = VECTOR_SIZES[vector[1]]
     if isinstance(value, float):
         data = struct.pack("<d", value)
     elif isinstance(value, (list, tuple)):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
+from execmem_kernel.x86.registers import VECTOR_SIZES
+
 CONTROL_WORD, TAGS, MXCSR = 0, 4, 24
 XMM, HEADER, YMM_HIGH = 160, 512, 576
 X87_BIT, SSE_BIT, AVX_BIT, OPMASK_BIT, ZMM_HIGH_BIT, ZMM_16_31_BIT = 1, 2, 4, 32, 64, 128
@@ -102,7 +104,7 @@ def write(state: bytes, values: Mapping[str, int]) -> bytes:
             put(OPMASK_BIT, masks_at + 8 * number, (masks_at, 64), value.to_bytes(8, "little"), name)
             continue
         number = int(name[3:])
-        width = {"x": 16, "y": 32, "z": 64}[name[0]]
+        width = VECTOR_SIZES[name[0]]
         data = value.to_bytes(width, "little")
         if number >= 16:
             put(ZMM_16_31_BIT, more_at + 64 * number - 1024, (more_at, 1024), data, name)
