@@ -12,8 +12,9 @@ from execmem_kernel.execution.diagnosis.context import FaultContext
 from execmem_kernel.execution.diagnosis.stop import Mapped
 from execmem_kernel.wording import plural
 from execmem_kernel.x86.effects import MemoryAccess
+from execmem_kernel.x86.registers import FLAGS
 
-_ALIGNMENT_CHECK_FLAG = 1 << 18
+_ALIGNMENT_CHECK_FLAG = 1 << FLAGS["AC"]
 
 
 def write_to_code(context: FaultContext) -> Cause | None:
