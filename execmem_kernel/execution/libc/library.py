@@ -17,7 +17,6 @@ import contextlib
 import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from execmem_kernel.execution.contract.address_map import RETURN, STACK_END, STACK_START
 from execmem_kernel.execution.contract.calling_convention import SYSTEM_CALL_ARGUMENTS
@@ -30,6 +29,7 @@ from execmem_kernel.execution.libc.link_table import NOTED, LinkTable, build_lin
 from execmem_kernel.execution.libc.loader import INITIAL_RFLAGS, Loader
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.execution.process.address_space import PlannedMapping
+from execmem_kernel.execution.process.guest import Guest
 from execmem_kernel.execution.process.stops import SECCOMP_STOP
 from execmem_kernel.execution.syscalls.handlers import SystemCallHandler
 from execmem_kernel.execution.syscalls.verdicts import Answered, Carried, Exhausted, Verdict
@@ -37,9 +37,6 @@ from execmem_kernel.linux import process as linux_process
 from execmem_kernel.linux.descriptors import Descriptors
 from execmem_kernel.program.program import ListingRow, Program
 from execmem_kernel.x86.registers import MASK
-
-if TYPE_CHECKING:
-    from execmem_kernel.execution.process.guest import Guest
 
 _SEARCHED = 64 * 1024
 """Bytes of the stack that are searched for the call that a stop happened in."""

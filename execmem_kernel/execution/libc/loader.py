@@ -13,7 +13,6 @@ import signal
 import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
 from execmem_kernel.execution.contract.address_map import (
@@ -34,6 +33,7 @@ from execmem_kernel.execution.libc.host_files import OpenLibrary
 from execmem_kernel.execution.libc.link_table import LinkTable
 from execmem_kernel.execution.libc.system_calls import put_status
 from execmem_kernel.execution.process import interrupts
+from execmem_kernel.execution.process.guest import Guest
 from execmem_kernel.execution.process.stops import SECCOMP_STOP
 from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.handlers import PID
@@ -49,9 +49,6 @@ from execmem_kernel.linux.memory import (
     PROT_WRITE,
 )
 from execmem_kernel.x86.registers import MASK
-
-if TYPE_CHECKING:
-    from execmem_kernel.execution.process.guest import Guest
 
 _MOST_CALLS = 2_000
 """System calls that the loader may make; it makes about forty."""
