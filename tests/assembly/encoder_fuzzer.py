@@ -2,7 +2,7 @@
 
     python -m tests.assembly.encoder_fuzzer 100000 --seed 1
 
-Not a test by itself; tests/assembly/test_encoder.py runs a small part of it.
+Not a test by itself; tests/assembly/encoding/test_encoder.py runs a small part of it.
 """
 
 # ruff: noqa: E501 (cases are read by row)

@@ -1,4 +1,4 @@
-"""Outlines: what is found out about one operation holds for every other of the same outline."""
+"""Encoding keys: what is found out about one operation holds for every other with the same key."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def operations(count: int) -> Iterator[Operation]:
         yield case.operation
 
 
-def test_operations_of_one_outline_have_the_same_forms_and_are_refused_alike() -> None:
+def test_operations_with_one_key_have_the_same_forms_and_are_refused_alike() -> None:
     said: dict[object, tuple[Operation, object]] = {}
     again = 0
     for operation in operations(8000):
         meant = canonical_form.canonical(operation)
-        outline = encoding_key(operation)
+        key = encoding_key(operation)
         # What the encoder asks for before it takes an operation as an example for others.
-        if outline is None or meant is None or meant.operands != operation.operands:
+        if key is None or meant is None or meant.operands != operation.operands:
             continue
         found = selection.select(meant)
         unlike = any(form.info.requires_unique_reg_nums for form in found) or any(
@@ -40,13 +40,13 @@ def test_operations_of_one_outline_have_the_same_forms_and_are_refused_alike() -
             refused,
             () if refused else tuple(form.code for form in found),
         )
-        example, expected = said.setdefault(outline, (operation, answer))
+        example, expected = said.setdefault(key, (operation, answer))
         again += example is not operation
         assert answer == expected, f"{operation} is not like {example}"
-    assert again > 1000, "hardly any outline was met twice"
+    assert again > 1000, "hardly any key was met twice"
 
 
-def test_an_outline_leaves_out_registers_and_numbers_and_nothing_else() -> None:
+def test_a_key_leaves_out_registers_and_numbers_and_nothing_else() -> None:
     def add(register: str, number: int) -> Operation:
         return Operation("add", (Register(register), Immediate(number)))
 
@@ -58,20 +58,20 @@ def test_an_outline_leaves_out_registers_and_numbers_and_nothing_else() -> None:
     assert encoding_key(add("rbx", 5)) != encoding_key(Operation("sub", add("rbx", 5).operands))
 
 
-def test_what_a_kind_makes_is_what_each_would_make_alone() -> None:
+def test_what_an_encoding_class_makes_is_what_each_would_make_alone() -> None:
     batch = [operation for operation in operations(3000) if encoding_key(operation) is not None]
     encoder = CheckedEncoder()
     try:
         together = encoder.encode(batch)
         encoder._known.clear()
-        by_kind = encoder.encode(batch)
+        by_class = encoder.encode(batch)
         encoder._known.clear()
         encoder._classes.clear()
         encoder._CLASSES = 0
         alone = [encoder.encode([operation])[0] for operation in batch[::40]]
     finally:
         encoder.close()
-    assert by_kind == together
+    assert by_class == together
     assert alone == together[::40]
     assert any(isinstance(operand, Memory) for operation in batch for operand in operation.operands)
 

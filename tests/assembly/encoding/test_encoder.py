@@ -4,48 +4,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
-from execmem_kernel.assembly.encoding import keystone_child
 from execmem_kernel.assembly.encoding.encoder import CheckedEncoder, default_encoder
-from execmem_kernel.errors import EncoderLostError
-from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operation, Refusal, Register, Target
-from tests import kernel, running
+from execmem_kernel.x86.operands import Immediate, Memory, Operation, Refusal, Register
 from tests.assembly.encoder_fuzzer import cases, compare, gnu_assemble, wild_cases
+from tests.assembly.encoding.answers import code_of, codes, one
 
-ROOT = Path(__file__).parents[2]
 RAX, RBX, RSP = Register("rax"), Register("rbx"), Register("rsp")
+
+
 RIP = Register("rip")
+
 
 KNOWN_DIFFERENCES = {
     "xchg ax, ax": "GNU as writes the one-byte opcode, which the decoders read as a nop",
     "xchg rax, rax": "the same",
 }
-
-
-@pytest.fixture
-def encoder() -> Iterator[CheckedEncoder]:
-    """An encoder with a child of its own, that knows nothing yet."""
-    fresh = CheckedEncoder()
-    yield fresh
-    fresh.close()
-
-
-def code_of(answer: Encoding | Refusal) -> bytes:
-    assert isinstance(answer, Encoding), answer
-    return answer.code
-
-
-def one(operation: Operation) -> Encoding | Refusal:
-    return default_encoder().encode([operation])[0]
 
 
 def test_the_instruction_set_is_encoded_as_gnu_as_does() -> None:
@@ -202,36 +179,6 @@ def test_a_refusal_speaks_the_words_of_the_source() -> None:
     assert "sete" not in answer.message + answer.hint
 
 
-# ---- branches and addresses ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mnemonic", ["jmp", "je", "jnz", "jg", "loop", "jrcxz", "jecxz"])
-@pytest.mark.parametrize("distance", [-128, -1, 0, 127])
-def test_a_short_branch_reaches_what_a_byte_holds(mnemonic: str, distance: int) -> None:
-    address = 0x1000
-    size = 3 if mnemonic == "jecxz" else 2
-    code = code_of(one(Operation(mnemonic, (Target(address + size + distance),), address=address)))
-    assert len(code) == size
-    assert int.from_bytes(code[-1:], signed=True) == distance
-
-
-def test_a_branch_is_short_where_that_reaches_and_near_beyond() -> None:
-    for distance, size in ((127, 2), (128, 5), (-128, 2), (-129, 5)):
-        code = code_of(one(Operation("jmp", (Target(0x10002 + distance),), address=0x10000)))
-        assert len(code) == size
-        assert 0x10000 + size + int.from_bytes(code[1:], "little", signed=True) == 0x10002 + distance
-
-
-def test_a_branch_out_of_reach_is_refused() -> None:
-    for operation in (
-        Operation("loop", (Target(0x2000),), address=0x1000),
-        Operation("jmp", (Target(0x2000, "short"),), address=0x1000),
-        Operation("call", (Target(1 << 40),), address=0x1000),
-        Operation("call", (Target(0x1000, "short"),), address=0x1000),
-    ):
-        assert isinstance(one(operation), Refusal)
-
-
 def test_a_relative_operand_holds_the_distance_from_the_end_of_its_instruction() -> None:
     """The immediate behind the displacement counts too, and the cached form fits every address."""
     for address in (0, 0x1000, 0x10000000):
@@ -259,120 +206,13 @@ def test_a_movable_number_always_takes_the_wide_form() -> None:
 # ---- the child -------------------------------------------------------------------------------------------------------
 
 SAMPLE = [Operation("add", (RAX, Immediate(number))) for number in range(40)]
+
+
 EXPECTED = [bytes.fromhex("4883c0") + bytes([number]) for number in range(40)]
-
-
-def codes(answers: Sequence[Encoding | Refusal]) -> list[bytes]:
-    return [code_of(answer) for answer in answers]
 
 
 def test_the_same_operations_give_the_same_bytes_cold_and_warm(encoder: CheckedEncoder) -> None:
     assert codes(encoder.encode(SAMPLE)) == codes(encoder.encode(SAMPLE)) == EXPECTED
-
-
-def test_keystone_runs_in_a_child_with_nothing_of_ours(encoder: CheckedEncoder) -> None:
-    before = kernel.children()
-    encoder.encode(SAMPLE)
-    (child,) = kernel.children() - before
-    assert sorted(os.listdir(f"/proc/{child}/fd")) == ["0", "1", "2"]
-    assert Path(f"/proc/{child}/environ").read_bytes() == b""
-    assert os.getsid(child) != os.getsid(0)
-    limits = Path(f"/proc/{child}/limits").read_text()
-    assert "Max open files            3" in limits
-    assert "Max address space         unlimited" not in limits
-    encoder.close()
-    assert child not in kernel.children()
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
-def test_a_child_that_dies_or_hangs_is_replaced(encoder: CheckedEncoder, number: signal.Signals) -> None:
-    before = kernel.children()
-    encoder.encode(SAMPLE[:1])
-    (child,) = kernel.children() - before
-    os.kill(child, number)
-    assert codes(encoder.encode(SAMPLE)) == EXPECTED
-    assert child not in kernel.children()
-
-
-def test_a_child_that_never_lives_is_one_clear_error(encoder: CheckedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(keystone_child.sys, "executable", "/bin/false")
-        with pytest.raises(EncoderLostError, match="Keystone"):
-            encoder.encode(SAMPLE)
-    assert codes(encoder.encode(SAMPLE)) == EXPECTED
-
-
-class Liar(keystone_child.KeystoneChild):
-    """A Keystone that answers everything with the same wrong instruction."""
-
-    def __init__(self, code: bytes) -> None:
-        super().__init__()
-        self.code = code
-
-    def send(self, lines: Sequence[str]) -> None:
-        pass
-
-    def receive(self, count: int) -> list[bytes | None]:
-        return [self.code] * count
-
-
-@pytest.mark.parametrize("code", ["4883c001", "48ffc0", "90", "06", "4883c0ff90", "48"])
-def test_bytes_that_say_something_else_are_never_believed(code: str) -> None:
-    encoder = CheckedEncoder(Liar(bytes.fromhex(code)))
-    assert codes(encoder.encode(SAMPLE[2:])) == EXPECTED[2:]
-
-
-def test_an_instruction_that_only_kills_keystone_is_still_encoded() -> None:
-    class Fragile(keystone_child.KeystoneChild):
-        """Dies of one text, with the answers before it given."""
-
-        def send(self, lines: Sequence[str]) -> None:
-            self.lines = lines
-
-        def receive(self, count: int) -> list[bytes | None]:
-            answers: list[bytes | None] = []
-            for line in self.lines:
-                if "add rax, 7" in line.split(";"):
-                    raise keystone_child.ChildLost(answers)
-                answers.append(None)
-            return answers
-
-    assert codes(CheckedEncoder(Fragile()).encode(SAMPLE)) == EXPECTED
-
-
-def test_the_child_ends_with_its_parent_however_that_ends() -> None:
-    script = (
-        "import signal\n"
-        "from execmem_kernel.assembly.encoding.encoder import default_encoder\n"
-        "from execmem_kernel.x86.operands import Operation\n"
-        "encoder = default_encoder()\n"
-        "encoder.encode([Operation('cpuid')])\n"
-        "print(encoder._keystone.child._process.pid, flush=True)\n"
-        "signal.pause()\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    assert running.ends(child), "the child outlived its parent"
-
-
-def test_a_forked_process_gets_a_child_of_its_own() -> None:
-    encoder = default_encoder()
-    encoder.encode(SAMPLE[:1])
-    fresh = [Operation("sub", (RBX, Immediate(number))) for number in range(50, 60)]
-    pid = os.fork()
-    if pid == 0:
-        try:
-            good = [isinstance(answer, Encoding) for answer in encoder.encode(fresh)]
-            encoder.close()  # type: ignore[attr-defined]
-            os._exit(0 if all(good) else 1)
-        except BaseException:
-            os._exit(2)
-    assert os.waitpid(pid, 0)[1] == 0
-    assert codes(encoder.encode(fresh)) == [bytes.fromhex("4883eb") + bytes([number]) for number in range(50, 60)]
 
 
 def test_threads_share_one_encoder() -> None:
@@ -390,20 +230,3 @@ def test_threads_share_one_encoder() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-
-
-def test_an_interrupted_request_does_not_answer_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(count: int) -> list[bytes | None]:
-        raise KeyboardInterrupt
-
-    child = keystone_child.KeystoneChild()
-    encoder = CheckedEncoder(child)
-    try:
-        encoder.encode(SAMPLE[:1])
-        with monkeypatch.context() as patched:
-            patched.setattr(child, "receive", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                encoder.encode(SAMPLE[1:20])
-        assert codes(encoder.encode(SAMPLE)) == EXPECTED
-    finally:
-        encoder.close()
