@@ -24,7 +24,7 @@ from typing import Any
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.diagnostics.codes import documented_codes
-from execmem_kernel.assembly.preprocessor import expander
+from execmem_kernel.assembly.preprocessor import expander, messages
 from execmem_kernel.assembly.syntax import dialect_detection
 from execmem_kernel.assembly.syntax.directives import (
     DIRECTIVES,
@@ -155,8 +155,9 @@ def language() -> dict[str, Any]:
     registers = _registers()
     aliases = ["st", *(f"st{n}" for n in range(8)), *(f"r{n}l" for n in range(8, 16)), *(f"db{n}" for n in range(16))]
     names = sorted({*REGISTER_SIZES, *aliases}, key=lambda name: (-len(name), name))
-    preprocessor = [name for name, action in expander._NASM_ACTIONS.items() if action != "unsupported"]
-    gnu_lines = {*LINE_DIRECTIVES, *(name for name in expander._GNU_ACTIONS if name.startswith("."))}
+    refused = messages.DIRECTIVES["%push"]
+    preprocessor = {name for name, handler in expander._DIRECTIVES.items() if handler is not refused}
+    gnu_lines = {*LINE_DIRECTIVES, *(name for name in preprocessor if name.startswith("."))}
     masm = {*_MASM_WORDS.split(), *MASM_DATA}
     return {
         "about": "Written by scripts/language_table.py from the assembler's tables; case is ignored.",
@@ -172,7 +173,7 @@ def language() -> dict[str, Any]:
         "directives": {
             "gnu": _words({*(name for name in DIRECTIVES if name.startswith(".")), *gnu_lines}),
             "nasm": _words(name for name in DIRECTIVES if not name.startswith(".")),
-            "nasm_preprocessor": _words(preprocessor),
+            "nasm_preprocessor": _words(name for name in preprocessor if name.startswith("%")),
             "masm": _words(masm),
             "gnu_prefixes": [".cfi_", ".seh_", ".debug_", ".def", ".endef"],
         },

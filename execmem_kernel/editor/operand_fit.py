@@ -80,7 +80,8 @@ def fit_of(context: CursorContext) -> OperandFit | None:
     open_ended = context.syntax == "intel"
     fitting = [form for form in forms_of(name) if _takes(form, shapes, index, size, open_ended)]
     if name in _SHIFTS and len(shapes) == 1:
-        fitting += [form for form in forms_of(name) if _takes(form, [OperandShape("")] * 2, 0, size, True)]
+        by_one = [form for form in forms_of(name) if _takes(form, [OperandShape("")] * 2, 0, size, True)]
+        return _fit(by_one, 0, size)
     if name == "movq":
         # Without a vector register it is the 64-bit `mov`.
         fitting += [form for form in forms_of("mov") if _takes(form, shapes, index, 8, open_ended)]
@@ -194,6 +195,11 @@ def _fit(forms: Iterable[Form], index: int, size: int) -> OperandFit:
             if slot.memory.startswith("vsib"):
                 vectors.add(slot.memory[5:])
         target = target or (not slot.registers and not slot.memory and not slot.immediate)
-    if any(is_branch(form.mnemonic) for form in forms) and registers:
+    mnemonics = {form.mnemonic for form in forms}
+    if any(map(is_branch, mnemonics)):
         registers = {name for name in registers if register_class(name) == "r64"}
+    if mnemonics == {"mov"} and index == 0:
+        registers.discard("cs")  # it changes with far jumps only
+    if mnemonics == {"bswap"}:
+        registers = {name for name in registers if register_size(name) > 2}  # of 16 bits the result is undefined
     return OperandFit(frozenset(registers), memory, frozenset(sizes), target, frozenset(vectors))

@@ -16,6 +16,8 @@ from execmem_kernel.editor.table import Language, Option, language
 from execmem_kernel.x86.registers import GENERAL
 
 _WORD = re.compile(r"(?:[^\s\"']|\"(?:[^\"\\]|\\.)*(?:\"|$)|'[^']*(?:'|$))+")
+_LANES = 8
+"""Doubles that the widest vector register holds."""
 _VECTORS = tuple(f"xmm{number}" for number in range(16))
 _SPECIAL_NAMES = frozenset(("In", "Out", "exit", "quit", "get_ipython", "open"))
 """What IPython puts among a notebook's variables."""
@@ -132,13 +134,14 @@ def _fit(value: object, vector: bool) -> int:
     if isinstance(value, type) or callable(value):
         return 0
     if isinstance(value, float):
-        return 1 if vector else 0
+        return int(vector)
     if isinstance(value, str):
-        return 0 if vector else 1
-    if hasattr(type(value), "__index__"):
+        return int(not vector)
+    if isinstance(value, (list, tuple)):
+        return int(vector and len(value) <= _LANES and all(isinstance(lane, float) for lane in value))
+    is_memory = isinstance(value, (bytes, bytearray, memoryview)) or hasattr(value, "__array_interface__")
+    if hasattr(type(value), "__index__") or is_memory or _is_buffer(value):
         return 2 if vector else 1
-    if isinstance(value, (bytes, bytearray, memoryview)) or hasattr(value, "__array_interface__") or _is_buffer(value):
-        return 1
     return 0
 
 
