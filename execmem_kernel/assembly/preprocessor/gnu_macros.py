@@ -7,7 +7,7 @@ import re
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.preprocessor.arguments import split_blanks, unquoted, without_comment
 from execmem_kernel.assembly.preprocessor.expansion import Expansion, Handler
-from execmem_kernel.assembly.preprocessor.model import Frame, GnuMacro, Parameter, ParameterKind, error_in
+from execmem_kernel.assembly.preprocessor.model import Frame, GnuMacro, MacroParameter, ParameterKind, error_in
 from execmem_kernel.assembly.preprocessor.substitution import Fill, replacements
 from execmem_kernel.assembly.syntax.lines import Line, SourceTrace, Substitution
 
@@ -28,15 +28,15 @@ def _define(expansion: Expansion, line: Line, _word: str, rest: str) -> None:
     expansion.macros[macro.name.lower()] = [macro]
 
 
-def _parameters(text: str, line: Line) -> list[Parameter]:
-    parameters: list[Parameter] = []
+def _parameters(text: str, line: Line) -> list[MacroParameter]:
+    parameters: list[MacroParameter] = []
     position = 0
     while position < len(text):
         found = _PARAMETER.match(text, position)
         if found is None or found.end() == position:
             raise error_in(line, "ASM051", "The parameters of this macro cannot be read.", "names, separated by commas")
         default = None if found[3] is None else unquoted(found[3])
-        parameters.append(Parameter(found[1], default, _KINDS[found[2]]))
+        parameters.append(MacroParameter(found[1], default, _KINDS[found[2]]))
         position = found.end()
     return parameters
 

@@ -40,7 +40,7 @@ ParameterKind = Literal["req", "vararg", ""]
 """req: an argument must be given; vararg: it takes the rest of the line."""
 
 
-class Parameter(NamedTuple):
+class MacroParameter(NamedTuple):
     """A parameter of a GNU macro."""
 
     name: str
@@ -54,7 +54,7 @@ class GnuMacro:
 
     name: str
     body: list[Line]
-    parameters: list[Parameter]
+    parameters: list[MacroParameter]
 
 
 @dataclass(frozen=True, slots=True)
