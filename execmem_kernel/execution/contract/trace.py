@@ -271,7 +271,7 @@ class Trace:
                 return tuple(self[position] for position, old, new in self._values(name) if old != new)
             case [name, ("==" | "!=" | "<" | "<=" | ">" | ">=") as operator, number] if _is_register(name):
                 compare, wanted = _COMPARE[operator], int(number, 0)
-                if wanted < 0:
+                if wanted < 0:  # registers are unsigned, conditions need not be
                     wanted += 1 << (PARTS[name.lower()][2] if name.lower() in PARTS else 64)
                 return tuple(self[position] for position, _, new in self._values(name) if compare(new, wanted))
             case [mnemonic] if re.fullmatch(r"[a-z][a-z0-9]*", mnemonic):

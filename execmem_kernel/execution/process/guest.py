@@ -160,6 +160,7 @@ class Guest:
         self.child.end()
 
     def _open(self) -> int:
+        """The descriptor of the process's memory, opened when it is first needed."""
         if self._memory is None:
             path = f"/proc/{self.child.pid}/mem"
             if not linux_process.proc_is_ours(os.getpid()):  # that would be the memory of some other process
@@ -190,6 +191,7 @@ class Guest:
         return True
 
     def _may_write(self, address: int, size: int) -> bool:
+        """Whether all of a range is writable for the program; a range may go over several mappings."""
         end = address + size
         for low, high, protection in maps_of(self.child.pid):
             if low <= address < high and "w" in protection:

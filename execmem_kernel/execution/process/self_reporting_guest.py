@@ -30,6 +30,9 @@ _REPORT = struct.Struct("<16Q")
 _COMMAND_AT, _CAN_READ_BASES_AT, _RANG_AT = 0x20, 0x60, 0x78
 """Where in that page a command is left, whether bases can be read is said, and a clock that rang is noted."""
 
+_NOT_EXECUTABLE = linux_memory.PROT_READ | linux_memory.PROT_WRITE
+"""What a program can have of a protection: the filter lets no memory become executable."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -253,10 +256,20 @@ class SelfReportingGuest(guest.Guest):
         self.child.set_registers(raw)
         return result
 
+    # Each answers with what the kernel would: 0 or an address, or a negative error. The file that holds the memory
+    # changes with the mapping: memory that is mapped again starts as zeros, and what is unmapped takes no room.
+
     def _mmap(self, address: int, size: int, protection: int, *_: int) -> int:
         piece = self._extend(address, size, "rw-")
         flags = linux_memory.MAP_SHARED | linux_memory.MAP_FIXED_NOREPLACE
-        arguments = (address, piece.size, protection & 3, flags, address_map.WORLD_DESCRIPTOR, piece.offset)
+        arguments = (
+            address,
+            piece.size,
+            protection & _NOT_EXECUTABLE,
+            flags,
+            address_map.WORLD_DESCRIPTOR,
+            piece.offset,
+        )
         result = self._reporter.call(numbers.NUMBERS["mmap"], *arguments)
         if result != address:  # a kernel before 4.17 takes the address as a hint only
             self._cut(address, address + piece.size)
@@ -273,13 +286,13 @@ class SelfReportingGuest(guest.Guest):
         return result
 
     def _mprotect(self, address: int, size: int, protection: int, *_: int) -> int:
-        result = self._reporter.call(numbers.NUMBERS["mprotect"], address, size, protection & 3)
+        result = self._reporter.call(numbers.NUMBERS["mprotect"], address, size, protection & _NOT_EXECUTABLE)
         if result == 0:
             self._protected(address, address_map.page_ceil(size), protection)
         return result
 
     def _protected(self, address: int, size: int, protection: int) -> None:
-        text = {0: "---", 1: "r--"}.get(protection & 3, "rw-")
+        text = {0: "---", 1: "r--"}.get(protection & _NOT_EXECUTABLE, "rw-")
         self._pieces += [dataclasses.replace(piece, protection=text) for piece in self._cut(address, address + size)]
 
     def _mremap(self, address: int, old: int, new: int, _flags: int, place: int, *_: int) -> int:
@@ -287,8 +300,9 @@ class SelfReportingGuest(guest.Guest):
             if new < old:
                 self._munmap(address + new, old - new)
             return address
-        result = self._mmap(place, new, 3)
+        result = self._mmap(place, new, linux_memory.PROT_READ | linux_memory.PROT_WRITE)
         if result >= 0:
+            # The contents move between the files' ranges; the kernel would move the pages.
             for piece in self._cut(address, address + old):
                 self._pieces.append(piece)
                 self.poke(place + piece.start - address, self.read(piece.start, piece.size))
@@ -309,6 +323,7 @@ _CARRIED: dict[str, Callable[..., int]] = {
     "mremap": SelfReportingGuest._mremap,
     "madvise": SelfReportingGuest._madvise,
 }
+"""A system call that is carried out in the process -> how its memory here changes with it."""
 
 
 def _high(held: Descriptors, descriptor: int) -> int:

@@ -42,14 +42,19 @@ class StepLog:
 
     def __init__(self, in_full: int) -> None:
         self.count = 0
+        """Steps taken so far."""
         self._in_full = in_full
         self._room = _ROOM // 8
         self._head: Columns | None = None
+        """The first steps, in full."""
         self._tail: deque[Columns] = deque()
+        """The last steps, in pieces of `CHUNK`; the oldest piece is thinned once the others are enough."""
         self._samples: list[Stretch] = []
+        """Single steps of what lies between, whose numbers are multiples of `_interval`."""
         self._interval = 1
         self._counts: Counter[int] = Counter()
         self._turns: Counter[tuple[int, int]] = Counter()
+        """How often each instruction and each jump back was taken in what was thinned."""
 
     def begin(self, state: array[int]) -> None:
         """Take the state before the first step."""
@@ -74,19 +79,19 @@ class StepLog:
         """Keep a few steps of a stretch, and count the others."""
         addresses = stretch.addresses()
         self._turns.update(turns(addresses))
-        self._counts.update(addresses[:-1])
+        self._counts.update(addresses[:-1])  # the last one is where the next stretch begins
         offset = -stretch.first % self._interval
         for index in range(offset, len(stretch), self._interval):
             self._samples.append(stretch.part(index, index + 1))
         while len(self._samples) > _SAMPLES:
-            self._interval *= 2
+            self._interval *= 2  # so a run of any length has at most `_SAMPLES`, evenly spread
             self._samples = [sample for sample in self._samples if sample.first % self._interval == 0]
 
     def stretches(self) -> tuple[tuple[Stretch, ...], Between]:
         """All that is held, in order, and what is known of the rest."""
         assert self._head is not None
         counts, jumped = Counter(self._counts), Counter(self._turns)
-        for sample in self._samples:
+        for sample in self._samples:  # held themselves, so they are not among the steps in gaps
             addresses = sample.addresses()
             counts[addresses[0]] -= 1
             jumped.subtract(turns(addresses))
@@ -94,6 +99,7 @@ class StepLog:
         if self._tail:
             states, ends, log = array("Q"), array("Q"), array("Q")
             for columns in self._tail:
+                # Each piece begins with the state that the one before it ends with.
                 states += columns.states if not states else columns.states[WIDTH:]
                 ends.extend(end + len(log) for end in columns.ends)
                 log += columns.log

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.execution.engines.self_reporting_engine import SelfReportingEngine
-from execmem_kernel.execution.process import runner
+from execmem_kernel.execution.libc import system_calls
+from execmem_kernel.execution.process import runner, self_reporting_guest
+from execmem_kernel.execution.syscalls import handlers
 from tests import running
 from tests.execution.process.test_containment import ATTACKS
 from tests.running import LIMITS, run
@@ -192,6 +196,14 @@ def test_the_c_library_works_as_under_supervision(name: str, traced: bool, nothi
     assert told.registers["rax"] == seen.registers["rax"]
     assert (told.stdout, told.stderr) == (seen.stdout, seen.stderr)
     assert [call.text for call in told.system_calls] == [call.text for call in seen.system_calls]
+
+
+def test_every_call_that_is_carried_out_changes_the_memory_here() -> None:
+    """Each verdict `Carried` names its call; the handlers are read for them."""
+    sources = [inspect.getsource(module) for module in (handlers, system_calls)]
+    carried = set(re.findall(r'Carried\(\s*NUMBERS\["(\w+)"\]', "".join(sources)))
+    assert {"mmap", "munmap", "mprotect"} <= carried
+    assert carried == set(self_reporting_guest._CARRIED)
 
 
 def test_memory_that_is_given_back_is_given_back() -> None:
