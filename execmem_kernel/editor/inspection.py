@@ -207,7 +207,8 @@ def _place(access: MemoryAccess) -> str:
         where = "memory"
     else:
         offset = access.displacement
-        shown = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
+        distance = abs(offset) if abs(offset) < 1 << 16 else hex(abs(offset))
+        shown = f" {'-' if offset < 0 else '+'} {distance}" if offset else ""
         where = f"[{access.segment + ':' if access.segment else ''}{' + '.join(terms)}{shown}]"
     size = f" ({access.size} byte{'s' * (access.size > 1)})" if access.size else ""
     return f"{where}{size}"
