@@ -5,7 +5,7 @@ Each call is matched with the `ret` that comes back from it, by the return addre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
@@ -89,9 +89,13 @@ def _between(trace: Trace, made: Step, returned: Step, name: str) -> Iterator[tu
         )
 
 
+_Slot = tuple[int, str]
+"""Where a return address lies on the stack, and whose it is."""
+
+
 def _overwritten(trace: Trace, call: Call) -> Iterator[Warned]:
     """Return addresses that were written over: the program's own, and those of what it calls."""
-    waiting = [] if call.start == "process" else [(trace.state(0)["rsp"], "the program")]
+    waiting: list[_Slot] = [] if call.start == "process" else [(trace.state(0)["rsp"], "the program")]
     calls = {address for address, place in trace.places.items() if place.mnemonic == "call"}
     for position, address, size in trace.stores():
         rip, rsp = trace.at(position)
@@ -100,20 +104,24 @@ def _overwritten(trace: Trace, call: Call) -> Iterator[Warned]:
         if rip in calls:
             if address == rsp - 8:
                 waiting.append((address, f"`{trace[position].text.partition(' ')[2]}`"))
+        elif any(address < slot + 8 and address + size > slot for slot, _ in waiting):
+            yield from _changed(trace[position], address, size, waiting)
+
+
+def _changed(step: Step, address: int, size: int, slots: Sequence[_Slot]) -> Iterator[Warned]:
+    """The return addresses that a store of a step has changed; one that writes the same bytes does no harm."""
+    for access in step.writes:
+        if (access.address, len(access.data)) != (address, size) or access.before is None:
             continue
-        if not any(address < slot + 8 and address + size > slot for slot, _ in waiting):
-            continue
-        step = trace[position]
-        for access in (one for one in step.writes if (one.address, len(one.data)) == (address, size)):
-            end = access.address + len(access.data)
-            for slot, whose in waiting:
-                first = slot - access.address
-                if access.address < slot + 8 and end > slot and access.before is not None:
-                    part = slice(max(first, 0), first + 8)
-                    if access.data[part] != access.before[part]:
-                        yield Warned(
-                            "return-address",
-                            f"the return address of {whose} was written over",
-                            step.line,
-                            "what lies at rsp when a function begins is its caller's: take room below it first",
-                        )
+        for slot, whose in slots:
+            if not (address < slot + 8 and address + size > slot):
+                continue
+            first = slot - address
+            part = slice(max(first, 0), first + 8)
+            if access.data[part] != access.before[part]:
+                yield Warned(
+                    "return-address",
+                    f"the return address of {whose} was written over",
+                    step.line,
+                    "what lies at rsp when a function begins is its caller's: take room below it first",
+                )
