@@ -106,49 +106,65 @@ _NEW_LINE = re.compile(r"\b(?:write|add) (?:`([^`]+)`|(\.\w+)) before")
 _STATEMENT = re.compile(r"[ \t]*(?:[\w.$]+:(?!:)[ \t]*)*")
 
 
+class _Place(NamedTuple):
+    """What a diagnostic blames, as offsets of the body, and the line in which it stands."""
+
+    start: int
+    end: int
+    line: str
+    begin: int
+    """Offset of the line."""
+
+
 def _edits(body: str, one: Diagnostic) -> Iterator[Fix]:
     """The edits that the words of a hint can mean, the likeliest first."""
     lines = body.split("\n")
     if one.line > len(lines) or lines[one.line - 1] != one.source_line:
         return  # a line of a macro, or one that goes on: columns would be wrong
     begin = sum(len(line) + 1 for line in lines[: one.line - 1])
-    text = one.source_line
-    start, end = begin + one.span.column - 1, begin + one.span.end_column - 1
-    hint = one.hint
+    place = _Place(begin + one.span.column - 1, begin + one.span.end_column - 1, one.source_line, begin)
+    edits = tuple(_insertions(body, one.hint, place))
+    yield from edits or _replacements(body, one.hint, place)
+
+
+def _insertions(body: str, hint: str, place: _Place) -> Iterator[Fix]:
+    """The edits of hints that ask for something to be added or left out."""
+    behind = place.begin + len(place.line)
     if hint in ("delete it", "leave it out"):
-        yield Fix(
-            start, end, "", f"delete {body[start:end].strip()!r}" if body[start:end].isprintable() else "delete it"
-        )
-        return
-    if hint == "end it with ret":
-        yield Fix(begin + len(text), begin + len(text), f"\n{_indent(text)}ret", "add `ret` below")
-        return
-    before = _NEW_LINE.search(hint)
-    if before is not None:
+        yield Fix(place.start, place.end, "", "delete it")
+    elif hint == "end it with ret":
+        yield Fix(behind, behind, f"\n{_indent(place.line)}ret", "add `ret` below")
+    elif (before := _NEW_LINE.search(hint)) is not None:
         word = before[1] or before[2]
-        yield Fix(begin, begin, f"{_indent(text)}{word}\n", f"add `{word}` above")
-        return
-    left_out = re.match(r"leave out `([^`]+)`", hint)
-    if left_out is not None and left_out[1] in body[start:end]:
-        at = body.index(left_out[1], start)
-        yield Fix(at, at + len(left_out[1]) + 1, "", f"delete `{left_out[1]}`")
-        return
-    missing = re.match(r"add (?:the missing )?`([^`]+)`", hint)
-    if missing is not None:
-        last = begin + len(_code(text))
+        yield Fix(place.begin, place.begin, f"{_indent(place.line)}{word}\n", f"add `{word}` above")
+    elif (left_out := re.match(r"leave out `([^`]+)`", hint)) is not None:
+        at = body.find(left_out[1], place.start, place.end)
+        if at >= 0:
+            yield Fix(at, at + len(left_out[1]) + 1, "", f"delete `{left_out[1]}`")
+    elif (missing := re.match(r"add (?:the missing )?`([^`]+)`", hint)) is not None:
+        last = place.begin + len(_code(place.line))
         yield Fix(last, last, missing[1], f"add `{missing[1]}`")
         yield Fix(len(body), len(body), f"\n{missing[1]}", f"add `{missing[1]}` at the end")
-        return
-    if (quote := re.match(r"end the text with (.) on the same line", hint)) is not None:
-        yield Fix(end, end, quote[1], f"add {quote[1]}")
-        return
-    for piece in _pieces(hint, body[start:end]):
-        word = piece.split(" ")[0].lower()
-        if " " not in piece or not (word in examples() or directive_words(word)):
-            yield Fix(start, end, piece, f"`{piece}`")
-        first, last = begin + len(_labels(text)), begin + len(_code(text))
+    elif (quote := re.match(r"end the text with (.) on the same line", hint)) is not None:
+        yield Fix(place.end, place.end, quote[1], f"add {quote[1]}")
+
+
+def _replacements(body: str, hint: str, place: _Place) -> Iterator[Fix]:
+    """The edits of hints that say what to write: in the place of what is blamed, or of the whole statement."""
+    first, last = place.begin + len(_labels(place.line)), place.begin + len(_code(place.line))
+    for piece in _pieces(hint, body[place.start : place.end]):
+        if not _is_statement(piece):
+            yield Fix(place.start, place.end, piece, f"`{piece}`")
         if " " in piece:
             yield Fix(first, last, piece, f"`{piece}`")
+
+
+def _is_statement(piece: str) -> bool:
+    """Whether the words begin with a mnemonic or a directive, and not with the size of an operand."""
+    word, blank, rest = piece.partition(" ")
+    if not blank or rest.startswith("ptr"):
+        return False
+    return word.lower() in examples() or directive_words(word) is not None
 
 
 def _pieces(hint: str, blamed: str) -> Iterator[str]:
