@@ -73,6 +73,8 @@ RegisterClass = Literal[
     "r8", "r16", "r32", "r64", "xmm", "ymm", "zmm", "mm", "k", "st", "sreg", "cr", "dr", "bnd", "tmm", "ip"
 ]  # fmt: skip
 """Registers that can stand for each other in an opcode form, high bytes and fixed ones apart."""
+GENERAL_CLASSES: tuple[RegisterClass, ...] = ("r8", "r16", "r32", "r64")
+VECTOR_CLASSES: tuple[RegisterClass, ...] = ("xmm", "ymm", "zmm")
 SEGMENTS = frozenset(("cs", "ds", "es", "ss", "fs", "gs"))
 _LEGACY = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
 """The general registers that the 8086 had, by their names there."""

@@ -11,6 +11,7 @@ from iced_x86 import Instruction
 from execmem_kernel.assembly.encoding.iced_encoder import build_instruction, encode_instruction, relative_operand
 from execmem_kernel.x86.forms import Form, iced_registers
 from execmem_kernel.x86.operands import Encoding, Immediate, Memory, Operation, Register
+from execmem_kernel.x86.registers import MASK
 from execmem_kernel.x86.selection import encoding_rank
 
 
@@ -69,7 +70,7 @@ class EncodingClass:
                 if index is not None:
                     instruction.memory_index = iced_numbers[index.name]
                     instruction.memory_index_scale = operand.scale
-                instruction.memory_displacement = operand.displacement & ((1 << 64) - 1)
+                instruction.memory_displacement = operand.displacement & MASK
         if operation.mask is not None:
             instruction.op_mask = iced_numbers[operation.mask.name]
         return instruction

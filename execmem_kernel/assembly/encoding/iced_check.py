@@ -17,7 +17,7 @@ from execmem_kernel.assembly.encoding.iced_encoder import (
 )
 from execmem_kernel.x86.forms import Form
 from execmem_kernel.x86.operands import Memory, Operation
-from execmem_kernel.x86.registers import SEGMENTS
+from execmem_kernel.x86.registers import MASK, SEGMENTS
 
 
 def shortest_encodings(requests: Sequence[Request]) -> list[Candidate | None]:
@@ -130,7 +130,7 @@ def _displacement_read(read: Instruction, meant: Instruction, operation: Operati
     """The displacement that was meant, as the decoder says it: an absolute address, or cut to the address's size."""
     relative = relative_operand(operation)
     if relative is not None:
-        mask = 0xFFFFFFFF if meant.memory_base == IcedRegister.EIP else (1 << 64) - 1
+        mask = 0xFFFFFFFF if meant.memory_base == IcedRegister.EIP else MASK
         return (relative.displacement + read.len) & mask
     if 0 < read.memory_base <= IcedRegister.R15D or 0 < read.memory_index <= IcedRegister.R15D:
         return meant.memory_displacement & 0xFFFFFFFF

@@ -13,7 +13,7 @@ from iced_x86 import Register as IcedRegister
 
 from execmem_kernel.x86.forms import Form, Slot, iced_registers
 from execmem_kernel.x86.operands import REX_PREFIXES, Immediate, Memory, Operand, Operation, Register, Target
-from execmem_kernel.x86.registers import register_size
+from execmem_kernel.x86.registers import MASK, register_size
 from execmem_kernel.x86.selection import has_data16
 
 IMMEDIATE_KINDS = {
@@ -120,7 +120,7 @@ def _set_memory(instruction: Instruction, number: int, slot: Slot, operand: Memo
         instruction.memory_index = iced_numbers[index.name]
         instruction.memory_index_scale = operand.scale
     if base is None or base.name not in ("rip", "eip"):
-        instruction.memory_displacement = operand.displacement & ((1 << 64) - 1)
+        instruction.memory_displacement = operand.displacement & MASK
     # A displacement that rip is added to is written over the encoded bytes.
     instruction.memory_displ_size = _displacement_size(slot, operand)
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.tokens import Token
+from execmem_kernel.x86.registers import MASK
 
 
 def fitted(value: int, size: int, start: int, end: int) -> bytes:
@@ -130,7 +131,7 @@ def leb128(value: int, *, signed: bool) -> bytes:
     """DWARF's variable-length number. Source: DWARF 5, 7.6."""
     data = bytearray()
     if not signed:
-        value &= (1 << 64) - 1
+        value &= MASK
     while True:
         byte = value & 127
         value >>= 7

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from execmem_kernel.assembly.encoding.refusals.phrases import number_text
 from execmem_kernel.x86.operands import Memory, Operation, Refusal, Register
-from execmem_kernel.x86.registers import RegisterClass, full_register, register_class
+from execmem_kernel.x86.registers import VECTOR_CLASSES, RegisterClass, full_register, register_class
 
 _STACK_POINTERS = ("rsp", "esp")
 _INSTRUCTION_POINTERS = ("rip", "eip")
-_GENERAL = ("r64", "r32")
-_VECTORS = ("xmm", "ymm", "zmm")
+_ADDRESSING = ("r64", "r32")
 
 
 def bad_address(operation: Operation) -> Refusal | None:
@@ -66,17 +65,17 @@ def _bad_registers(number: int, memory: Memory) -> Refusal | None:
     """Registers that are not general enough for an address."""
     base, index = _names(memory)
     general = "an address is made of 64-bit general registers"
-    if base is not None and register_class(base) not in (*_GENERAL, "ip"):
+    if base is not None and register_class(base) not in (*_ADDRESSING, "ip"):
         hint = f"write [{full_register(base)}]" if register_class(base) in ("r8", "r16") else general
         return Refusal("ASM023", f"`{base}` cannot be the base of an address.", number, hint)
-    if index is not None and register_class(index) not in (*_GENERAL, *_VECTORS):
+    if index is not None and register_class(index) not in (*_ADDRESSING, *VECTOR_CLASSES):
         return Refusal("ASM023", f"`{index}` cannot be an index of an address.", number, general)
     return None
 
 
 def _general_classes(memory: Memory) -> set[RegisterClass]:
     """The classes of the general registers in the address."""
-    return {register_class(name) for name in _names(memory) if name is not None} - {*_VECTORS, "ip"}
+    return {register_class(name) for name in _names(memory) if name is not None} - {*VECTOR_CLASSES, "ip"}
 
 
 def _unequal_registers(number: int, memory: Memory) -> Refusal | None:

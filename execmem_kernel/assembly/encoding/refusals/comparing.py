@@ -8,7 +8,7 @@ from functools import cache
 from execmem_kernel.x86 import forms
 from execmem_kernel.x86.forms import Form
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Register, Target
-from execmem_kernel.x86.registers import register_class, register_size
+from execmem_kernel.x86.registers import GENERAL_CLASSES, VECTOR_CLASSES, register_class, register_size
 
 
 def operand_kind(operand: Operand) -> str:
@@ -16,13 +16,7 @@ def operand_kind(operand: Operand) -> str:
     match operand:
         case Register(name):
             family = register_class(name)
-            return (
-                "general"
-                if family in ("r8", "r16", "r32", "r64")
-                else "vector"
-                if family in ("xmm", "ymm", "zmm")
-                else family
-            )
+            return "general" if family in GENERAL_CLASSES else "vector" if family in VECTOR_CLASSES else family
         case Memory():
             return "memory"
         case Immediate():

@@ -14,7 +14,7 @@ from execmem_kernel.assembly.encoding.refusals.operand_sizes import misfit_size
 from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, listed, operand_text, operands_swapped
 from execmem_kernel.x86.forms import Form, forms_of
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Refusal, Register
-from execmem_kernel.x86.registers import full_register, register_class
+from execmem_kernel.x86.registers import GENERAL_CLASSES, VECTOR_CLASSES, full_register, register_class
 from execmem_kernel.x86.selection import operand_counts, operand_fits
 
 _REPLACEMENTS = {
@@ -174,7 +174,7 @@ class _Misfit(NamedTuple):
 
     @property
     def is_vector(self) -> bool:
-        return self.register is not None and register_class(self.register) in ("xmm", "ymm", "zmm")
+        return self.register is not None and register_class(self.register) in VECTOR_CLASSES
 
     @property
     def is_number(self) -> bool:
@@ -223,7 +223,7 @@ def _number_first(misfit: _Misfit) -> str:
 
 
 def _of_its_family(misfit: _Misfit) -> str:
-    general = misfit.register is not None and register_class(misfit.register) in ("r8", "r16", "r32", "r64")
+    general = misfit.register is not None and register_class(misfit.register) in GENERAL_CLASSES
     return unsuitable_operand(
         misfit.mnemonic,
         operand_size(misfit.operand) if general else None,

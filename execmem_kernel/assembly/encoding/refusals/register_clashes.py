@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from execmem_kernel.x86 import registers
 from execmem_kernel.x86.forms import Form
 from execmem_kernel.x86.operands import Memory, Operation, Refusal, Register
-from execmem_kernel.x86.registers import register_class
+from execmem_kernel.x86.registers import VECTOR_CLASSES, register_class
 
 
 def bad_register(operation: Operation) -> Refusal | None:
@@ -60,7 +60,7 @@ def equal_registers(operation: Operation, found: Sequence[Form]) -> Refusal | No
     numbers: dict[str, str] = {}
     for operand in operation.operands:
         register = operand.index if isinstance(operand, Memory) else operand
-        if isinstance(register, Register) and register_class(register.name) in ("xmm", "ymm", "zmm", "tmm"):
+        if isinstance(register, Register) and register_class(register.name) in (*VECTOR_CLASSES, "tmm"):
             number = register.name.lstrip("xyztm")
             if number in numbers:
                 return Refusal(
