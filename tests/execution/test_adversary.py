@@ -262,7 +262,8 @@ def test_what_a_program_can_read_of_the_runner_is_the_same_in_every_process(noth
 
 
 def test_a_clock_shows_of_an_endless_output_only_what_every_run_prints(nothing_left: None) -> None:
-    source = 'l: mov eax, 1\nmov edi, 1\nlea rsi, [rip+m]\nmov edx, 1024\nsyscall\njmp l\nm:\n.rept 512\n.ascii "a\\n"\n.endr'
+    writes = "l: mov eax, 1\nmov edi, 1\nlea rsi, [rip+m]\nmov edx, 1024\nsyscall\njmp l\n"
+    source = writes + 'm:\n.rept 512\n.ascii "a\\n"\n.endr'
     reports = set()
     for seconds in (0.15, 0.25):
         outcome = em.run(source, limits=em.Limits(wall_s=seconds, output_size=1 << 30, system_calls=10**9))
