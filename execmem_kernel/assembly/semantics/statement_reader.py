@@ -245,7 +245,11 @@ class StatementReader:
     # ---- what the preprocessor asks ----------------------------------------------------------------------------------
 
     def known_value(self, value: Expression, line: Line) -> int:
-        """What an expression is worth at the time of reading."""
+        """The value of an expression at the time of reading.
+
+        Raises:
+            SourceError: It depends on something that comes later.
+        """
         return self._symbols.known_value(value, line)
 
     def is_defined(self, name: str) -> bool:

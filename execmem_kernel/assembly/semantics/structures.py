@@ -126,7 +126,11 @@ class Structures:
         self._instance = (name.text, section, len(section.fragments))
 
     def fill_up(self, statement: Statement, line: Line) -> None:
-        """Zeros up to the field that `at` names."""
+        """Zeros up to the field that `at` names.
+
+        Raises:
+            SourceError: There is no structure to fill in, or the field lies behind.
+        """
         name, done = self._progress(statement)
         if not name:
             return

@@ -175,7 +175,7 @@ class SymbolTable:
         return value if result.terms else Number(result.number)
 
     def known_value(self, value: Expression, line: Line) -> int:
-        """What an expression is worth at the time of reading: for counts and conditions.
+        """The value of an expression at the time of reading: for counts and conditions.
 
         Raises:
             SourceError: It depends on something that comes later.
@@ -260,7 +260,11 @@ class SymbolTable:
         return labels[index] if index < len(labels) else None
 
     def evaluate(self, tree: Expression) -> Value:
-        """What an expression is worth in the present layout, `here`."""
+        """The value of an expression in the present layout, at `location`.
+
+        Raises:
+            SourceError: A name in it has no value, or it is the distance between two sections.
+        """
         value = evaluate(tree, self.look_up)
         if len(value.terms) > 1:
             assert self.location is not None
@@ -284,7 +288,11 @@ class SymbolTable:
             )  # fmt: skip
 
     def look_up(self, tree: Expression) -> Value:
-        """What a name is worth in the present layout."""
+        """The value of a name, `$` or `$$` in the present layout, at `location`.
+
+        Raises:
+            SourceError: It has none.
+        """
         here = self.location
         if isinstance(tree, Symbol):
             return self._symbol(tree)
@@ -297,7 +305,7 @@ class SymbolTable:
         return Value(section.address, ((-1 - id(section), 1),))
 
     def _symbol(self, tree: Symbol) -> Value:
-        """What a symbol is worth: a constant, a label, what a linker would know, a numeric reference, or external."""
+        """The value of a symbol: a constant, a label, what a linker would know, a numeric reference, or external."""
         name = self._full_name(tree.name, self.location.parent if self.location is not None else "")
         constants = self.constants.get(name)
         if constants is not None:
@@ -321,7 +329,7 @@ class SymbolTable:
         raise self.unknown(tree)
 
     def _constant(self, name: str, definitions: list[Definition], tree: Symbol) -> Value:
-        """What a constant is worth at the location: by its last definition before that, or by the first of all."""
+        """The value of a constant at `location`: of its last definition before that, or of the first of all."""
         self.used.add(name)
         order = self.location.order if self.location is not None else 0
         later = bisect_right(definitions, order, key=lambda definition: definition.place.order)
