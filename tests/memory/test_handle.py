@@ -217,7 +217,7 @@ def test_moving_leaves_the_source_empty(manager: CodeMemoryManager) -> None:
         assert target.address == address
         assert kernel.call(target.address) == 42
         with pytest.raises(
-            ClosedMemoryError, match=r"region 'answer', allocated in test_region.py, line .* has been moved"
+            ClosedMemoryError, match=r"region 'answer', allocated in test_handle.py, line .* has been moved"
         ):
             _ = source.address
         source.close()
@@ -277,7 +277,7 @@ def test_use_after_close_names_both_places(manager: CodeMemoryManager) -> None:
 
 def test_sealed_memory_is_not_written(manager: CodeMemoryManager) -> None:
     with manager.allocate(RETURN_42, name="add") as memory:
-        with pytest.raises(SealedMemoryError, match=r"region 'add', allocated in test_region.py, line .*, is sealed"):
+        with pytest.raises(SealedMemoryError, match=r"region 'add', allocated in test_handle.py, line .*, is sealed"):
             memory.write(RETURN_43)
         memory.seal()
         assert kernel.call(memory.address) == 42
@@ -355,8 +355,8 @@ def test_releasing_an_address_twice_names_both_places(manager: CodeMemoryManager
     with pytest.raises(DoubleReleaseError) as caught:
         manager.release(address)
     text = str(caught.value)
-    assert text.startswith("this address has been released before. region 'add': allocated in test_region.py, line ")
-    assert ", released in test_region.py, line " in text
+    assert text.startswith("this address has been released before. region 'add': allocated in test_handle.py, line ")
+    assert ", released in test_handle.py, line " in text
 
 
 def test_a_second_release_does_not_free_the_neighbour(manager: CodeMemoryManager) -> None:
@@ -480,7 +480,7 @@ def test_what_is_forgotten_is_freed_and_then_reported(manager: CodeMemoryManager
     memory = manager.allocate(64, name="add", pages=pages)
     address = memory.address
     with pytest.warns(
-        ResourceWarning, match=r"region 'add', allocated in test_region.py, line .*, was forgotten and has been freed"
+        ResourceWarning, match=r"region 'add', allocated in test_handle.py, line .*, was forgotten and has been freed"
     ):
         del memory
     assert manager.snapshot().regions == ()
