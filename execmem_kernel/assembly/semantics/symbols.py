@@ -48,18 +48,24 @@ class SymbolTable:
         self.gnu = False
         """Whether any of it is GNU's."""
         self.labels: dict[str, Label] = {}
+        """Plain labels, and dotted ones before any plain label."""
         self.dotted_labels: dict[str, list[Label]] = {}
+        """Labels that begin with a dot, by that name: each belongs to the plain label before it."""
         self._locals: dict[tuple[str, str], Label] = {}
         """By the plain label they belong to, and their name."""
         self.numeric_labels: dict[str, list[Label]] = {}
+        """Labels like `1:`, which may be defined again and again, in the order of reading; MASM's `@@` too."""
         self.constants: dict[str, list[Definition]] = {}
+        """Each with all its definitions, in the order of reading."""
         self.externs: dict[str, int] = {}
+        """External symbols and the address that each has for this program."""
         self.globals: dict[str, tuple[Line, int, int]] = {}
         """What `global` named, and where."""
         self.got_entries: dict[str, Label] = {}
         """Names whose address is kept in memory, as a linker's table keeps it, and where."""
         self.used_externs: set[str] = set()
         self.used: set[str] = set()
+        """Labels and constants that some expression names."""
         self.location: Fragment | Label | None = None
         """The location counter, `.` or `$`: where the expression stands that is being evaluated."""
         self.location_offset = 0
