@@ -166,7 +166,7 @@ class Parser:
 
     def _number(self, token: Token) -> Expression:
         text = token.text
-        if is_local_reference(text):
+        if text[-1] in "bfBF" and is_local_reference(text):
             return Symbol(text.lower(), token.start, token.end)
         value = number(text, self.rules)
         if value is None:

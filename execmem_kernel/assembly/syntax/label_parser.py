@@ -21,8 +21,9 @@ def parse_labels(cursor: Cursor) -> None:
     Raises:
         SourceError: A colon stands behind what cannot be a label.
     """
-    while (colon := cursor.peek(1)) is not None:
-        token = cursor.tokens[cursor.position]
+    tokens = cursor.tokens
+    while cursor.position + 1 < len(tokens):
+        token, colon = tokens[cursor.position], tokens[cursor.position + 1]
         if token.text == "$" and cursor.rules.dollar_names and _take_dollar_name(cursor):
             continue
         if colon.text != ":" or token.kind not in ("name", "number"):
