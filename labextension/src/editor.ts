@@ -2,11 +2,10 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { ICellModel } from '@jupyterlab/cells';
 import { EditorExtensionRegistry, IEditorExtensionRegistry } from '@jupyterlab/codemirror';
-import { INotebookTracker, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker, Notebook, NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 import type { EditorView } from '@codemirror/view';
 import { hover } from './kernel/hover';
 import { Session } from './kernel/session';
-import { snippets } from './kernel/snippets';
 import { show, watch } from './kernel/watch';
 import { followText } from './language/follow';
 
@@ -15,7 +14,7 @@ export const editor: JupyterFrontEndPlugin<void> = {
   description: 'Assembly in %%asm cells: colours, columns, line numbers, errors as you type, explanations.',
   autoStart: true,
   requires: [IEditorExtensionRegistry, INotebookTracker],
-  activate: (app: JupyterFrontEnd, extensions: IEditorExtensionRegistry, tracker: INotebookTracker) => {
+  activate: (_app: JupyterFrontEnd, extensions: IEditorExtensionRegistry, tracker: INotebookTracker) => {
     const sessions = new WeakMap<NotebookPanel, Session>();
     const findSession = (view: EditorView): Session | null => {
       const panel = tracker.find(candidate => candidate.node.contains(view.dom));
@@ -28,10 +27,12 @@ export const editor: JupyterFrontEndPlugin<void> = {
       }
       return session;
     };
-    NotebookActions.executed.connect((_, { notebook }) => {
+    const sessionOf = (notebook: Notebook): Session | undefined => {
       const panel = tracker.find(candidate => candidate.content === notebook);
-      (panel && sessions.get(panel))?.ran();
-    });
+      return panel && sessions.get(panel);
+    };
+    NotebookActions.executionScheduled.connect((_, { notebook, cell }) => sessionOf(notebook)?.willRun(cell));
+    NotebookActions.executed.connect((_, { notebook, cell }) => sessionOf(notebook)?.hasRun(cell));
     extensions.addExtension({
       name: 'execmem-kernel:assembly',
       factory: ({ model }) =>
@@ -39,8 +40,7 @@ export const editor: JupyterFrontEndPlugin<void> = {
           ? EditorExtensionRegistry.createImmutableExtension([
               followText(model.sharedModel.getSource()),
               watch(findSession),
-              hover(findSession),
-              snippets(() => void app.commands.execute('completer:invoke-notebook'))
+              hover(findSession)
             ])
           : null
     });

@@ -71,8 +71,10 @@ export const start: JupyterFrontEndPlugin<void> = {
 
 /** A file that lies beside the bundle, from the notebook server itself. */
 async function shipped(name: string): Promise<string> {
-  const url = URLExt.join(PageConfig.getOption('fullLabextensionsUrl'), 'execmem-kernel', name);
-  const response = await ServerConnection.makeRequest(url, {}, ServerConnection.makeSettings());
+  const settings = ServerConnection.makeSettings();
+  const path = URLExt.join(PageConfig.getOption('fullLabextensionsUrl'), 'execmem-kernel', name);
+  const url = new URL(path, settings.baseUrl).href;
+  const response = await ServerConnection.makeRequest(url, {}, settings);
   if (!response.ok) {
     throw new ServerConnection.ResponseError(response);
   }

@@ -41,6 +41,42 @@ export async function requestFindings(kernel: Kernel.IKernelConnection, cell: st
   return data.version === VERSION ? data.diagnostics : [];
 }
 
+/** A program to begin with: what it does, and what to write where. */
+export interface Snippet {
+  title: string;
+  from: number;
+  to: number;
+  insert: string;
+}
+
+/** The programs that the kernel offers for a cell in which nothing stands yet. */
+export async function requestSnippets(kernel: Kernel.IKernelConnection, cell: string): Promise<Snippet[]> {
+  const { content } = await kernel.requestComplete({ code: cell, cursor_pos: Array.from(cell).length });
+  if (content.status !== 'ok') {
+    return [];
+  }
+  const offered = (content.metadata._jupyter_types_experimental ?? []) as unknown as {
+    start: number;
+    end: number;
+    text: string;
+    type: string;
+    signature: string;
+  }[];
+  return offered
+    .filter(({ type }) => type === 'snippet')
+    .map(({ start, end, text, signature }) => ({
+      title: signature,
+      from: offsetOf(cell, start),
+      to: offsetOf(cell, end),
+      insert: text
+    }));
+}
+
+/** Jupyter's protocol counts code points, CodeMirror counts UTF-16 units. */
+function offsetOf(cell: string, position: number): number {
+  return Array.from(cell).slice(0, position).join('').length;
+}
+
 /** What the kernel says about a place in a cell, by mime type; null where it says nothing. */
 export function requestInspection(
   kernel: Kernel.IKernelConnection,

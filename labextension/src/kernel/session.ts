@@ -1,13 +1,21 @@
 /** One notebook's conversation with its kernel about the cells that are assembly. */
+import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import type { PartialJSONObject } from '@lumino/coreutils';
 import type { EditorView } from '@codemirror/view';
-import { kindOfState } from '../language/kind';
-import { Finding, requestFindings, requestInspection } from './protocol';
+import { hasBlankBody, kindOfState } from '../language/kind';
+import { Finding, Snippet, requestFindings, requestInspection, requestSnippets } from './protocol';
 
-/** Takes what the kernel found in the text that an editor still has; null: the extension is not loaded. */
-export type Deliver = (view: EditorView, findings: Finding[] | null) => void;
+/** What the kernel says about a cell; `loaded`: whether it has the extension. */
+export interface Answer {
+  loaded: boolean;
+  findings: Finding[];
+  snippets: Snippet[];
+}
+
+/** Takes an answer about the text that an editor still has. */
+export type Deliver = (view: EditorView, answer: Answer) => void;
 
 const GONE = new Set<Kernel.Status>(['restarting', 'autorestarting', 'terminating', 'dead', 'unknown']);
 
@@ -23,6 +31,8 @@ export class Session {
   private readonly waiting = new Set<EditorView>();
   /** The question that is on its way; an answer to another one comes too late. */
   private asked: object | null = null;
+  /** Cells that are to run: the kernel's status says so only when it has begun with the first. */
+  private readonly scheduled = new Set<Cell>();
 
   constructor(
     readonly panel: NotebookPanel,
@@ -46,10 +56,14 @@ export class Session {
     this.waiting.delete(view);
   }
 
-  /** Something ran: the extension may be loaded now, or gone, and names may mean something else. */
-  ran(): void {
-    this.views.forEach(view => this.waiting.add(view));
-    void this.next();
+  willRun(cell: Cell): void {
+    this.scheduled.add(cell);
+  }
+
+  /** The extension may be loaded now, or gone, and names may mean something else. */
+  hasRun(cell: Cell): void {
+    this.scheduled.delete(cell);
+    this.askAgain();
   }
 
   /** What the kernel says about a place in the text; null where it is busy or knows nothing. */
@@ -67,12 +81,20 @@ export class Session {
   private begin(): void {
     this.asked = null;
     this.loaded = null;
-    this.ran();
+    this.scheduled.clear();
+    this.askAgain();
+  }
+
+  private askAgain(): void {
+    this.views.forEach(view => this.waiting.add(view));
+    void this.next();
   }
 
   private idleKernel(): Kernel.IKernelConnection | null {
     const kernel = this.panel.sessionContext.session?.kernel;
-    return kernel?.status === 'idle' && kernel.connectionStatus === 'connected' ? kernel : null;
+    const idle = kernel?.status === 'idle' && kernel.connectionStatus === 'connected';
+    // A cell that was deleted while it ran is never reported as executed.
+    return idle && Array.from(this.scheduled).every(cell => cell.isDisposed) ? kernel : null;
   }
 
   private async next(): Promise<void> {
@@ -84,21 +106,28 @@ export class Session {
     this.waiting.delete(view);
     const question = (this.asked = {});
     const { doc } = view.state;
-    let findings: Finding[] | null | undefined;
-    if (kindOfState(view.state) && (await kernel.info).language_info.name === 'python') {
-      // A kernel that ends meanwhile breaks its promises; `begin` has seen to the rest.
-      findings = await requestFindings(kernel, doc.toString()).catch(() => undefined);
-    }
+    // A kernel that ends meanwhile breaks its promises; `begin` has seen to the rest.
+    const answer = await this.answer(kernel, view).catch(() => null);
     if (this.asked !== question) {
       return;
     }
     this.asked = null;
-    if (findings !== undefined) {
-      this.loaded = findings !== null;
+    if (answer) {
+      this.loaded = answer.loaded;
       if (this.views.has(view) && view.state.doc.eq(doc)) {
-        this.deliver(view, findings);
+        this.deliver(view, answer);
       }
     }
     void this.next();
+  }
+
+  private async answer(kernel: Kernel.IKernelConnection, { state }: EditorView): Promise<Answer | null> {
+    if (!kindOfState(state) || (await kernel.info).language_info.name !== 'python') {
+      return null;
+    }
+    const cell = state.doc.toString();
+    const findings = await requestFindings(kernel, cell);
+    const snippets = findings && hasBlankBody(state) ? await requestSnippets(kernel, cell) : [];
+    return { loaded: findings !== null, findings: findings ?? [], snippets };
   }
 }

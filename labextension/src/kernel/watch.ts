@@ -5,8 +5,8 @@ import { Command, EditorView, PluginValue, ViewPlugin, ViewUpdate, keymap } from
 import { kindOfState } from '../language/kind';
 import { loadHint, setLoadHint } from './load_hint';
 import { markOf } from './marks';
-import type { Finding } from './protocol';
-import type { Session } from './session';
+import type { Answer, Session } from './session';
+import { setSnippets, snippets } from './snippets';
 
 /** Milliseconds without a change before the kernel is asked. */
 const REST = 300;
@@ -14,10 +14,10 @@ const REST = 300;
 /** The conversation that an editor takes part in, once it stands in a notebook. */
 export type FindSession = (view: EditorView) => Session | null;
 
-/** Show what the kernel found; null: the extension is not loaded. */
-export function show(view: EditorView, findings: Finding[] | null): void {
-  const marks = (findings ?? []).map(markOf);
-  view.dispatch(setDiagnostics(view.state, marks), { effects: setLoadHint.of(findings === null) });
+/** Show what the kernel says. */
+export function show(view: EditorView, { loaded, findings, snippets }: Answer): void {
+  const offers = snippets.length > 0 ? [setSnippets.of(snippets)] : [];
+  view.dispatch(setDiagnostics(view.state, findings.map(markOf)), { effects: [setLoadHint.of(!loaded), ...offers] });
 }
 
 export function watch(findSession: FindSession): Extension {
@@ -54,11 +54,11 @@ export function watch(findSession: FindSession): Extension {
       } else if (this.session) {
         this.session.forget(this.view);
         this.session = null;
-        show(this.view, []); // Python again
+        show(this.view, { loaded: true, findings: [], snippets: [] }); // Python again
       }
     }
   }
-  return [ViewPlugin.fromClass(Watcher), loadHint, Prec.high(keymap.of(keys))];
+  return [ViewPlugin.fromClass(Watcher), loadHint, snippets, Prec.high(keymap.of(keys))];
 }
 
 /** The first quick fix of what is marked on the cursor's line. */

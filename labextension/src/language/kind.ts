@@ -21,3 +21,12 @@ export const kindField = StateField.define<CellKind | null>({
 export function kindOfState(state: EditorState): CellKind | null {
   return state.field(kindField, false) ?? null;
 }
+
+/** Whether it is an assembly cell with room for a program, in which none stands yet. */
+export function hasBlankBody(state: EditorState): boolean {
+  const kind = kindOfState(state);
+  if (!kind || kind.magicLine === state.doc.lines) {
+    return false;
+  }
+  return state.sliceDoc(state.doc.line(kind.magicLine + 1).from).trim() === '';
+}
