@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.tokens import tokenize
 from execmem_kernel.errors import AssemblyError
 
 
@@ -143,26 +138,3 @@ def test_two_slashes_are_what_the_source_declares() -> None:
     assert assemble(".intel_syntax noprefix\nmov eax, 10 // 3\nret").code.hex() == "b80a000000c3"
     assert assemble("mov eax, 10 // 3 times\nret // 5").code.hex() == "b80a000000c3"
     assert refused("mov eax, 10 // 3\nret") == "ASM038"
-
-
-@contextmanager
-def passed_on() -> Iterator[None]:
-    """What `contextlib` does to an exception that it lets through: it sets the traceback."""
-    yield
-
-
-def test_a_complaint_never_changes_and_better_advice_makes_another_one() -> None:
-    with pytest.raises(SourceError) as caught, passed_on():
-        tokenize('db "open')
-    complaint = caught.value
-    for name in ("code", "message", "start", "end", "hint", "forms", "args"):
-        with pytest.raises(AttributeError):
-            setattr(complaint, name, getattr(complaint, name))
-    advised = complaint.with_hint("close it")
-    assert (advised.hint, complaint.hint) == ("close it", 'end the text with " on the same line')
-    assert (advised.code, advised.message, advised.start, advised.end) == (
-        complaint.code,
-        complaint.message,
-        complaint.start,
-        complaint.end,
-    )

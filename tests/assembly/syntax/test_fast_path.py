@@ -65,7 +65,7 @@ NAMES = [
 
 def lines() -> Iterator[str]:
     """Lines that people wrote, lines that were damaged, and words put together."""
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     for row in (here.parent / "data" / "assembler_inputs.jsonl").read_text().splitlines():
         yield from json.loads(row)["source"].split("\n")
     for path in sorted((here / "programs").rglob("*.*")):
