@@ -49,7 +49,8 @@ def test_an_address_can_only_be_added_to_and_subtracted_from(text: str) -> None:
     ("operator", "left", "right", "result"),
     [
         ("/", -7, 2, -3), ("%", -7, 2, -1), ("u/", 7, 2, 3), ("<<", 1, 63, 1 << 63), ("<<", 1, 64, 0),
-        ("<<", -1, 4, -16), (">>", -1, 60, 15), ("!", 5, 3, -3), ("<>", 1, 2, -1), ("&&", 2, 0, 0), ("||", 0, 3, 1), (">=", 3, 3, -1),
+        ("<<", -1, 4, -16), (">>", -1, 60, 15), ("!", 5, 3, -3), ("<>", 1, 2, -1),
+        ("&&", 2, 0, 0), ("||", 0, 3, 1), (">=", 3, 3, -1),
     ],
 )  # fmt: skip
 def test_operators_compute_as_gnu_as_does(operator: str, left: int, right: int, result: int) -> None:
