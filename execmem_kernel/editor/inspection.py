@@ -220,7 +220,7 @@ def _forms(mnemonic: str) -> list[Part]:
         return []
     more = len(texts) - _FORMS_SHOWN
     note = f"{more} more" if more > 0 else ""
-    return [Table("forms", tuple((text,) for text in texts[:_FORMS_SHOWN]), note=note)]
+    return [Verbatim("\n".join(texts[:_FORMS_SHOWN]), caption="forms", note=note)]
 
 
 def _in_syntax(source: str, syntax: str) -> str:
