@@ -16,6 +16,7 @@ import execmem_kernel as em     the same, as a library
 # memory/        owning executable pages
 # execution/     running a Program in a process of its own and saying what happened
 # views/         values -> text, HTML, pictures; measures nothing
+# editor/        completion, inspection and diagnostics while a cell is typed; the tables that editors read
 # magics/        %%asm and %execmem; the only package that knows IPython
 # moved.py       where pickles of version 0.1 find their classes
 #
