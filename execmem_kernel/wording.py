@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
@@ -33,6 +33,11 @@ def plural(number: int, noun: str) -> str:
 def counted(count: int, thing: str = "byte") -> str:
     """A number of things with commas, for reports: "1 byte", "4,096 bytes"."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
+    """Words one after the other: "a, b and c"; "" for none."""
+    return ", ".join(words[:-1]) + f" {conjunction} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def signed(value: int, bits: int = 64) -> int:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
+from execmem_kernel.wording import listed
 from execmem_kernel.x86.disassembler import Instruction
 from execmem_kernel.x86.registers import canonical_register, full_register, register_class, register_size
 
@@ -101,8 +101,3 @@ _FLAGS_ARE_SAID = frozenset(
      "cmpsq", "rdrand", "rdseed", "syscall", "fcomi", "fcomip", "fucomi", "fucomip", "vcomiss", "vcomisd", "vucomiss", "vucomisd")
 )  # fmt: skip
 """Their sentence speaks of flags itself."""
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -11,13 +11,13 @@ from execmem_kernel.explain.clauses import (
     about_rounding,
     about_the_rest,
     encoding_is_vex,
-    listed,
     with_mask,
 )
 from execmem_kernel.explain.families import family_sentence
 from execmem_kernel.explain.operands import value_words
 from execmem_kernel.explain.templates import from_template
 from execmem_kernel.explain.vector_words import in_words
+from execmem_kernel.wording import listed
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.effects import MemoryAccess
 from execmem_kernel.x86.mnemonics import resolve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from execmem_kernel.assembly.encoding.refusals.phrases import listed
+from execmem_kernel.wording import listed
 from execmem_kernel.x86.forms import Form, forms_of
 from execmem_kernel.x86.operands import SIZE_NAMES, Memory, Operation, Refusal, Register
 from execmem_kernel.x86.registers import needs_evex, register_class

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from execmem_kernel.assembly.encoding.refusals.comparing import operand_size
-from execmem_kernel.assembly.encoding.refusals.phrases import bits_text, listed, size_text
+from execmem_kernel.assembly.encoding.refusals.phrases import bits_text, size_text
+from execmem_kernel.wording import listed
 from execmem_kernel.x86 import mnemonics
 from execmem_kernel.x86.operands import Memory, Operation, Refusal, Register
 from execmem_kernel.x86.registers import register_class

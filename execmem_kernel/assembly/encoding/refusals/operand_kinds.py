@@ -11,7 +11,8 @@ from execmem_kernel.assembly.diagnostics.hints import unsuitable_operand, wrong_
 from execmem_kernel.assembly.encoding.refusals.comparing import operand_size
 from execmem_kernel.assembly.encoding.refusals.immediates import misfit_number
 from execmem_kernel.assembly.encoding.refusals.operand_sizes import misfit_size
-from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, listed, operand_text, operands_swapped
+from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, operand_text, operands_swapped
+from execmem_kernel.wording import listed
 from execmem_kernel.x86.forms import Form, forms_of
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Refusal, Register
 from execmem_kernel.x86.registers import GENERAL_CLASSES, VECTOR_CLASSES, full_register, register_class

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from execmem_kernel.assembly.encoding.refusals.comparing import forms_alike, operand_size
-from execmem_kernel.assembly.encoding.refusals.phrases import bits_text, form_texts, listed, size_text
+from execmem_kernel.assembly.encoding.refusals.phrases import bits_text, form_texts, size_text
+from execmem_kernel.wording import listed
 from execmem_kernel.x86 import forms, registers, selection
 from execmem_kernel.x86.forms import Form
 from execmem_kernel.x86.operands import SIZE_NAMES, Memory, Operand, Operation, Refusal, Register

@@ -12,11 +12,6 @@ from execmem_kernel.x86.selection import operand_fits
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
-def listed(words: Sequence[str], conjunction: str) -> str:
-    """`a, b or c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}" if words else ""
-
-
 def number_text(value: int) -> str:
     """A number as a person would write it: the large ones in hexadecimal."""
     return f"{value:,}" if abs(value) < 1 << 16 else f"{'-' if value < 0 else ''}{abs(value):#x}"
