@@ -125,7 +125,7 @@ def _first(code: bytes, address: int, syntax: Syntax) -> Instruction:
     code = code[: facts.size]
     seen = None if facts.mnemonic in CAPSTONE_MISREADS or not facts.is_plain else capstone_text(syntax, code, address)
     if seen is not None and _NO_INDEX.search(seen[1]):
-        seen = None  # `[rcx + riz*8]`: a register that nobody has
+        seen = None  # `[rcx + riz*8]`: no register has this name
     mnemonic, operands = seen or instruction_text.iced_text(code, address, syntax)
     operands = as_typed(operands) if syntax == "intel" else re.sub(r", (?=[^()]*\))", ",", operands)
     if facts.mnemonic in selection.EVEX_FIRST and code[0] in _VEX:

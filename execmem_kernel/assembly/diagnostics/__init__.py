@@ -1,9 +1,9 @@
 """What is said about a source that is wrong: codes, hints and wordings.
 
-    source_error.py  SourceError: an error in one line, until its line is known
-    codes.py         every code with its meaning and a source that triggers it
-    hints.py         fix-it hints for habits from C, other processors and other assemblers
-    att_wording.py   a refusal in the order and spelling of AT&T syntax
+source_error.py  SourceError: an error in one line, until its line is known
+codes.py         every code with its meaning and a source that triggers it
+hints.py         fix-it hints for habits from C, other processors and other assemblers
+att_wording.py   a refusal in the order and spelling of AT&T syntax
 """
 
 from execmem_kernel.program.diagnostic import Diagnostic, Span

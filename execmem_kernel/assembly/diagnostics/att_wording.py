@@ -19,7 +19,7 @@ def in_att_syntax(refusal: Refusal, texts: Sequence[str], written: str) -> Refus
     """A refusal in the words of AT&T syntax: operands counted from the other end, registers with `%`.
 
     Args:
-        refusal: As Intel syntax would be told.
+        refusal: In the words of Intel syntax.
         texts: The operands as they were written, in AT&T's order.
         written: The mnemonic as it was written.
     """

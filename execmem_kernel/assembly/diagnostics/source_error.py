@@ -33,7 +33,7 @@ class SourceError(Exception):
     def __setattr__(self, name: str, value: object) -> None:
         # What Python itself notes down while an exception travels has such names: __traceback__, __notes__.
         if not name.startswith("__"):
-            raise AttributeError(f"a complaint is shared by all who read the line: its {name} cannot change")
+            raise AttributeError(f"an error is shared by all who read the line: its {name} cannot change")
         super().__setattr__(name, value)
 
     def within(self, start: int, end: int) -> SourceError:
@@ -41,5 +41,5 @@ class SourceError(Exception):
         return self if self.start < self.end else SourceError(self.code, self.message, start, end, self.hint)
 
     def with_hint(self, hint: str) -> SourceError:
-        """The same complaint with other advice."""
+        """The same error with other advice."""
         return SourceError(self.code, self.message, self.start, self.end, hint, self.forms)

@@ -162,7 +162,7 @@ class StatementReader:
     def _read_statement(self, statement: Statement, line: Line) -> None:
         if self._prefixes is not None:
             statement = self._with_prefixes(self._prefixes[1], statement)
-        error = statement.complaint
+        error = statement.error
         if error is not None and statement.prefixes and not statement.name:
             for label in statement.labels:
                 self._symbols.define(label, line)
@@ -200,7 +200,7 @@ class StatementReader:
 
     def _with_prefixes(self, prefixes: tuple[str, ...], statement: Statement) -> Statement:
         """The statement with the prefixes on the line before, where it can take them."""
-        if not statement.name and not statement.labels and statement.complaint is None:
+        if not statement.name and not statement.labels and statement.error is None:
             return statement  # nothing yet
         joined = with_prefixes(prefixes, statement)
         if joined is None:

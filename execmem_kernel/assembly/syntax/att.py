@@ -16,11 +16,11 @@ from execmem_kernel.assembly.syntax.expression_parser import Parser
 from execmem_kernel.assembly.syntax.expressions import Expression, Number, has_register
 from execmem_kernel.assembly.syntax.statements import Address, AddressTerm, Constant, Statement, WrittenOperand
 from execmem_kernel.assembly.syntax.tokens import Token
-from execmem_kernel.assembly.syntax.words import BROADCASTS, ROUNDINGS, SEGMENTS, is_branch
+from execmem_kernel.assembly.syntax.words import BROADCASTS, ROUNDINGS, is_branch
 from execmem_kernel.x86.canonical_form import IMPLIED_OPERANDS
 from execmem_kernel.x86.mnemonics import resolve
 from execmem_kernel.x86.operands import Register
-from execmem_kernel.x86.registers import canonical_register, is_vector, register_size
+from execmem_kernel.x86.registers import SEGMENTS, canonical_register, is_vector, register_size
 
 _WITH_LETTER = {
     "lgdtq": "lgdt", "lidtq": "lidt", "sgdtq": "sgdt", "sidtq": "sidt", "fxsaveq": "fxsave64", "fxrstorq": "fxrstor64",

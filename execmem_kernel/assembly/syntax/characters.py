@@ -53,9 +53,9 @@ def check_characters(lines: list[Line]) -> Iterator[tuple[Line, SourceError]]:
             continue
         bare = _QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), line.text)
         for found in _SUSPECT.finditer(source):
-            complaint = _judge(found[0], found.start(), bare[found.start()] == found[0])
-            if complaint is not None:
-                yield line, complaint
+            error = _judge(found[0], found.start(), bare[found.start()] == found[0])
+            if error is not None:
+                yield line, error
                 break
 
 

@@ -144,7 +144,7 @@ LINE_DIRECTIVES = frozenset(
         ".noaltmacro",
     ]
 )
-"""Directives that rearrange lines; macros.py deals with them before a line is read as a statement."""
+"""Directives that rearrange lines; the preprocessor carries them out before a line is read as a statement."""
 NEEDS_NO_NAME = frozenset(
     (
         "db",
@@ -187,7 +187,7 @@ _MEANT = {
     ".real8": ".double", ".int64": ".quad", ".int32": ".long", ".uint8": ".byte", ".equal": ".equ",
     ".pos": ".org",
 }  # fmt: skip
-"""Directives of other assemblers, or nobody's, and what they are called here."""
+"""Directives of other assemblers, or of none, and what they are called here."""
 
 
 def nearest_directives(name: str, cutoff: float = 0.6) -> list[str]:

@@ -66,7 +66,7 @@ def _is_plain(name: str) -> bool:
 
 @lru_cache(maxsize=16384)
 def read_line(text: str, syntax: Syntax, rules: DialectRules) -> Statement:
-    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same.
+    """Read one line. What is wrong in it is in `error`; the labels before it stand all the same.
 
     Args:
         text: The line, macros expanded.

@@ -17,10 +17,10 @@ from execmem_kernel.assembly.syntax.lowering import build
 from execmem_kernel.assembly.syntax.misplaced import cannot_begin_line
 from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement
 from execmem_kernel.assembly.syntax.tokens import Token
-from execmem_kernel.assembly.syntax.words import PREFIXES, SEGMENTS, SIZES, is_branch
+from execmem_kernel.assembly.syntax.words import PREFIXES, SIZES, is_branch
 from execmem_kernel.x86.mnemonics import is_mnemonic, resolve
 from execmem_kernel.x86.operands import Operation, Register
-from execmem_kernel.x86.registers import canonical_register
+from execmem_kernel.x86.registers import SEGMENTS, canonical_register
 
 _STACK_INSTRUCTIONS = frozenset(("push", "pop", "ret", "call", "jmp", "leave", "enter"))
 _REPEATED_NAMES = {"bsf": "tzcnt", "bsr": "lzcnt", "nop": "pause"}
@@ -133,7 +133,7 @@ def _lone_prefix(cursor: Cursor, prefixes: list[str], first: Token) -> Statement
         last.end,
         "put the instruction on the same line",
     )
-    return Statement(tuple(cursor.labels), prefixes=tuple(prefixes), complaint=error)
+    return Statement(tuple(cursor.labels), prefixes=tuple(prefixes), error=error)
 
 
 def _no_mnemonic(name: str, token: Token, rest: Sequence[Token]) -> SourceError:
@@ -230,7 +230,7 @@ def _assignment(register: Token, rest: Sequence[Token]) -> str:
 
 def with_prefixes(prefixes: tuple[str, ...], statement: Statement) -> Statement | None:
     """The instruction with prefixes that stood on a line of their own before it; None for what is no instruction."""
-    if not statement.name or statement.directive is not None or statement.labels or statement.complaint is not None:
+    if not statement.name or statement.directive is not None or statement.labels or statement.error is not None:
         return None
     joined = statement._replace(prefixes=(*prefixes, *statement.prefixes), ready=None)
     return joined._replace(ready=_ready(joined))

@@ -25,9 +25,9 @@ from execmem_kernel.assembly.syntax.expressions import (
 )
 from execmem_kernel.assembly.syntax.statements import Constant, WrittenOperand
 from execmem_kernel.assembly.syntax.tokens import Token
-from execmem_kernel.assembly.syntax.words import SEGMENTS, SIZE_NAMES, SIZES
-from execmem_kernel.x86.operands import Register
-from execmem_kernel.x86.registers import register_size
+from execmem_kernel.assembly.syntax.words import SIZES
+from execmem_kernel.x86.operands import SIZE_NAMES, Register
+from execmem_kernel.x86.registers import SEGMENTS, register_size
 
 _NOT_BEHIND_A_WORD = ("]", "+", "-", "*", "")
 """What shows that a word in brackets is a name after all: `[byte]`, `[rel + 8]`."""

@@ -9,8 +9,7 @@ from execmem_kernel.assembly.syntax.cursor import Cursor
 from execmem_kernel.assembly.syntax.directives import NEEDS_NO_NAME
 from execmem_kernel.assembly.syntax.misplaced import HEX_BYTE, LISTING
 from execmem_kernel.assembly.syntax.tokens import Token
-from execmem_kernel.assembly.syntax.words import SEGMENTS
-from execmem_kernel.x86.registers import canonical_register
+from execmem_kernel.x86.registers import SEGMENTS, canonical_register
 
 _NEVER_LABELS = frozenset(("global", "globl", "extern", "section", "segment", "bits", "default", "times"))
 

@@ -42,7 +42,7 @@ _DATA_KINDS = ("data", "skip", "text", "float")
 
 @lru_cache(maxsize=16384)
 def read_line(text: str, syntax: Syntax, rules: DialectRules) -> Statement:
-    """Read one line. What is wrong in it is in `complaint`; the labels before it stand all the same.
+    """Read one line. What is wrong in it is in `error`; the labels before it stand all the same.
 
     Args:
         text: The line, macros expanded.
@@ -63,7 +63,7 @@ def read_line(text: str, syntax: Syntax, rules: DialectRules) -> Statement:
             error = error.with_hint("`#` begins a comment here; a number stands as it is: 5")
         if syntax == "intel" and error.code == "ASM020":
             error = _translated(error, tokens, rules)
-        return Statement(labels=tuple(cursor.labels), complaint=error)
+        return Statement(labels=tuple(cursor.labels), error=error)
 
 
 def _translated(error: SourceError, tokens: list[Token], rules: DialectRules) -> SourceError:

@@ -36,7 +36,7 @@ def hides_instruction(text: str, syntax: Syntax) -> bool:
     if position is None:
         return False
     statement = read_line(text[position + 1 :].partition(";")[0], syntax, UNDECLARED)
-    return statement.complaint is None and statement.directive is None and is_mnemonic(statement.name or "?")
+    return statement.error is None and statement.directive is None and is_mnemonic(statement.name or "?")
 
 
 def _is_code(text: str, macros: frozenset[str]) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from execmem_kernel.assembly.syntax.expressions import Binary, Expression, Number, Unary
 from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement
-from execmem_kernel.assembly.syntax.words import SIZE_NAMES
-from execmem_kernel.x86.operands import Register
+from execmem_kernel.x86.operands import SIZE_NAMES, Register
 
 # ---- back to text ----------------------------------------------------------------------------------------------------
 

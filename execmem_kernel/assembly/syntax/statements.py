@@ -85,7 +85,7 @@ class Statement(NamedTuple):
     rounding: str | None = None
     ready: Operation | None = None
     """The operation at address 0, where nothing in it waits for a name."""
-    complaint: SourceError | None = None
+    error: SourceError | None = None
     inner: Statement | None = None
     """What `times` repeats."""
     last: int = 0

@@ -20,25 +20,11 @@ SIZES = {
     "xmmword": 16, "dqword": 16,
     "ymmword": 32, "yword": 32, "qqword": 32, "zmmword": 64, "zword": 64, "real4": 4, "real8": 8, "real10": 10,
 }  # fmt: skip
-SIZE_NAMES = {
-    1: "byte",
-    2: "word",
-    4: "dword",
-    6: "fword",
-    8: "qword",
-    10: "tbyte",
-    16: "xmmword",
-    32: "ymmword",
-    64: "zmmword",
-}
 KEYWORDS = frozenset(("ptr", "offset", "flat", "short", "near", "far", "strict", "rel", "abs", "not", "wrt"))
 """Words that say something about the operand they stand in."""
-SEGMENTS = frozenset(("cs", "ds", "es", "fs", "gs", "ss"))
 ROUNDINGS = frozenset(("rn-sae", "rd-sae", "ru-sae", "rz-sae", "sae"))
 BROADCASTS = {f"1to{count}": count for count in (2, 4, 8, 16, 32)}
 
-
-# ---- from statement to operation -------------------------------------------------------------------------------------
 
 _BRANCHES = frozenset(("call", "callq", "loop", "loope", "loopne", "loopz", "loopnz", "xbegin", "jmpq"))
 

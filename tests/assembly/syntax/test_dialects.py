@@ -104,5 +104,5 @@ def test_a_label_without_its_colon_is_one_to_nasm_only(rules: DialectRules) -> N
         assert [label.name for label in statement.labels] == ["again"]
         assert statement.name == "inc"
     else:
-        assert statement.complaint is not None
-        assert statement.complaint.code == "ASM033"
+        assert statement.error is not None
+        assert statement.error.code == "ASM033"
