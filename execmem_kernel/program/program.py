@@ -75,7 +75,7 @@ class Program:
     """Where it starts: `_start`, `main` or the first instruction, whichever exists first in this order."""
     warnings: tuple[Diagnostic, ...] = ()
     externs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Names declared `extern` and used, each with the address the program has for it (externs.py)."""
+    """Names declared `extern` and used, each with the address the program has for it (program/externs.py)."""
     features: frozenset[str] = frozenset()
     """CPU features its instructions need beyond the x86-64 baseline, by iced-x86's names in lower case."""
     compiled: bool = False
