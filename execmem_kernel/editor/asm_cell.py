@@ -28,10 +28,12 @@ class AsmCell:
 
     @property
     def options(self) -> str:
+        """The option line behind %%asm."""
         return self.text[self.options_start : self.body_start - 1]
 
     @property
     def body(self) -> str:
+        """What is assembled."""
         return self.text[self.body_start :]
 
     @cached_property

@@ -21,6 +21,8 @@ from execmem_kernel.editor.prefix_words import PREFIX_SENTENCES
 from execmem_kernel.editor.ranking import C_FUNCTIONS, after, is_common, rank_of
 from execmem_kernel.editor.snippets import SNIPPETS
 from execmem_kernel.editor.table import examples, language
+from execmem_kernel.x86.forms import forms_of
+from execmem_kernel.x86.mnemonics import resolve
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 _SECTIONS = {
@@ -150,9 +152,6 @@ def _takes_prefixes(name: str, prefixes: tuple[str, ...]) -> bool:
     kinds = {PREFIXES[prefix] for prefix in prefixes} & {"lock", "rep", "repne"}
     if not kinds:
         return True
-    from execmem_kernel.x86.forms import forms_of
-    from execmem_kernel.x86.mnemonics import resolve
-
     meant = resolve(name)
     forms = forms_of(meant.mnemonic) if meant is not None else ()
     for form in forms:

@@ -7,7 +7,7 @@ goes. Which words begin comments and statements is asked of the dialect's rules.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from execmem_kernel.assembly.syntax.dialects import DialectRules
@@ -150,17 +150,11 @@ def context_at(cell: AsmCell, offset: int) -> CursorContext:
     if _in_long_comment(cell, inside) or (at is not None and at.kind == "comment"):
         return base
     if at is not None and at.kind == "text" and (column < at.end or not _is_closed(at.text)):
-        return _with(base, kind="text")
+        return replace(base, kind="text")
     statement = _statement_at(pieces, column)
     if statement is None or _is_prose(line, pieces, statement, start, cell.rules):
         return base
     return _in_statement(cell, base, statement, start)
-
-
-def _with(base: CursorContext, **changes: object) -> CursorContext:
-    from dataclasses import replace
-
-    return replace(base, **changes)  # type: ignore[arg-type]
 
 
 def _is_closed(text: str) -> bool:
@@ -211,7 +205,7 @@ def _in_statement(cell: AsmCell, base: CursorContext, statement: list[Piece], st
     if rest and rest[0].text == "[" and not prefixes:
         rest = rest[1:]  # NASM's primitive form of a directive: [bits 64]
     if not rest or rest[0].start >= start:
-        return _with(base, kind="statement", prefixes=tuple(prefixes))
+        return replace(base, kind="statement", prefixes=tuple(prefixes))
     first = rest[0]
     second = rest[1] if len(rest) > 1 else None
     name = first.text.lower()
@@ -224,11 +218,11 @@ def _in_statement(cell: AsmCell, base: CursorContext, statement: list[Piece], st
     elif is_name and (second is None or second.start >= start) and not _is_macro(cell, first.text):
         kind = "definition"
     if name == "times" and _is_repeated(rest[1:], start):
-        return _with(base, kind="statement")
+        return replace(base, kind="statement")
     operands = _operands(rest[1:])
     index = sum(piece.text == "," for piece in _outer(rest[1:]) if piece.start < start)
     before = tuple(piece for piece in operands[index] if piece.start < start) if index < len(operands) else ()
-    return _with(
+    return replace(
         base,
         kind=kind,
         head=name,

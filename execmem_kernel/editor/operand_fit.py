@@ -10,7 +10,7 @@ from execmem_kernel.assembly.syntax.words import SIZES, is_branch
 from execmem_kernel.editor.context import CursorContext, Piece
 from execmem_kernel.x86.forms import Form, Slot, forms_of
 from execmem_kernel.x86.mnemonics import resolve
-from execmem_kernel.x86.registers import canonical_register, needs_evex, register_class, register_size
+from execmem_kernel.x86.registers import CLASS_MEMBERS, canonical_register, needs_evex, register_class, register_size
 
 _SHIFTS = frozenset(("shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
 
@@ -128,8 +128,6 @@ def _extension_fit(sizes: tuple[int, int], index: int) -> OperandFit:
 
 @cache
 def _general() -> frozenset[str]:
-    from execmem_kernel.x86.registers import CLASS_MEMBERS
-
     return frozenset().union(*(CLASS_MEMBERS[family] for family in ("r8", "r16", "r32", "r64")))
 
 
