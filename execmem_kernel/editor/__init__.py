@@ -1,6 +1,7 @@
 """What an editor asks while a cell of assembly is typed: text and cursor in, plain values out; nothing runs.
 
 completion            which words can stand at the cursor, the likeliest first
+statement_completion  the same where a statement begins
 operand_completion    the same in an operand
 option_completion     the same on the option line
 command_completion    the same behind %execmem
