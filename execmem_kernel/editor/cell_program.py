@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.syntax.words import Syntax
-from execmem_kernel.errors import AssemblyError
+from execmem_kernel.errors import AssemblyError, EncoderLostError
 from execmem_kernel.program.diagnostic import Diagnostic
 from execmem_kernel.program.program import Program
 
@@ -24,6 +24,18 @@ class CellProgram(NamedTuple):
     """None where too much is wrong."""
     errors: tuple[Diagnostic, ...]
     """What is wrong with the cell as it stands."""
+
+
+def findings_of(body: str, syntax: Syntax) -> tuple[Diagnostic, ...] | None:
+    """What the assembler says of the body of a cell; None where the text is too long, or the assembler cannot say."""
+    if len(body) > SIZE_LIMIT:
+        return None
+    try:
+        return assemble(body, syntax).warnings
+    except AssemblyError as error:
+        return tuple(error.diagnostics)
+    except EncoderLostError:
+        return None
 
 
 @lru_cache(maxsize=8)
@@ -45,6 +57,8 @@ def program_of(body: str, syntax: Syntax) -> CellProgram:
                 if found.line <= len(lines):
                     lines[found.line - 1] = _labels_only(lines[found.line - 1], found)
             continue
+        except EncoderLostError:
+            break
         return CellProgram(program, errors or ())
     return CellProgram(None, errors or ())
 

@@ -30,6 +30,7 @@ def complete(text: str, cursor: int, variables: Mapping[str, object] = _NOTHING)
     cell = asm_cell(text)
     if cell is None:
         return None
+    cursor = min(cursor, len(text))
     magic = cell.options_start - len("%%asm")
     if cursor <= cell.options_start:
         if cursor == cell.options_start and not text[cursor:].strip():

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.editor.asm_cell import AsmCell, asm_cell
-from execmem_kernel.editor.cell_program import SIZE_LIMIT
+from execmem_kernel.editor.cell_program import findings_of
 from execmem_kernel.editor.fixes import Fix, fixes_of
-from execmem_kernel.errors import AssemblyError
 from execmem_kernel.program.diagnostic import Diagnostic
 
 MIME = "application/vnd.execmem.diagnostics+json"
 """The key under which the answer stands."""
 VERSION = 1
+_ERRORS_REPORTED = 20
+"""How many errors `assemble` reports at most."""
 
 
 def diagnose(text: str, check_options: Callable[[str], str | None]) -> dict[str, Any] | None:
@@ -44,12 +44,10 @@ def _found(cell: AsmCell) -> tuple[tuple[Diagnostic, ...], bool]:
     """The assembler's diagnostics, and whether they are all."""
     if not cell.body.strip():
         return (), True
-    if len(cell.body) > SIZE_LIMIT:
+    found = findings_of(cell.body, cell.first_syntax)
+    if found is None:
         return (), False
-    try:
-        return assemble(cell.body, cell.first_syntax).warnings, True
-    except AssemblyError as error:
-        return tuple(error.diagnostics), len(error.diagnostics) < 20
+    return found, sum(one.severity == "error" for one in found) < _ERRORS_REPORTED
 
 
 def _row(cell: AsmCell, one: Diagnostic, fixes: tuple[Fix, ...]) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.syntax.words import Syntax
+from execmem_kernel.editor.cell_program import findings_of
 from execmem_kernel.editor.directive_words import directive_words
 from execmem_kernel.editor.table import examples
-from execmem_kernel.errors import AssemblyError
 from execmem_kernel.program.diagnostic import Diagnostic
 
 TRIALS = 24
@@ -53,10 +52,9 @@ def fixes_of(body: str, syntax: Syntax, found: tuple[Diagnostic, ...]) -> tuple[
 
 def _helps(body: str, syntax: Syntax, found: tuple[Diagnostic, ...], one: Diagnostic, fix: Fix) -> bool:
     """Whether the assembler has one complaint fewer after the edit, and none that it did not have."""
-    try:
-        after = assemble(body[: fix.start] + fix.text + body[fix.end :], syntax).warnings
-    except AssemblyError as error:
-        after = tuple(error.diagnostics)
+    after = findings_of(body[: fix.start] + fix.text + body[fix.end :], syntax)
+    if after is None:
+        return False
     errors = [other for other in after if other.severity == "error"]
     before = [other for other in found if other.severity == "error"]
     if one.severity == "error":

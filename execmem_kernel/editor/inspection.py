@@ -51,6 +51,8 @@ def inspect(text: str, cursor: int) -> Report | None:
         cursor: Offset of the cursor, in characters.
     """
     cell = asm_cell(text)
+    # JupyterLab's panel beside a list of completions asks with the word put in, and a cursor behind the text.
+    cursor = min(cursor, len(text))
     if cell is None or cursor <= cell.options_start:
         return None
     if cursor < cell.body_start:

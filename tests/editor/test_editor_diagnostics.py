@@ -10,8 +10,10 @@ import pytest
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.assembly.diagnostics.codes import documented_codes
+from execmem_kernel.editor import cell_program
 from execmem_kernel.editor.diagnostics import diagnose
-from execmem_kernel.errors import AssemblyError
+from execmem_kernel.editor.inspection import inspect
+from execmem_kernel.errors import AssemblyError, EncoderLostError
 from execmem_kernel.program.diagnostic import Diagnostic
 
 EXAMPLES = {code: example for code, (_, example) in documented_codes().items() if 0 < len(example) < 5000}
@@ -131,6 +133,15 @@ def test_more_errors_than_are_reported_are_said_to_be_more() -> None:
     assert found is not None
     assert not found["complete"]
     assert len(found["diagnostics"]) == 20
+
+
+def test_where_the_assembler_is_lost_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(_source: str, _syntax: str) -> None:
+        raise EncoderLostError("lost")
+
+    monkeypatch.setattr(cell_program, "assemble", lost)
+    assert diagnose("%%asm\nnop\nmvo", no_complaint) == {"version": 1, "complete": False, "diagnostics": []}
+    assert inspect("%%asm\nxlatb\nmvo", 8) is not None
 
 
 def test_a_text_too_long_to_be_assembled_at_each_key_is_left_alone() -> None:

@@ -134,6 +134,10 @@ def test_every_mnemonic_says_its_forms_and_an_example_that_assembles(name: str) 
     assert not forms or (shown and set(shown[0].split("\n")) <= forms)
 
 
+def test_a_cursor_behind_the_text_is_at_its_end() -> None:
+    assert inspect("%%asm\nxor", 12) == inspect("%%asm\nxor", 9)
+
+
 def test_an_example_is_in_the_syntax_of_the_cell() -> None:
     assert "movq %rbx, %rax" in inspected("%%asm --syntax att\nmo|vl $5, %eax").text()
     assert "mov rax, rbx" in inspected("%%asm\nmo|v eax, 5").text()
