@@ -138,7 +138,7 @@ def _instruction(cell: AsmCell, context: CursorContext, name: str) -> Report:
         mnemonic = instruction.mnemonic.split(" ")[-1]
     else:
         wrong = next((one for one in made.errors if one.line == context.line), None)
-        if wrong is not None:
+        if wrong is not None and not _stands_alone(cell, context):
             parts.append(Sentence(wrong.message, lead=f"line {context.line} does not assemble"))
         mnemonic = name
         if name in examples():
@@ -149,6 +149,12 @@ def _instruction(cell: AsmCell, context: CursorContext, name: str) -> Report:
     if shown in examples():
         parts.append(Verbatim(_in_syntax(examples()[shown].source, context.syntax), caption="for example"))
     return Report(tuple(parts))
+
+
+def _stands_alone(cell: AsmCell, context: CursorContext) -> bool:
+    """Whether no operands are written yet: then that they are missing need not be said."""
+    line = cell.lines[context.line - 1] if context.line <= len(cell.lines) else ""
+    return not line[context.column + len(context.whole) :].strip()
 
 
 def _meant(name: str) -> str:

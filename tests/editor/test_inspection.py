@@ -154,7 +154,10 @@ def test_a_line_that_does_not_assemble_says_so_and_what_the_mnemonic_does() -> N
     report = inspected("%%asm\nmo|v rax, ebx")
     assert said(report) == "The sizes disagree: `rax` has 64 bits, `ebx` has 32 bits."
     assert "Copies rbx into rax." in report.text()
-    assert said(inspected("%%asm\nad|d")) != ""
+
+
+def test_a_mnemonic_that_has_no_operands_yet_is_explained_and_not_blamed() -> None:
+    assert said(inspected("%%asm\nad|d")) == "`add rax, rbx`: Adds rbx to rax, and sets the flags by the result."
 
 
 def test_of_several_statements_in_a_line_the_one_at_the_cursor_is_meant() -> None:
