@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,11 @@ WRONG = {number for number, line in enumerate(USER.splitlines(), 1) if line.ends
 
 def output_of(*command: str) -> str:
     """What a checker prints; it ends with an error where it has something to say."""
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    # pyright's --verifytypes looks at the `python` of PATH, whatever --pythonpath says
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True
+    )
     assert not done.stderr, done.stderr
     return done.stdout
 
@@ -102,7 +107,7 @@ def test_pyright_finds_the_mistakes_of_a_user_and_no_others(user: Path) -> None:
 
 
 def test_pyright_knows_the_types_of_nearly_everything_in_the_package() -> None:
-    said = output_of("basedpyright", "--verifytypes", "execmem_kernel", "--pythonpath", sys.executable, "--outputjson")
+    said = output_of("basedpyright", "--verifytypes", "execmem_kernel", "--outputjson")
     report = json.loads(said)["typeCompleteness"]
     assert Path(report["packageRootDirectory"]) == ROOT / "execmem_kernel"
     unknown = [each["name"] for each in report["symbols"] if each["isExported"] and not each["isTypeKnown"]]
