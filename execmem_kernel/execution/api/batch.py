@@ -31,6 +31,7 @@ from execmem_kernel.execution.contract.call import Buffer, Call, Limits
 from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS, VECTOR_ARGUMENTS
 from execmem_kernel.execution.engines.choice import DefaultEngine
 from execmem_kernel.execution.engines.placed_run import placed
+from execmem_kernel.execution.process.nondeterminism import reads_chance
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
 from execmem_kernel.execution.values.prototype import Passed, Prototype
 from execmem_kernel.memory.manager import CodeMemoryManager
@@ -193,7 +194,8 @@ def possible(program: Program, prototype: Prototype) -> bool:
     """Whether the program can share its process with the loop, and leaves nothing there that is still to be read."""
     apart = all(segment.end <= STATE or segment.address >= LOOP + PAGE for segment in program.segments)
     text = isinstance(prototype.result, Pointer) and prototype.result.is_text
-    return apart and not program.externs and not text
+    # What the supervisor answers begins anew with each process: the cases of one would differ from those run apart.
+    return apart and not program.externs and not text and not reads_chance(program)
 
 
 def areas_for(cases: Sequence[Passed]) -> dict[str, tuple[int, int]]:

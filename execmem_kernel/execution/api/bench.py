@@ -167,7 +167,8 @@ def bench(
         registers=MappingProxyType(dict(registers or {})),
         buffers=MappingProxyType({name: as_buffer(name, value) for name, value in (buffers or {}).items()}),
         entry=stopwatch.labels["start"],
-        limits=Limits(wall_s=timeout_s, cpu_s=timeout_s),
+        limits=Limits(wall_s=timeout_s),
+        real_counters=True,
     )
     _, warm, frequency, _ = _measure(call, function, stopwatch, calls=1, rounds=_FEWEST_ROUNDS)
     once_ns = max(min(warm) * 1e9 / frequency, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-import random
+import zlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -49,15 +49,16 @@ def run(
         buffers: Name to memory for the program: a `Buffer`, bytes, or a size; what the program leaves in each is in
             `outcome.buffers`.
         entry: Where to start instead of the program's own entry: a label or an address.
-        timeout_s: Seconds on the clock until it is stopped; 2 unless `limits` says otherwise.
+        timeout_s: Seconds until it is stopped, as `Limits.wall_s` counts them; 2 unless `limits` says otherwise.
         trace: Whether every step is recorded, in `outcome.trace`.
         stdin: What the program reads from descriptor 0.
         limits: All limits at once.
         address: Where the code goes instead of its usual place; only with source.
         syntax: Which syntax the source has.
-        seed: Makes what is random to a program (`getrandom`) the same in every run with this seed.
-        poison: Whether registers that are not given start with random numbers instead of 0, so that a program which
-            relies on them shows it; `seed` makes them the same in every run.
+        seed: Makes what is random to a program (`getrandom`) and its clocks the same in every run with this seed, and
+            chooses what `rdrand`, `rdseed` and `poison` give.
+        poison: Whether registers that are not given start with numbers that nobody chose instead of 0, so that a
+            program which relies on them shows it; `seed` chooses others.
         name: What the memory manager calls the region; "run" if not given.
         args: What a program that starts at `main` or `_start` finds in argv, after its own name.
         engine: What runs it, anything with `run(call) -> Outcome`; if not given, a process that ptrace watches, or
@@ -98,7 +99,7 @@ def run(
         limits=limits,
         trace=trace,
         seed=seed,
-        poison=(random.getrandbits(64) if seed is None else seed) if poison else None,
+        poison=(zlib.crc32(program.code) if seed is None else seed) if poison else None,
     )
     return run_in(manager(), call, name=name or "run", engine=engine)
 

@@ -28,9 +28,11 @@ class Limits:
     """What a run may use up; each has its own outcome when it is reached."""
 
     wall_s: float = 2.0
-    """Seconds on the clock."""
-    cpu_s: float = 2.0
-    """Seconds of processor time."""
+    """Seconds that it may take on a machine with nothing else to do. A program in a cell never waits, so this is the
+    processor time of its process: the same programs reach it on a busy machine. Only `net_s` is read from a clock on
+    the wall."""
+    cpu_s: float | None = None
+    """Seconds of processor time, to be told as such; None for no other limit than `wall_s`."""
     steps: int | None = None
     """Instructions carried out; counting them takes single steps, so a run with this limit is a slow one."""
     trace_steps: int = 20_000
@@ -42,18 +44,33 @@ class Limits:
     memory_size: int = 64 * 1024 * 1024
     """Bytes that it may ask for by brk and mmap."""
     system_calls: int = 20_000
-    """So many take half a second: well before the clock ends the run, so that it is always this limit that does."""
+    """So many take half a second: well before time ends the run, so that it is always this limit that does."""
 
     def __post_init__(self) -> None:
         for name, least, most in _BOUNDS:
             value = getattr(self, name)
-            if value is None and name == "steps":
+            if value is None and name in ("steps", "cpu_s"):
                 continue
             whole = name not in ("wall_s", "cpu_s")
             if not isinstance(value, int if whole else (int, float)):
                 raise TypeError(f"the limit {name} is {'a whole number' if whole else 'seconds'}, not {value!r}")
             if not least <= value <= most or (value == 0 and not whole):
                 raise ValueError(f"the limit {name} is {value}; it can be {_range(least, most, whole)}")
+
+    @property
+    def time_limit(self) -> LimitName:
+        """Which of the two limits on time ends a run."""
+        return "cpu" if self.cpu_s is not None and self.cpu_s < self.wall_s else "wall"
+
+    @property
+    def time_s(self) -> float:
+        """Seconds of processor time after which it does."""
+        return self.wall_s if self.cpu_s is None else min(self.wall_s, self.cpu_s)
+
+    @property
+    def net_s(self) -> float:
+        """Seconds on the wall's clock after which a run is over even if its process was hardly ever let run."""
+        return 10 * self.time_s + 5
 
 
 DEFAULT_LIMITS = Limits()
@@ -95,5 +112,7 @@ class Call:
     """Seed of the numbers that registers which are not given start with; None: they start as 0."""
     backing: tuple[int, int, int] | None = None
     """Pages that already hold the text segment: descriptor, offset in the file, size; None to write a copy."""
+    real_counters: bool = False
+    """Whether rdtsc and rdtscp read the processor's counter; otherwise they are answered, the same in every run."""
     whose: Callable[[int], str] = lambda address: ""
     """What a memory manager knows about an address that means nothing here: "region add, released in cell 7"."""

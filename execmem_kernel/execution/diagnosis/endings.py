@@ -21,8 +21,8 @@ _Limit = tuple[CauseName, Callable[[Limits], str], str]
 
 _LIMITS: Mapping[str, _Limit] = MappingProxyType(
     {
-        "wall": ("limit-wall", lambda limits: f"did not end within {limits.wall_s:g} s", ""),
-        "cpu": ("limit-cpu", lambda limits: f"used more than {limits.cpu_s:g} s of processor time", ""),
+        "wall": ("limit-wall", lambda limits: f"did not end within {limits.time_s:g} s", ""),
+        "cpu": ("limit-cpu", lambda limits: f"used more than {limits.time_s:g} s of processor time", ""),
         "steps": ("limit-steps", lambda limits: f"took more than {limits.steps or 0:,} steps", ""),
         "output": (
             "limit-output",

@@ -18,6 +18,7 @@ from execmem_kernel.execution.contract.details import SystemCall
 from execmem_kernel.execution.contract.outcome import Exited, Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.pointers import describe_place
 from execmem_kernel.execution.contract.registers import Registers
+from execmem_kernel.execution.contract.signal_codes import SI_KERNEL
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import abi, endings, faults
 from execmem_kernel.execution.diagnosis.call_alignment import check_calls
@@ -30,7 +31,8 @@ from execmem_kernel.execution.libc.library import Library, library_for
 from execmem_kernel.execution.process import address_space, clocks, interrupts, stops
 from execmem_kernel.execution.process.affinity import OneProcessor
 from execmem_kernel.execution.process.guest import Guest
-from execmem_kernel.execution.process.stops import CLOCKS, SYNCHRONOUS, lost
+from execmem_kernel.execution.process.nondeterminism import Answers, counter_size
+from execmem_kernel.execution.process.stops import CLOCKS, SYNCHRONOUS
 from execmem_kernel.execution.syscalls import formatting, handlers, numbers, verdicts
 from execmem_kernel.execution.trace.stepped_run import RunEnding
 from execmem_kernel.execution.trace.stepping import SingleStepper
@@ -85,6 +87,7 @@ class Run:
         self.handler: handlers.SystemCallHandler = (
             handlers.SystemCallHandler if library is None else system_calls.LibrarySystemCallHandler
         )(call.limits, call.stdin, call.seed)
+        self._answers = Answers(call)
         self.log: list[SystemCall] = []
         self.mapped: list[Mapped] = []
         """What mmap gave the program and munmap took back, the latest last."""
@@ -123,7 +126,12 @@ class Run:
             witness=self.guest.witness,
             **details,
         )
-        warnings = (*self.handler.warnings, *overruns(self.plan.buffers, self.guest))
+        warnings = (
+            *self.handler.warnings,
+            *overruns(self.plan.buffers, self.guest),
+            *self._answers.warnings(),
+            *self.plan.nondeterminism.warnings,
+        )
         if kind in (Returned, Exited):
             found = FinalState(
                 self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe,
@@ -202,7 +210,7 @@ class Run:
             WorkerLostError: It has ended, where it could only stop.
         """
         if not os.WIFSTOPPED(status):
-            raise lost(status)
+            raise self.guest.lost(status)
         return status
 
     def _registers(self) -> Registers:
@@ -222,10 +230,31 @@ class Run:
         if number == signal.SIGSEGV and self.raw["rip"] == address_map.RETURN:
             return Returned, {}
         if number in CLOCKS:
-            return self.limit_reached(CLOCKS[number])
+            return self.limit_reached(self.call.limits.time_limit)
         if number not in SYNCHRONOUS:
             return None
+        if self._is_answered(number):
+            return self.answer_instruction()
         return Faulted, {"stopped_by": self.guest.child.signal_information()}
+
+    def _is_answered(self, number: int) -> bool:
+        """Whether a signal comes of an instruction that is answered here; then rip is put back to it."""
+        raw, child = self.raw, self.guest.child
+        if number == signal.SIGTRAP and raw["rip"] - 1 in self.plan.nondeterminism.replaced:
+            raw["rip"] -= 1
+            return True
+        # Where the time-stamp counter may not be read, the processor raises #GP.
+        if number != signal.SIGSEGV or child.signal_information()[1] != SI_KERNEL:
+            return False
+        return counter_size(self.guest.read(raw["rip"], 15)) > 0
+
+    def answer_instruction(self) -> RunEnding | None:
+        """Do what the instruction at rip does, with the same result in every run; None where the program goes on."""
+        self._answers.carry_out(self.guest.read(self.raw["rip"], 15), self.raw)
+        if self._answers.exhausted:
+            return self.limit_reached(self.call.limits.time_limit)
+        self.guest.child.set_registers(self.raw)
+        return None
 
     def _explained(self, number: int, code: int, address: int) -> dict[str, Any]:
         """What a signal means, once every step that led to it is known."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 
-from execmem_kernel.execution.contract.call import Call, LimitName
+from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.outcome import Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import endings
@@ -78,8 +78,8 @@ class SelfReportedRun(Run):
         if self.before is None:
             raise end
         limits = self.call.limits
-        if end.number in (signal.SIGKILL, signal.SIGXCPU) and self.guest.age_s >= min(limits.wall_s, limits.cpu_s):
-            limit: LimitName = "cpu" if limits.cpu_s < limits.wall_s else "wall"
+        if end.number in (signal.SIGKILL, signal.SIGXCPU) and self.guest.age_s >= limits.time_s:
+            limit = limits.time_limit
             return TimedOut, {"limit": limit, "cause": endings.limit_reached(limit, limits)}
         if end.number == signal.SIGKILL:
             raise end

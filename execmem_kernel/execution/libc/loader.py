@@ -34,6 +34,7 @@ from execmem_kernel.execution.libc.link_table import LinkTable
 from execmem_kernel.execution.libc.system_calls import put_status
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.execution.process.guest import Guest
+from execmem_kernel.execution.process.nondeterminism import counter_size
 from execmem_kernel.execution.process.stops import SECCOMP_STOP
 from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.handlers import PID
@@ -132,6 +133,10 @@ class Loader:
             elif raw["rip"] == RETURN:
                 child.set_extended_state(extended)
                 return raw["fs_base"]
+            elif os.WSTOPSIG(status) == signal.SIGSEGV and (size := counter_size(guest.read(raw["rip"], 15))):
+                # glibc times its loader for its own statistics.
+                raw.update(rax=0, rdx=0, rip=raw["rip"] + size)
+                child.set_registers(raw)
             elif os.WSTOPSIG(status) not in (signal.SIGALRM, signal.SIGPROF):
                 raise WorkerLostError(f"the C library's loader was stopped by signal {os.WSTOPSIG(status)}")
         raise WorkerLostError("the C library's loader did not end")

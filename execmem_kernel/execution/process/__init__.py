@@ -11,6 +11,7 @@ affinity              one processor for the process and the thread that watches 
 elf_image             the executable that the process starts from
 executable_file       where that executable lies: in memory, or in the cache folder
 runner, runner.s      its code: builds the address space, limits, clocks, filter; reports where ptrace is refused
+nondeterminism        instructions that differ from run to run, and what they are answered
 seccomp_filter        the filters that report system calls
 launcher, launcher.s  starts processes faster than posix_spawn
 """

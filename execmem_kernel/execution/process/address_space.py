@@ -37,6 +37,7 @@ from execmem_kernel.execution.contract.address_map import (
     page_floor,
 )
 from execmem_kernel.execution.contract.call import Buffer, Call
+from execmem_kernel.execution.process.nondeterminism import Nondeterminism, nondeterminism
 from execmem_kernel.linux.memory import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE
 from execmem_kernel.program.externs import SLOT
 from execmem_kernel.program.program import Program, Segment
@@ -105,6 +106,9 @@ class AddressSpace:
     """What the program is started with, where nothing else is asked for: rsp at least."""
     first_word: int = RETURN
     """What lies at rsp when the program starts: the return address, or for a process the number of its arguments."""
+
+    nondeterminism: Nondeterminism = field(default_factory=Nondeterminism)
+    """The program's instructions that would differ from run to run."""
 
     @property
     def first(self) -> tuple[int, int]:
@@ -231,6 +235,7 @@ class _Planner:
         return AddressSpace(
             tuple(self._mappings), tuple(self._contents), MappingProxyType(self._buffers),
             MappingProxyType(self._places), () if beside is None else beside.descriptors, registers, first_word,
+            nondeterminism(self._call.program),
         )  # fmt: skip
 
     def _add_library(self, library: MappedLibrary) -> None:

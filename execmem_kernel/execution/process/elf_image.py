@@ -14,6 +14,8 @@ from execmem_kernel.linux import limits as linux_limits
 
 _RLIMITS = {"FSIZE": 1, "CORE": 4, "NPROC": 6, "NOFILE": 7, "MEMLOCK": 8, "AS": 9, "CPU": 0}
 """asm-generic/resource.h."""
+_TSC_ENABLE, _TSC_SIGSEGV = 1, 2
+"""PR_TSC_ENABLE and PR_TSC_SIGSEGV. Source: linux/prctl.h."""
 _KILL = struct.pack("<QII48x", 0, 9, 0)  # struct sigevent: SIGKILL by SIGEV_SIGNAL (asm-generic/siginfo.h)
 _ROOM = 32 * 1024 * 1024
 """Bytes of address space for the runner; the program's own segments, stack and buffers are counted apart."""
@@ -29,15 +31,20 @@ def _timer(seconds: float, interval: float) -> bytes:
     return struct.pack("<4q", *pair(interval), *pair(seconds))
 
 
-def _last_second(limits: Limits, timed: bool, watched: bool) -> bytes:
-    """When the kernel kills the process whatever happens, as a struct timespec: long after every limit.
+def last_second(limits: Limits, timed: bool, watched: bool) -> float:
+    """How many seconds after its start the kernel kills the process whatever happens: long after every limit.
+
+    Args:
+        limits: What the program may use up.
+        timed: Whether the process has clocks of its own.
+        watched: Whether ptrace watches it.
 
     A recorded step takes no 10 ms. An unwatched program may have destroyed the handler that reports its clocks; then
-    this ends it, and soon.
+    RLIMIT_CPU ends it, and where it waits in the handler, this.
     """
     steps = 0 if timed else max(limits.steps or 0, limits.trace_steps)
-    seconds = max(limits.wall_s, limits.cpu_s) + 5 if watched else limits.wall_s + 0.5
-    return struct.pack("<2q", *divmod(math.ceil((seconds + steps / 100) * 1e9), 1_000_000_000))
+    seconds = limits.net_s + (5 if watched else 0.5)
+    return seconds + steps / 100
 
 
 @functools.lru_cache(64)
@@ -47,6 +54,7 @@ def build(
     limits: Limits,
     timed: bool = True,
     watched: bool = True,
+    real_counters: bool = False,
 ) -> bytes:
     """The whole executable.
 
@@ -56,31 +64,34 @@ def build(
         limits: What the program may use up.
         timed: Whether the process sets clocks of its own; a stepped program is timed from outside.
         watched: Whether ptrace watches it; otherwise its own handler reports its stops.
+        real_counters: Whether it may read the time-stamp counter; otherwise that faults.
     """
     code = runner().code
     mapped = sum(row[1] for row in rows)
     # A stepped program is stopped from outside; this limit is then far off.
-    cpu_s = int(max(limits.cpu_s, limits.wall_s)) + (2 if timed else 3600)
+    cpu_s = int(limits.time_s) + (2 if timed else 3600)
     resource = [(_RLIMITS[name], 0, 0) for name in ("FSIZE", "CORE", "NPROC", "NOFILE", "MEMLOCK")]
     space = mapped + limits.memory_size + _ROOM
     resource.append((_RLIMITS["AS"], space, space))
-    resource.append((_RLIMITS["CPU"], cpu_s, cpu_s + 1))
+    # Whoever is not watched may have lost its handlers: SIGKILL at once, and no SIGXCPU before.
+    resource.append((_RLIMITS["CPU"], cpu_s, cpu_s + 1 if watched else cpu_s))
     # Where this process is limited itself, a program gets no more than is left.
     resource = [
         (which, min(soft, most), min(hard, most))
         for which, soft, hard in resource
         for most in [linux_limits.hard_limit(which)]
     ]
-    table = [int(watched), len(rows)]
+    table = [int(watched), _TSC_ENABLE if real_counters else _TSC_SIGSEGV, len(rows)]
     for row in rows:
         table += row
     table += [*first, len(resource)]
     for limit in resource:
         table += limit
-    parts = [struct.pack(f"<{len(table)}Q", *table), _timer(limits.wall_s if timed else 0, 0.05)]
-    # The wall clock is reached first or at the same instant: only an earlier limit on processor time needs a timer.
-    parts.append(_timer(limits.cpu_s, 0.05) if timed and limits.cpu_s < limits.wall_s else _timer(0, 0))
-    parts.append(_KILL + bytes(16) + _last_second(limits, timed, watched))
+    # Processor time decides; the clock on the wall is a net for a process that is hardly ever let run.
+    parts = [struct.pack(f"<{len(table)}Q", *table)]
+    parts += [_timer(seconds if timed else 0, 0.05) for seconds in (limits.net_s, limits.time_s)]
+    last = divmod(math.ceil(last_second(limits, timed, watched) * 1e9), 1_000_000_000)
+    parts.append(_KILL + bytes(16) + struct.pack("<2q", *last))
     rules = filter_program(watched)
     rules_at = CODE_AT + len(code) + sum(map(len, parts)) + 16
     parts += [struct.pack("<QQ", len(rules) // 8, rules_at), rules]

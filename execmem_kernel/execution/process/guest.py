@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
-from collections.abc import Set
+import time
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 
 from execmem_kernel.errors import EngineUnavailableError, WorkerLostError
@@ -22,7 +24,8 @@ from execmem_kernel.execution.process import (
     runner,
     stops,
 )
-from execmem_kernel.execution.process.stops import BLOCKED, CLOCKS, lost
+from execmem_kernel.execution.process.nondeterminism import Replaced
+from execmem_kernel.execution.process.stops import BLOCKED, CLOCKS, LATE, lost
 from execmem_kernel.execution.syscalls import numbers, verdicts
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.linux import process as linux_process
@@ -64,12 +67,16 @@ class Guest:
 
     def __init__(self) -> None:
         self.child: linux_process.Child = linux_process.Child()
+        self._last_at = math.inf
+        """When its last clock kills it, by time.monotonic()."""
         self._descriptors = Descriptors()
         self._memory: int | None = None
         self._own_code = 0, 0
         """Start and end of the program's code, while it is not executable."""
         self.noted: list[tuple[int, bytes, bytes]] | None = None
         """A list, while what is written from outside is recorded in it: address, old and new bytes."""
+        self.replaced: Mapping[int, Replaced] = MappingProxyType({})
+        """Instructions that other bytes stand for in the process; `read` gives those that were typed."""
 
     def start(self, plan: address_space.AddressSpace, call: Call, timed: bool = True) -> None:
         """Start the process and wait until the runner has built the program's address space.
@@ -83,6 +90,8 @@ class Guest:
             EngineUnavailableError: This host refuses what the runner needs.
             WorkerLostError: The runner ended before it was ready, for no reason that we know.
         """
+        last_s = elf_image.last_second(call.limits, timed, self.witness == "supervisor")
+        self._last_at = time.monotonic() + last_s
         self._launch(plan, call, timed)
         status = interrupts.waiting(self.child.wait)
         # A clock may run out in the runner: a program let go there, before its seccomp filter is installed, would make
@@ -97,7 +106,7 @@ class Guest:
         if not os.WIFSTOPPED(status):
             step = runner.STEPS.get(os.WEXITSTATUS(status)) if os.WIFEXITED(status) else None
             if step is None:
-                raise lost(status)
+                raise self.lost(status)
             raise (PtraceRefusedError if os.WEXITSTATUS(status) == runner.PTRACE_STEP else EngineUnavailableError)(
                 f"this host does not let a program be run apart from the notebook: {step}"
             )
@@ -106,11 +115,19 @@ class Guest:
         )
         for address, data in plan.contents:
             self.poke(address, data)
+        self.replaced = plan.nondeterminism.replaced
+        for one in self.replaced.values():
+            self.poke(one.address, one.instead)
+
+    def lost(self, status: int) -> WorkerLostError:
+        """The error for a wait status that says it has ended, where it can only have stopped."""
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        return WorkerLostError(LATE) if killed and time.monotonic() >= self._last_at else lost(status)
 
     def _launch(self, plan: address_space.AddressSpace, call: Call, timed: bool) -> None:
         """Start the runner with a table of the mappings to make."""
         rows = tuple(mapping.row for mapping in plan.mappings)
-        contents = elf_image.build(rows, plan.first, call.limits, timed)
+        contents = elf_image.build(rows, plan.first, call.limits, timed, real_counters=call.real_counters)
         descriptors = {} if call.backing is None else {call.backing[0]: address_map.CODE_DESCRIPTOR}
         descriptors |= {number: number for number in plan.descriptors}
         self._spawn(contents, descriptors)
@@ -211,6 +228,16 @@ class Guest:
             if not piece:
                 break
             found += piece
+        return self._as_typed(address, found) if self.replaced else bytes(found)
+
+    def _as_typed(self, address: int, data: bytes | bytearray) -> bytes:
+        """What was read at an address, with the instructions of the program's that others stand for."""
+        found = bytearray(data)
+        for at, one in self.replaced.items():
+            if at < address + len(data) and address < at + len(one.code):
+                for offset, byte in enumerate(one.code, at - address):
+                    if 0 <= offset < len(data):
+                        found[offset] = byte
         return bytes(found)
 
     def carry_out(self, verdict: verdicts.Carried, raw: dict[str, int]) -> int:
@@ -226,7 +253,7 @@ class Guest:
         self.child.resume(linux_process.PTRACE_SYSCALL)
         status = interrupts.waiting(self.child.wait)
         if not os.WIFSTOPPED(status):
-            raise lost(status)
+            raise self.lost(status)
         result = signed(self.child.registers()["rax"])
         if result >= 0 and verdict.result is not None:
             result = verdict.result
@@ -271,7 +298,7 @@ class Guest:
         self.child.resume(linux_process.PTRACE_CONT)
         status = interrupts.waiting(self.child.wait)
         if not os.WIFSTOPPED(status) or status >> 8 != stops.SECCOMP_STOP:
-            raise lost(status)
+            raise self.lost(status)
         low, high = self._own_code
         if self.carry_out(verdicts.Carried(number, (low, high - low, protection)), self.child.registers()) < 0:
             raise WorkerLostError("the protection of the program's code could not be changed for a step")

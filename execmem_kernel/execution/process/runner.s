@@ -8,6 +8,7 @@
 # The table follows the code at `parameters`, written by the supervisor in the order it is read here, 8 bytes a number:
 #
 #     1 to be watched by the supervisor (ptrace), 0 to report its own faults (the second half of this file)
+#     whether rdtsc faults, so that it can be answered: 1 (PR_TSC_ENABLE) or 2 (PR_TSC_SIGSEGV)
 #     how many mappings;  then for each: address, size, protection, flags, descriptor, offset
 #     where the stack begins, and the word that lies there: a return address, or the number of arguments
 #     how many limits;    then for each: resource, soft limit, hard limit
@@ -54,8 +55,8 @@ next_letter:
 
 # Map the program's segments, stack and buffers, each where the table says. MAP_FIXED_NOREPLACE is among the flags.
         mov     r15d, 2
-        mov     r12, [rbx + 8]          # how many
-        add     rbx, 16                 # the first mapping
+        mov     r12, [rbx + 16]         # how many
+        add     rbx, 24                 # the first mapping
 next_mapping:
         test    r12, r12
         jz      mapped
@@ -126,6 +127,15 @@ limited:
         test    rax, rax
         jnz     fail
 watched:
+
+# rdtsc and rdtscp fault, and the supervisor answers them. A host that refuses this does not matter: they then tell time.
+        mov     eax, 157                # prctl
+        mov     edi, 26                 #   PR_SET_TSC
+        mov     rsi, [r13 + 8]
+        xor     edx, edx
+        xor     r10d, r10d
+        xor     r8d, r8d
+        syscall
 
 # Two clocks the program cannot reach: no system call of its own is ever carried out unseen.
         mov     r15d, 5

@@ -102,7 +102,7 @@ class SelfReportingGuest(guest.Guest):
             if mapping.descriptor is not None and mapping.offset is not None:
                 self.poke(mapping.address, os.pread(mapping.descriptor, mapping.size, mapping.offset))
         self.poke(address_map.CONTROL + _CAN_READ_BASES_AT, struct.pack("<Q", linux_process.bases_are_readable()))
-        contents = elf_image.build(tuple(rows), plan.first, call.limits, timed, False)
+        contents = elf_image.build(tuple(rows), plan.first, call.limits, timed, False, call.real_counters)
         # Mapped from a file of its own; this is what a program may see of it.
         self._extend(address_map.RUNNER, len(contents), "r--")
         self.poke(address_map.RUNNER, contents)
@@ -179,6 +179,11 @@ class SelfReportingGuest(guest.Guest):
 
     def read(self, address: int, size: int) -> bytes:
         """The bytes there; fewer where memory ends."""
+        found = self._held(address, size)
+        return self._as_typed(address, found) if self.replaced else found
+
+    def _held(self, address: int, size: int) -> bytes:
+        """The bytes that the process itself would find."""
         found = b""
         while len(found) < size and (piece := self._at(address + len(found))) and piece.protection != "---":
             at = address + len(found)
@@ -200,7 +205,7 @@ class SelfReportingGuest(guest.Guest):
     def code_at(self, address: int) -> bytes:
         """The byte there if it is code."""
         piece = self._at(address)
-        return self.read(address, 1) if piece is not None and piece.protection == "r-x" else b""
+        return self._held(address, 1) if piece is not None and piece.protection == "r-x" else b""
 
     def _cut(self, start: int, end: int) -> list[_Piece]:
         """Take what lies between two addresses out of its memory, and return it."""

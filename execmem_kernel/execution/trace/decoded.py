@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from execmem_kernel.execution.contract.stretch import MASKS
 from execmem_kernel.execution.contract.traced_instruction import TracedInstruction, traced_instruction
+from execmem_kernel.execution.process.nondeterminism import ANSWERED
 from execmem_kernel.linux.process import USER_REGISTERS
 from execmem_kernel.program.program import Program
 from execmem_kernel.x86.disassembler import Instruction, disassemble
@@ -41,6 +42,8 @@ class Decoded:
     """Whether the processor makes no stop after it. Source: Intel SDM vol. 3, 6.8.3."""
     bit_string: str | None = None
     """For `bt [memory], register` and its like: the register, whose number may reach far beyond the operand."""
+    answered: bool = False
+    """Whether the supervisor gives it its result, the same in every run."""
     plain: bool = False
     """Whether it stops once, tells the program nothing of the tracer, and touches what its operands say."""
 
@@ -48,7 +51,8 @@ class Decoded:
 _PREFIXES = frozenset(
     ("rep", "repe", "repz", "repne", "repnz", "lock", "bnd", "notrack", "xacquire", "xrelease", "data16", "{vex}")
 )
-_LEFT_TO_PYTHON = ("pushf", "popf", "iret", "retf", "ljmp", "lcall", "int", "sys", "xbegin", ".byte")
+_LEFT_TO_PYTHON = ("pushf", "popf", "iret", "retf", "ljmp", "lcall", "int", "sys", "xbegin", ".byte",
+                   *ANSWERED)  # fmt: skip
 """How mnemonics begin that save or load flags, change the code segment, trap, or enter the kernel."""
 _FAR_POINTER_SIZES = (6, 10)
 """Bytes of a far pointer: a selector, which may be that of 32-bit code, and an address."""
@@ -84,6 +88,7 @@ def decoded(program: Program, code: bytes, address: int, names: Mapping[str, int
         vectors_written,
         loads_stack_segment,
         bit_string,
+        name in ANSWERED,
         not special and not name.startswith(_LEFT_TO_PYTHON) and _is_everyday(instruction, accesses),
     )
 

@@ -75,6 +75,10 @@ class SteppedRun(Protocol):
         """
         ...
 
+    def answer_instruction(self) -> RunEnding | None:
+        """Do what the instruction at rip would do, where the supervisor answers it; None where the program goes on."""
+        ...
+
     def limit_reached(self, limit: LimitName) -> RunEnding:
         """The ending that a limit makes."""
         ...

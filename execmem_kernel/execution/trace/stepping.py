@@ -36,6 +36,10 @@ _STEPS_A_SECOND = 20_000
 """For so many steps a second of the limit on time is taken, so that what is recorded never depends on the machine."""
 _STEPS_A_CALL = 20
 """A function of the C library takes as long as so many steps."""
+_ROUNDS_A_STEP = 10_000
+"""So many rounds of a `rep` take no longer than a step."""
+_LONG_REP = 1_000_000
+"""Rounds from which on a clock is set for a single `rep`."""
 _KEPT = 1024 * 1024
 """Bytes that a trace keeps of what one piece of memory began with."""
 
@@ -56,6 +60,8 @@ class SingleStepper:
         self._recorder = Recorder(run.call.program, run.guest, self._limits.trace_steps if run.call.trace else 0)
         self._called = 0
         """How often a function of the C library has been a step."""
+        self._rounds = 0
+        """How many rounds of `rep` there were."""
         self._functions = {address: name for name, address in run.call.program.externs.items()}
         self._calls: list[tuple[str, int, int]] = []
         """The functions of the C library that have not returned: name, rsp at their start, where they return to."""
@@ -71,7 +77,10 @@ class SingleStepper:
                 if left == 0 and self._limits.steps is None:
                     self._stop_stepping()
                     return None
-                if left == 0:
+                if self._out_of_time():
+                    self._run.raw = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
+                    ending = self._run.limit_reached(self._limits.time_limit)
+                elif left == 0:
                     self._run.raw = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
                     ending = self._run.limit_reached("steps")
                 elif not self.own_trap and values[_CS] == USER_CS and self._recorder.fast(values):
@@ -89,13 +98,18 @@ class SingleStepper:
     def _left(self) -> int:
         """How many steps are still to be taken one at a time."""
         limits = self._limits
-        if limits.steps is not None:
-            return limits.steps - self._recorder.count
         count = self._recorder.count
-        if count < limits.trace_steps:
+        if limits.steps is not None:
+            return limits.steps - count
+        sampled = int(limits.time_s * _STEPS_A_SECOND)
+        left = limits.trace_steps + sampled - count - self._rounds // _ROUNDS_A_STEP
+        if left > 0 and count < limits.trace_steps:
             return limits.trace_steps - count
-        sampled = int(min(limits.wall_s, limits.cpu_s) * _STEPS_A_SECOND)
-        return max(0, limits.trace_steps + sampled - count - self._called * _STEPS_A_CALL)
+        return max(0, left - self._called * _STEPS_A_CALL)
+
+    def _out_of_time(self) -> bool:
+        """Whether its `rep`s alone take all the time there is: a program whose steps are counted has no other clock."""
+        return self._rounds // _ROUNDS_A_STEP > self._limits.time_s * _STEPS_A_SECOND
 
     def _steps(self, values: tuple[int, ...], most: int) -> tuple[RunEnding | None, tuple[int, ...]]:
         """Many plain steps, by machine code; the ending if the program ended in one of them, and the registers."""
@@ -153,24 +167,43 @@ class SingleStepper:
             taken = self._guest.read(values[_RSP] + decoded.flags_taken_at + 1, 1)
             self.own_trap = bool(taken and taken[0] & 1)
         if decoded.repeats and values[_RCX] > 1 and not own_trap:
-            after = decoded.place.address + len(decoded.place.code)
-            with _breakpoint_at(self._child, after) as at_once:
-                if at_once:
-                    self._stop_stepping()
-                    self._child.resume(linux_process.PTRACE_CONT)
-                    return self._after_step(self._run.wait(), expected=True)
-            while True:
-                self._child.resume(linux_process.PTRACE_SINGLESTEP)
-                ending = self._after_step(self._run.wait(), expected=True)
-                if ending is not None or self._child.register_values()[_RIP] != values[_RIP]:
-                    return ending
+            return self._repeat(decoded, values)
         if decoded.loads_stack_segment and not own_trap and _keeps_stack_segment(self._guest, decoded, values):
             # After such a load no stop is made: the next instruction would be carried out in the same step.
             registers = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
             self._child.set_registers({**registers, "rip": values[_RIP] + len(decoded.place.code)})
             return None
+        if values[_RIP] in self._guest.replaced and decoded.answered and not own_trap:
+            self._run.raw = dict(zip(linux_process.USER_REGISTERS, values, strict=True))
+            return self._run.answer_instruction()
         self._child.resume(linux_process.PTRACE_SINGLESTEP)
         return self._after_step(self._run.wait(), expected=not decoded.traps and not own_trap)
+
+    def _repeat(self, decoded: Decoded, values: tuple[int, ...]) -> RunEnding | None:
+        """All rounds of a `rep` as one step; the ending if the program ended in it, or they took all its time."""
+        after = decoded.place.address + len(decoded.place.code)
+        clock = alarm(self._child, self._limits) if values[_RCX] >= _LONG_REP else contextlib.nullcontext()
+        with clock, _breakpoint_at(self._guest, after) as at_once:
+            if at_once:
+                self._stop_stepping()
+                self._child.resume(linux_process.PTRACE_CONT)
+                status = self._run.wait()
+                if status == TRAPPED and self._child.instruction_pointer() == after + 1:  # an `int3` stopped it
+                    self._child.set_registers({**self._child.registers(), "rip": after})
+                ending = self._after_step(status, expected=True)
+                if ending is None:
+                    self._rounds += values[_RCX] - self._child.register_values()[_RCX]
+                return ending
+        while True:
+            self._child.resume(linux_process.PTRACE_SINGLESTEP)
+            ending = self._after_step(self._run.wait(), expected=True)
+            now = self._values()
+            if ending is not None or now[_RIP] != values[_RIP]:
+                return ending
+            self._rounds += _ROUNDS_A_STEP // 10  # a stop at every round
+            if self._out_of_time():
+                self._run.raw = dict(zip(linux_process.USER_REGISTERS, now, strict=True))
+                return self._run.limit_reached(self._limits.time_limit)
 
     # ---- the C library
 
@@ -300,12 +333,24 @@ def _keeps_stack_segment(guest: Guest, decoded: Decoded, values: tuple[int, ...]
 
 
 @contextlib.contextmanager
-def _breakpoint_at(child: linux_process.Child, address: int) -> Iterator[bool]:
-    """A breakpoint behind a `rep`, so that its rounds are one step; False where the host has no debug registers."""
+def _breakpoint_at(guest: Guest, address: int) -> Iterator[bool]:
+    """A breakpoint behind a `rep`, so that its rounds are one step; False where nothing is that could hold one.
+
+    Where the host has no debug registers, it is an `int3` in the process's own copy of the code.
+    """
+    child = guest.child
     try:
         child.set_breakpoint(address)
     except OSError:
-        yield False
+        byte = guest.read(address, 1)
+        instead = guest.replaced[address].instead[:1] if address in guest.replaced else byte
+        if not byte:
+            yield False
+            return
+        guest.poke(address, address_map.BREAKPOINT)
+        yield True
+        if not child.ended:
+            guest.poke(address, instead)
         return
     yield True
     if not child.ended:
