@@ -2,8 +2,8 @@
 
     python benchmarks/editor.py
 
-Each the best of several rounds over the programs of tests/assembly/programs, repeated up to that length. An editor reads
-no more than what is on the screen at once, and what has changed.
+Each the best of several rounds over the programs of tests/assembly/programs, repeated up to that length. An editor
+reads no more than what is on the screen at once, and what has changed.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ SCOPES = {
 CELL = "meta.embedded.block.asm.x86"
 """The scope of all that is not Python's."""
 
+LEFT = r"(?<![A-Za-z0-9_.@?])"
+"""No character of a name stands before: the engine looks for every pattern everywhere, so in every word once."""
+
 Rule = dict[str, Any]
 
 
@@ -116,16 +119,16 @@ class _Grammar:
     def _rules(self, rules: str) -> dict[str, Rule]:
         """The statements and operands of one dialect."""
         comments = self._comments(rules)
-        prefix = rf"({self.words['prefixes']}){EDGE}" + ("(?:[ \\t]*;)?" if rules == "gnu" else "")
+        prefix = rf"{LEFT}({self.words['prefixes']}){EDGE}" + ("(?:[ \\t]*;)?" if rules == "gnu" else "")
         operands = f"{rules}_operands"
         return {
             f"{rules}_statement": {"patterns": [
                 *([{"match": f"(?i){self._separator()}"}] if rules == "gnu" else []),
                 *comments,
                 {"match": f"(?i){self.tokens['decoration']}", "name": SCOPES["size"]},
-                {"match": f"(?i){self.tokens['label']}", "name": SCOPES["label"]},
+                {"match": f"(?i){LEFT}{self.tokens['label']}", "name": SCOPES["label"]},
                 {"include": f"#{rules}_word"},
-                {"match": f"(?i){self.tokens['named']}", "name": SCOPES["label"]},
+                {"match": f"(?i){LEFT}{self.tokens['named']}", "name": SCOPES["label"]},
                 {"match": r"[:\[]"},
                 {"begin": r"(?=\S)", "end": self._end(rules), "patterns": [{"include": f"#{operands}"}]},
             ]},
@@ -137,7 +140,7 @@ class _Grammar:
             ]},
             f"{rules}_counted": {"patterns": [{"include": f"#{rules}_word"}, {"include": f"#{operands}"}]},
             operands: {"patterns": [
-                *(self._division() if rules == "nasm" else []),
+                *([self._division()] if rules == "nasm" else []),
                 *comments,
                 *self._operand_tokens(rules),
             ]},
@@ -146,7 +149,7 @@ class _Grammar:
     def _begins(self, word: str, name: str, rules: str, inside: str) -> Rule:
         """A word that others follow up to the end of the statement."""
         return {
-            "begin": f"(?i){word}", "beginCaptures": {"0": {"name": SCOPES[name]}}, "end": self._end(rules),
+            "begin": f"(?i){LEFT}{word}", "beginCaptures": {"0": {"name": SCOPES[name]}}, "end": self._end(rules),
             "patterns": [{"include": f"#{inside}"}],
         }  # fmt: skip
 
@@ -174,28 +177,27 @@ class _Grammar:
         operands = r"[\w.$]*\s+[^\s,]+(?:\s*,\s*[^\s,]+)+\s*(?:#.*|;.*)?$"
         return rf";(?=[ \t;]*(?:{labels}*{known}(?![\w.$])|{labels}+(?![\w.$])|{labels}*{operands}))"
 
-    def _division(self) -> list[Rule]:
-        """NASM's `//` divides where an operand can go on: behind a number, a name or a parenthesis, but no register."""
-        captures = {"1": {"name": SCOPES["register"]}, "2": {"name": SCOPES["comment"]}}
-        return [
-            {"match": rf"(?i)({self.register})[ \t]*(//.*)$", "captures": captures},
-            {"match": rf"(?i)(?=[ \t]*{self.tokens['divisor']})(?<=[\w.$?@)])(?!\G)[ \t]*//"},
-        ]
+    def _division(self) -> Rule:
+        """NASM's `//` where an operand can go on: behind a number, a name or a parenthesis."""
+        return {"match": rf"(?i)(?=[ \t]*{self.tokens['divisor']})(?<=[\w.$?@)])(?!\G)[ \t]*//"}
 
     def _operand_tokens(self, rules: str) -> list[Rule]:
         references = [] if rules == "nasm" else [("reference", "label")]
         named = [
             (self.tokens["string"][rules], "string"),
             (self.tokens["decoration"], "size"),
-            *((self.tokens[pattern], name) for pattern, name in references),
-            (self.tokens["number"][rules], "number"),
+            *((LEFT + self.tokens[pattern], name) for pattern, name in references),
+            (LEFT + self.tokens["number"][rules], "number"),
             (self.tokens["argument"], "argument"),
-            (self.register, "register"),
-            (f"{self.words['sizes']}{EDGE}", "size"),
         ]
+        # Behind a register nothing can be divided.
+        comment = r"(?:[ \t]*(//.*)$)?" if rules == "nasm" else ""
+        captures = {"1": {"name": SCOPES["register"]}, "2": {"name": SCOPES["comment"]}}
         return [
             *({"match": f"(?i){pattern}", "name": SCOPES[name]} for pattern, name in named),
-            {"match": f"(?i){self.tokens['name']}|{self.tokens['no_number']}"},
+            {"match": f"(?i){LEFT}({self.register}){comment}", "captures": captures},
+            {"match": f"(?i){LEFT}{self.words['sizes']}{EDGE}", "name": SCOPES["size"]},
+            {"match": f"(?i){LEFT}(?:{self.tokens['name']}|{self.tokens['no_number']})"},
         ]
 
     def magic_line(self) -> list[Rule]:

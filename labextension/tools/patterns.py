@@ -37,8 +37,8 @@ def token_patterns(language: dict[str, Any]) -> dict[str, Any]:
     before = alternatives(language["names_before"])
     number = own["number"]
     return {
-        "label": rf"(?![cdefgs]s[ \t]*:)(?:(?:%%|[$\\])?{name}(?:\\[A-Za-z0-9_@]+)*|[0-9]+)(?=[ \t]*:(?![:=]))",
-        "named": rf"{name}(?=[ \t]+{before}{EDGE}|[ \t]*=(?!=))",
+        "label": rf"(?![cdefgs]s[ \t]*:)(?:(?:%%|[$\\])?{name}{EDGE}(?:\\[A-Za-z0-9_@]+)*|[0-9]+)(?=[ \t]*:(?![:=]))",
+        "named": rf"{name}{EDGE}(?=[ \t]+{before}{EDGE}|[ \t]*=(?!=))",
         "name": name,
         "decoration": rf"\{{[ \t]*{alternatives(language['decorations'])}[ \t]*\}}",
         "string": {dialect: f"(?:{strings[dialect]}|{own['open_string']})" for dialect in strings},
