@@ -37,6 +37,7 @@ TAKEN_THOUGH_GNU_AS_REFUSES = {
         "mov eax, 1 ; 5",
         "mov eax, 1; garbage",
     ),
+    "what shows as a blank is one": ("mov\u00a0eax, 1", "mov\x0beax,1"),
     "`//` begins a comment": ("mov eax, 1 // comment",),
     "NASM's and MASM's ways to write numbers": (
         "mov eax, 10h",

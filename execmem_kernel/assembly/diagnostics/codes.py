@@ -105,6 +105,7 @@ READER_CODES = MappingProxyType(
         "ASM064": ("A line is too long.", "nop ;" + "x" * 10_001),
         "ASM065": ("A macro, a repetition or a condition is never closed.", ".rept 2\nnop"),
         "ASM066": ("A macro is called with the wrong number of arguments.", "%macro two 2\n%endmacro\ntwo 1"),
+        "ASM067": ("A macro of NASM's calls itself.", "%macro again 0\nagain\n%endmacro\nagain"),
         "ASM080": ("The program runs past its end.", "mov eax, 1"),
         "ASM081": ("Nothing ever gets to an instruction.", "ret\nmov eax, 1\nret"),
         "ASM082": ("An unused label has the name of an instruction.", "mov eax, 1\nret:"),
@@ -118,6 +119,7 @@ READER_CODES = MappingProxyType(
         "ASM090": ("A number without $ is an address (AT&T).", ".att_syntax\nmov 5, %rax\nret"),
         "ASM091": ("A place is given by a count of bytes (NASM).", "section .text\njmp $ + 4\ndb 'hi'\nret"),
         "ASM092": ("The program runs into data.", "mov eax, [x]\nx: .long 5\nret"),
+        "ASM094": ("A name is declared global, and nothing here has it.", "global mian\nmain: ret"),
         "ASM093": ("Something stands behind the end of the source.", "ret\nend\nmov eax, 1"),
     }
 )

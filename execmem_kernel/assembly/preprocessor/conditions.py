@@ -115,9 +115,9 @@ def _if(expansion: Expansion, line: Line, word: str, rest: str) -> None:
         truth = outer and _is_true(expansion, line, word, rest)
     except SourceError:
         # It is open all the same, and none of its branches is read: its end would be an error otherwise.
-        expansion.conditions.append(Condition(False, True, outer, line))
+        expansion.conditions.append(Condition(False, True, outer, line, word[0] == "."))
         raise
-    expansion.conditions.append(Condition(truth, truth, outer, line))
+    expansion.conditions.append(Condition(truth, truth, outer, line, word[0] == "."))
 
 
 def _elif(expansion: Expansion, line: Line, word: str, rest: str) -> None:

@@ -155,6 +155,8 @@ class Preprocessor:
         """Whether the line begins with a directive of the preprocessor; it has been carried out then."""
         handler = _DIRECTIVES.get(word)
         active = self._expansion.is_active
+        if handler is not None and word[0] == "." and self._is_label(line, found, word):
+            return False
         if handler is not None:
             if active or word in conditions.DIRECTIVES:
                 handler(self._expansion, line, word, line.text[found.end() :])
@@ -162,6 +164,16 @@ class Preprocessor:
         if active and word[0] == "%" and word[1:2] not in "%{0123456789" and not _is_att_register(word):
             raise SourceError("ASM050", f"There is no directive named `{found[1]}`.", found.start(1), found.end(1))
         return False
+
+    def _is_label(self, line: Line, found: re.Match[str], word: str) -> bool:
+        """Whether a directive of GNU as is a label of NASM's: nothing stands behind it, and it would end nothing."""
+        if not self._expansion.host.dotted_labels:
+            return False
+        rest = without_comment(line.text[found.end() :]).split()
+        if rest and not is_mnemonic(rest[0]):
+            return False
+        opened = self._expansion.conditions
+        return not (opened and opened[-1].dotted and word in (".else", ".endif"))
 
     def _expanded(self, line: Line, found: re.Match[str]) -> Line | None:
         """The line itself, or the label before a macro that it calls; None where it is a call and nothing else."""
@@ -176,13 +188,34 @@ class Preprocessor:
         if macros is None:
             return line
         label = line.text[: found.start(1)].rstrip()
-        self._call(macros, line, found)
+        rest = without_comment(line.text[found.end() :]).strip()
+        arguments = split_arguments(rest) if rest else []
+        if isinstance(macros[-1], NasmMacro) and self._is_no_call(macros, word, arguments, line, found):
+            return line
+        self._call(macros, line, found, arguments)
         return with_text(line, label) if label else None
 
-    def _call(self, macros: list[Macro], line: Line, found: re.Match[str]) -> None:
-        rest = without_comment(line.text[found.end() :]).strip()
+    def _is_no_call(
+        self, macros: list[Macro], word: str, arguments: list[str], line: Line, found: re.Match[str]
+    ) -> bool:
+        """Whether the name of a NASM macro is the instruction of that name: in its own body, or with other operands."""
+        taking = nasm_macros.taking([macro for macro in macros if isinstance(macro, NasmMacro)], len(arguments))
+        if taking is None:
+            return _is_known(word)
+        if all(frame.macro is not taking for frame in self._expansion.frames):
+            return False
+        if not _is_known(word):
+            raise SourceError(
+                "ASM067",
+                f"A macro is not expanded inside itself, and `{found[1]}` is nothing else.",
+                found.start(1),
+                found.end(1),
+                "to repeat something, write `%rep 3` before it and `%endrep` behind it",
+            )
+        return True
+
+    def _call(self, macros: list[Macro], line: Line, found: re.Match[str], arguments: list[str]) -> None:
         self._expansion.calls += 1
-        arguments = split_arguments(rest) if rest else []
         last = macros[-1]
         if isinstance(last, GnuMacro):
             gnu_macros.call(self._expansion, last, line, found.span(1), arguments)

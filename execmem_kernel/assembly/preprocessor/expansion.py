@@ -23,7 +23,7 @@ from execmem_kernel.assembly.syntax.expressions import Expression
 from execmem_kernel.assembly.syntax.lines import LINE_LIMIT, Line
 from execmem_kernel.assembly.syntax.tokens import tokenize
 
-FIRST_WORD = re.compile(r"[ \t]*(?:[\w.$@?]+:[ \t]*)?([%.]?[ \t]*[\w.$@?]+)")
+FIRST_WORD = re.compile(r"[ \t]*(?:[\w.$@?]+:[ \t]*)?([%.]?[ \t]*[\w.$@?]++)(?![ \t]*:(?!:))")
 """The first word of a line behind a label: group 1, in which NASM allows blanks behind `%`."""
 
 

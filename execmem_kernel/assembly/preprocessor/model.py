@@ -31,6 +31,11 @@ class Host(Protocol):
         """The statements of a line, where semicolons separate them; `macros` are the names that begin one, too."""
         ...
 
+    @property
+    def dotted_labels(self) -> bool:
+        """Whether a word that begins with a dot is a label where nothing stands behind it, as NASM has it."""
+        ...
+
     def note_warning(self, line: Line, text: str) -> None:
         """Take up a warning that the source itself asks for."""
         ...
@@ -107,6 +112,8 @@ class Frame:
     """Those of a NASM macro; `%rotate` moves them."""
     most: int = 0
     """How many arguments the NASM macro may have."""
+    macro: NasmMacro | None = None
+    """The NASM macro whose body it is, which is not expanded again inside itself."""
 
 
 @dataclass(slots=True)
@@ -120,6 +127,8 @@ class Condition:
     outer: bool
     """Whether lines were read before it."""
     line: Line
+    dotted: bool = False
+    """Whether it is one of GNU as', so that `.else` and `.endif` belong to it."""
 
 
 def error_in(line: Line, code: str, message: str, hint: str = "") -> SourceError:

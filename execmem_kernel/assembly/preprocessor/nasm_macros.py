@@ -66,22 +66,31 @@ def call(
     Raises:
         SourceError: None takes so many.
     """
-    macro = next((macro for macro in macros if macro.least <= len(arguments) <= macro.most), None)
+    macro = taking(macros, len(arguments))
     if macro is None:
-        macro = next((macro for macro in macros if macro.greedy and len(arguments) >= macro.least), None)
-        if macro is None:
-            raise _miscounted(macros, line, name[0], len(arguments))
+        raise _miscounted(macros, line, name[0], len(arguments))
+    if len(arguments) > macro.most:
         kept = macro.most
         arguments = [*arguments[: kept - 1], ", ".join(arguments[kept - 1 :])] if kept else []
     given = len(arguments)
     arguments += macro.defaults[max(0, given - macro.least) :][: macro.most - given]
     frame = Frame(
-        "macro", lambda _: [], arguments=[without_braces(argument) for argument in arguments], most=macro.most
+        "macro",
+        lambda _: [],
+        arguments=[without_braces(argument) for argument in arguments],
+        most=macro.most,
+        macro=macro,
     )
     body, number = macro.body, expansion.calls
     # %rotate changes the arguments on the way, so a line is filled in when its turn comes.
     frame.make = lambda _: [_PendingLine(line, name, inner, frame, number) for inner in body]
     expansion.push(frame, line)
+
+
+def taking(macros: list[NasmMacro], count: int) -> NasmMacro | None:
+    """The macro among those of one name that takes so many arguments."""
+    exact = next((macro for macro in macros if macro.least <= count <= macro.most), None)
+    return exact or next((macro for macro in macros if macro.greedy and count >= macro.least), None)
 
 
 def _miscounted(macros: list[NasmMacro], line: Line, start: int, given: int) -> SourceError:

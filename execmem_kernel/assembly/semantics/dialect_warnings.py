@@ -53,7 +53,7 @@ def warn_of_meanings(line: Line, rules: DialectRules, collector: DiagnosticColle
         return
     if "\\" in text:
         if rules.raw_quotes:
-            _warn_of_raw_escape(line, collector)
+            _warn_of_raw_escape(line, rules, collector)
         else:
             _warn_of_odd_escape(line, rules, collector)
     elif not rules.is_declared:
@@ -74,17 +74,19 @@ def _warn_of_odd_escape(line: Line, rules: DialectRules, collector: DiagnosticCo
         )
 
 
-def _warn_of_raw_escape(line: Line, collector: DiagnosticCollector) -> None:
+def _warn_of_raw_escape(line: Line, rules: DialectRules, collector: DiagnosticCollector) -> None:
     for found in QUOTED_OR_COMMENT.finditer(line.text):
         if found[0][0] in "'\"" and (escape := _ESCAPE.search(found[0])) is not None:
             start = found.start() + escape.start()
             collector.warn(
                 line,
                 "ASM087",
-                f"To NASM `{escape[0]}` in these quotes is two plain characters.",
+                f"To {rules.name} `{escape[0]}` in these quotes is two plain characters.",
                 start,
                 start + 2,
-                "write the text in backquotes, or the number 10 for a new line",
+                "write the text in backquotes, or the number 10 for a new line"
+                if rules.speaks_nasm
+                else "write the number behind the text: 10 for a new line",
             )
             return
 

@@ -56,6 +56,9 @@ class Layout:
         for segment in SEGMENT_ORDER:
             sections = [section for section in self._sections if section.segment == segment]
             if not any(section.fragments for section in sections) and segment != "text":
+                # No memory, but labels: they lie where the segment would begin.
+                for section in sections:
+                    section.address = section.end = (address + PAGE - 1) // PAGE * PAGE + PAGE
                 continue
             if not first:
                 address = (address + PAGE - 1) // PAGE * PAGE + PAGE

@@ -19,7 +19,10 @@ _GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))
 
 
 def check_globals(symbols: SymbolTable, collector: DiagnosticCollector) -> None:
-    """What `global` named must exist."""
+    """Warn of what `global` named and nothing defines: to assemblers it lies in another file.
+
+    Where something uses the name, that is an error of its own.
+    """
     for name, (line, start, end) in symbols.globals.items():
         if (
             name not in symbols.labels
@@ -27,7 +30,8 @@ def check_globals(symbols: SymbolTable, collector: DiagnosticCollector) -> None:
             and name not in symbols.externs
             and name not in symbols.dotted_labels
         ):
-            collector.report_error(line, symbols.unknown(Symbol(name, start, end)))
+            unknown = symbols.unknown(Symbol(name, start, end))
+            collector.warn(line, "ASM094", unknown.message, start, end, unknown.hint)
 
 
 def check_constants(symbols: SymbolTable, collector: DiagnosticCollector) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.tokens import Token
@@ -74,6 +75,13 @@ def float_bytes(tokens: Sequence[Token], size: int, *, whole: bool = False) -> b
         return _packed(negative, None, size, nan=special == "nan")
     if rest[0].kind not in ("number", "name") or text[0] not in "0123456789.":
         return None
+    if not whole and (value := _of_another_base(rest, text)) is not None:
+        data = _packed(negative, value, size)
+        if data is None:
+            raise SourceError(
+                "ASM053", f"{text} is too large for {size} bytes of floating point.", tokens[0].start, tokens[-1].end
+            )
+        return data
     found = _DECIMAL.fullmatch(text)
     if found is None or not (found[1] or found[2]) or len(text) > _LENGTH_LIMIT:
         return None
@@ -88,6 +96,29 @@ def float_bytes(tokens: Sequence[Token], size: int, *, whole: bool = False) -> b
     if data is None:
         raise SourceError("ASM053", f"{text} is too large for {size} bytes of floating point.", start, end)
     return data
+
+
+_OTHER_BASES = re.compile(
+    r"0(?:[xh](?=[0-9a-f_.])([0-9a-f_]*)(?:\.([0-9a-f_]*))?|[oq]([0-7_]*)(?:\.([0-7_]*))?|[by]([01_]*)(?:\.([01_]*))?)"
+    r"(?:p([+-]?[0-9]{1,5}))?"
+)
+"""A number with a fraction in base 16, 8 or 2, and NASM's exponent of two. Source: NASM's manual, 3.4.6."""
+
+
+def _of_another_base(tokens: Sequence[Token], text: str) -> Fraction | None:
+    """What `0x1.8p3` and `0b1.1` are worth; None for what has neither point nor exponent, or is no number."""
+    lowered = text.lower()
+    found = _OTHER_BASES.fullmatch(lowered)
+    if found is None or ("." not in lowered and "p" not in lowered) or len(text) > _LENGTH_LIMIT:
+        return None
+    if any(before.end != behind.start for before, behind in pairwise(tokens)):
+        return None
+    for bits, whole, fraction in ((4, found[1], found[2]), (3, found[3], found[4]), (1, found[5], found[6])):
+        if whole is not None:
+            digits = (whole + (fraction or "")).replace("_", "")
+            exponent = int(found[7] or "0") - bits * len((fraction or "").replace("_", ""))
+            return Fraction(int(digits or "0", 1 << bits)) * Fraction(2) ** exponent
+    return None
 
 
 def _without_sign(tokens: Sequence[Token]) -> tuple[bool, list[Token]]:

@@ -106,6 +106,14 @@ def _name_and_flags(statement: Statement) -> tuple[str, str]:
             "for example .text, .data, .rodata or .bss",
         )
     first = statement.tokens[0]
+    if first.kind not in ("name", "string"):
+        raise SourceError(
+            "ASM051",
+            f"`{first.text}` begins no name of a section.",
+            first.start,
+            first.end,
+            "for example .text, .data, .rodata or .bss",
+        )
     name = string_bytes(first, None).decode() if first.kind == "string" else first.text
     end = first.end
     for index, token in enumerate(statement.tokens[1:], 1):

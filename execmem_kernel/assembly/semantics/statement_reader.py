@@ -21,7 +21,7 @@ from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.characters import check_characters
 from execmem_kernel.assembly.syntax.dialect_detection import is_att_throughout
 from execmem_kernel.assembly.syntax.dialects import GNU, DialectRules
-from execmem_kernel.assembly.syntax.directives import DirectiveKind
+from execmem_kernel.assembly.syntax.directives import DIRECTIVES, LINE_DIRECTIVES, DirectiveKind
 from execmem_kernel.assembly.syntax.expressions import Expression, Number
 from execmem_kernel.assembly.syntax.fast_path import read_line
 from execmem_kernel.assembly.syntax.instruction_parser import with_prefixes
@@ -33,6 +33,8 @@ from execmem_kernel.program.program import Item
 
 _IN_NOTES = frozenset(("section", "return", "syntax", "set", "equ", "global", "extern", "common", "end"))
 """Kinds of directives that still count in a section for debuggers and linkers, of which nothing is ever loaded."""
+_DEFAULTS = frozenset(("rel", "abs", "bnd", "nobnd", ",", "fs", "gs", ":"))
+"""What may stand behind NASM's `default`."""
 _REPETITION_LIMIT = 100_000
 _WORD = re.compile(r"[\w.$@?~#]+")
 _ATT_THROUGHOUT = 'the whole cell is in AT&T syntax: write `.att_syntax` before its first line, or ask for syntax="att"'
@@ -221,7 +223,7 @@ class StatementReader:
 
         A label is named somewhere else, too.
         """
-        if label.colon or line.moved:
+        if label.colon or line.moved or label.name.lower() in DIRECTIVES or label.name.lower() in LINE_DIRECTIVES:
             return False
         if self._named is None:
             bare = (QUOTED_OR_COMMENT.sub(" ", other.text) for other in self._lines)
@@ -259,6 +261,11 @@ class StatementReader:
     def pieces(self, text: str, macros: Iterable[str]) -> tuple[str, ...]:
         """The statements of a line, where semicolons separate them."""
         return split_statements(text, frozenset(macros)) if self._arguments.rules.separates_statements else (text,)
+
+    @property
+    def dotted_labels(self) -> bool:
+        """Whether a word that begins with a dot is a label where nothing stands behind it."""
+        return self._arguments.rules.dotted_labels
 
     def note_warning(self, line: Line, text: str) -> None:
         """A warning that the source itself asks for."""
@@ -325,7 +332,7 @@ class StatementReader:
         self._take(statement.inner, line)
 
     def _bits(self, statement: Statement, line: Line) -> None:
-        if statement.tokens and statement.tokens[0].text != "64":
+        if statement.tokens and [token.text for token in statement.tokens] != ["64"]:
             raise SourceError(
                 "ASM059",
                 "A cell runs in 64-bit mode.",
@@ -337,6 +344,14 @@ class StatementReader:
     def _switch_syntax(self, statement: Statement, line: Line) -> None:
         assert statement.directive is not None
         words = [token.text.lower() for token in statement.tokens]
+        if words not in ([], ["prefix"], ["noprefix"]):
+            raise SourceError(
+                "ASM011",
+                f"`{statement.tokens[0].text}` cannot stand here.",
+                statement.tokens[0].start,
+                statement.tokens[-1].end,
+                f"write `{statement.name} {'' if statement.name == '.att_syntax' else 'no'}prefix`",
+            )
         self._syntax = "att" if statement.directive.word == "att" else "intel"
         self._arguments.rules = self._rules()
         if (self._syntax == "intel" and "prefix" in words) or (self._syntax == "att" and "noprefix" in words):
@@ -349,7 +364,14 @@ class StatementReader:
             )
 
     def _ignored(self, statement: Statement, line: Line) -> None:
-        """It says nothing about the bytes."""
+        """It says nothing about the bytes; what is behind it must be words all the same."""
+        for token in statement.tokens:
+            if token.kind == "op" and token.text in ("[", "]", "{", "}"):
+                raise SourceError("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
+        if statement.name == "default" and not _DEFAULTS.issuperset(token.text.lower() for token in statement.tokens):
+            raise SourceError(
+                "ASM051", "`default` takes rel or abs.", statement.start, statement.last, "write `default rel`"
+            )
 
     def _end(self, statement: Statement, line: Line) -> None:
         self._ended = True

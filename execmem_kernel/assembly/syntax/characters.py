@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
-from execmem_kernel.assembly.syntax.lines import LENGTH_LIMIT, QUOTED, Line
+from execmem_kernel.assembly.syntax.lines import BLANKS, LENGTH_LIMIT, QUOTED, Line
 
-_SUSPECT = re.compile(r"[^\t\n\r\f -~]")
+_SUSPECT = re.compile(rf"[^\n\r{BLANKS} -~]")
 _QUOTED_OR_COMMENT = re.compile(QUOTED + r"|(?:;|#|//).*")
 _LOOK_ALIKES = {
     "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "﹣": "-", "－": "-", "‘": "'", "’": "'",
@@ -25,22 +25,8 @@ _LOOK_ALIKES = {
     "Ε": "E", "Ο": "O", "Χ": "X",
 }  # fmt: skip
 """Characters that slides, word processors and other alphabets put where ASCII is meant."""
-_INVISIBLE = {
-    "\u00a0",
-    "\u2007",
-    "\u202f",
-    "\u2009",
-    "\u200a",
-    "\u2002",
-    "\u2003",
-    "\u3000",
-    "\u200b",
-    "\u200c",
-    "\u200d",
-    "\u2060",
-    "\ufeff",
-    "\u00ad",
-}
+_INVISIBLE = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad"}
+"""Characters without a width; those that show as blanks are blanks (lines.py)."""
 
 
 def check_characters(lines: list[Line]) -> Iterator[tuple[Line, SourceError]]:

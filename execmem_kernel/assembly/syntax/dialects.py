@@ -1,7 +1,7 @@
 """Dialects: where assemblers read the same text differently, one value of rules for each of them.
 
-A source declares GNU as or NASM by its directives (dialect_detection.py), both (then it contradicts itself), or
-neither; MASM's words are understood in all four. Whatever depends on the dialect asks a `DialectRules` for that one
+A source declares GNU as, NASM or MASM by its directives (dialect_detection.py), several (then it contradicts itself),
+or none; MASM's words are understood in all of them. Whatever depends on the dialect asks a `DialectRules` for that one
 rule and never for its name, so that another dialect is one more value in this file.
 """
 
@@ -53,6 +53,11 @@ _C_RANKS = MappingProxyType({
 _NASM_RANKS = MappingProxyType({
     "||": 1, "&&": 2, "==": 3, "=": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "|": 4, "^": 5, "&": 6,
     "<<": 7, ">>": 7, "+": 8, "-": 8, "*": 9, "/": 9, "%": 9, "//": 9, "%%": 9,
+})  # fmt: skip
+# MASM compares, shifts and calculates by words; its precedence ends with `and`, `or` and `xor`.
+_MASM_RANKS = MappingProxyType({
+    "||": 1, "&&": 1, "|": 2, "^": 2, "&": 3, "==": 5, "!=": 5, "<>": 5, "<": 5, ">": 5, "<=": 5, ">=": 5,
+    "+": 6, "-": 6, "*": 7, "/": 7, "%": 7, "<<": 7, ">>": 7,
 })  # fmt: skip
 _GNU_RANKS = MappingProxyType({
     "||": 1, "&&": 2, "==": 3, "!=": 3, "<>": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "+": 4, "-": 4,
@@ -110,6 +115,8 @@ class DialectRules:
     # Labels
     optional_colons: bool = False
     """Whether a label may lack its colon."""
+    dotted_labels: bool = False
+    """Whether a word that begins with a dot is a label where nothing stands behind it: `.text`, `.else`, `.end`."""
     scoped_labels: bool = False
     """Whether a name that begins with a dot always belongs to the plain label before it."""
     unique_dotted_labels: bool = False
@@ -117,7 +124,12 @@ class DialectRules:
     gnu_symbols: bool = False
     """Whether names are looked up as GNU as does: undefined ones are external, constants are those defined so far."""
 
+    bare_directives: bool = False
+    """Whether conditions have no dot, and data may begin a line without a name: `ifndef X`, `byte "more", 0`."""
+
     # Operands
+    typed_labels: bool = False
+    """Whether a label of data says how wide an operand is that it stands in: `inc x`."""
     bare_label: Literal["address", "memory", "refused"] = "refused"
     """What a label alone is as an operand: its address (NASM), or what is stored there (GNU as, MASM)."""
     wide_address_moves: bool = False
@@ -176,6 +188,7 @@ NASM = DialectRules(
     operators=MappingProxyType({"/": "u/", "%": "u%", "//": "/", "%%": "%", "=": "=="}),
     true=1,
     optional_colons=True,
+    dotted_labels=True,
     scoped_labels=True,
     bare_label="address",
     wide_address_moves=True,
@@ -184,3 +197,17 @@ NASM = DialectRules(
     align_fills_with_nop=True,
     read_only_sections=True,
 )
+MASM = DialectRules(
+    name="MASM",
+    double_slash="comment",
+    raw_quotes=True,
+    number_escapes=None,
+    leading_zero_is_octal=False,
+    numeric_labels=False,
+    ranks=_MASM_RANKS,
+    operators=MappingProxyType({"=": "=="}),
+    bare_directives=True,
+    typed_labels=True,
+    bare_label="memory",
+)
+"""Source: the reference of Microsoft's macro assembler, "Directives" and "Operators"."""

@@ -180,6 +180,13 @@ NASM_ONLY = ("section", "segment", "global", "extern", "bits", "default", "struc
 """Words at the beginning of a line that only NASM has."""
 NASM_DATA = ("db", "dw", "dd", "dq", "dt", "do", "times", "resb", "resw", "resd", "resq", "equ")
 """Words that NASM has there or behind a name."""
+NOT_NASM = frozenset(
+    (
+        "end", "endp", "ends", "proc", "proto", "public", "extrn", "externdef", "title", "option", "assume",
+        "includelib", "include",
+    )
+)  # fmt: skip
+"""MASM's words: to NASM they are names like any other."""
 _MEANT = {
     ".dword": ".long", ".qword": ".quad", ".char": ".byte", ".str": ".asciz", ".ascizz": ".asciz", ".db": ".byte",
     ".dw": ".word", ".dd": ".long", ".dq": ".quad", ".resb": ".skip", ".extrn": ".extern", ".public": ".globl",

@@ -19,7 +19,13 @@ from execmem_kernel.assembly.syntax.expressions import (
     Symbol,
     Unary,
 )
-from execmem_kernel.assembly.syntax.literals import character_value, digits_value, is_local_reference, number
+from execmem_kernel.assembly.syntax.literals import (
+    character_value,
+    digits_value,
+    is_local_reference,
+    is_too_long,
+    number,
+)
 from execmem_kernel.assembly.syntax.tokens import Token
 from execmem_kernel.x86.operands import Register
 from execmem_kernel.x86.registers import canonical_register
@@ -145,7 +151,8 @@ class Parser:
         signs: list[Token] = []
         while self.position < len(self.tokens):
             token = self.tokens[self.position]
-            if token.text not in ("-", "+", "~", "!") and not (token.kind == "name" and token.text.lower() == "not"):
+            negated = token.kind == "name" and token.text.lower() == "not" and not self._att
+            if token.text not in ("-", "+", "~", "!") and not negated:
                 break
             signs.append(token)
             self.position += 1
@@ -383,7 +390,7 @@ def _bad_number(token: Token) -> SourceError:
             token.end,
             "put it into memory with .double or .float and load it with movsd or movss",
         )
-    if len(text) > 64:
+    if is_too_long(text):
         return SourceError("ASM017", "This number is longer than any register.", token.start, token.end)
     if text.lower().startswith("0b") and text[2:].isdigit():
         hint = "binary has only the digits 0 and 1"

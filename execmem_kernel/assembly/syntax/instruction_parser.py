@@ -39,6 +39,8 @@ _PSEUDO_PREFIXES = frozenset(
         "{nooptimize}",
     )
 )
+_ONCE = frozenset(("lock", "rep", "repne", "xacquire", "xrelease", "notrack", "bnd"))
+"""Prefixes that change what an instruction does: twice, one of them would mean nothing."""
 _ENDINGS = {".s": "{swap}", ".d8": "{disp8}", ".d32": "{disp32}"}
 """What objdump puts behind a name whose displacement is longer than need be, or whose opcode is the other of two."""
 
@@ -66,11 +68,12 @@ def parse_instruction(cursor: Cursor) -> Statement:
             prefixes.append(meaning)
     if name == "int" and not cursor.labels:
         _check_is_no_declaration(cursor, token)
-    if not prefixes and not is_mnemonic(name) and not other_processor(name):
+    written = _att_operands(cursor, name) if cursor.syntax == "att" and not is_mnemonic(name) else None
+    if written is None and not prefixes and not is_mnemonic(name) and not other_processor(name):
         labelled = _behind_label_without_colon(cursor, token)
         if labelled is not None:
             return labelled
-    written = _parse_operands(cursor, name)
+    written = written or _parse_operands(cursor, name)
     if written is None:
         return _unknown(cursor, name, token, prefixes)
     if "rep" in prefixes and (repeated := _REPEATED_NAMES.get(written.name or name)) is not None:
@@ -105,6 +108,10 @@ def _parse_prefixes(cursor: Cursor) -> list[str]:
                 raise SourceError("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end)
             prefixes.append(word)
         elif word in PREFIXES:
+            if PREFIXES[word] in _ONCE and PREFIXES[word] in prefixes:
+                raise SourceError(
+                    "ASM032", f"The prefix `{token.text}` stands here already.", token.start, token.end, "write it once"
+                )
             if PREFIXES[word]:
                 prefixes.append(PREFIXES[word])  # `o32` and `a64` say what is so anyway
         elif word in SEGMENTS and _goes_on(cursor.peek(1)):
@@ -199,6 +206,14 @@ def _parse_operands(cursor: Cursor, name: str) -> Statement | None:
         statement = att.parse_att_operands(name, cursor.rest(), cursor.rules)
         return statement if is_mnemonic(statement.name) else None
     return parse_operands(name, cursor.rest(), cursor.rules) if is_mnemonic(name) else None
+
+
+def _att_operands(cursor: Cursor, name: str) -> Statement | None:
+    """The operands behind a word that only AT&T syntax may have for an instruction; None where it is none."""
+    try:
+        return _parse_operands(cursor, name)
+    except SourceError:
+        return None  # said again where the word turns out to be no label
 
 
 def _unknown(cursor: Cursor, name: str, token: Token, prefixes: list[str]) -> Statement:

@@ -20,6 +20,9 @@ _TO = frozenset(("fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"))
 """The x87 instructions whose destination NASM writes as `to st1`."""
 
 
+_FAR = frozenset(("ljmp", "lcall"))
+
+
 @dataclass(slots=True)
 class _Decorations:
     """What stands in braces behind the operands."""
@@ -50,7 +53,7 @@ def parse_operands(name: str, tokens: Sequence[Token], rules: DialectRules) -> S
     while parser.position < len(parser.tokens):
         begin = parser.tokens[parser.position]
         if begin.kind != "brace":
-            operands_.append(parse_operand(parser, rules))
+            operands_.append(parse_operand(parser, rules, branch=is_branch(name) or name in _FAR))
         _parse_decorations(parser, begin, operands_, decorations)
         tokens = parser.tokens  # those of the operand may be fewer now
         if parser.position == len(tokens):

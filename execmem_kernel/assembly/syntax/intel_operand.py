@@ -47,16 +47,23 @@ class _Words:
     """`dword bcst [rax]` is MASM's and GNU as' spelling of `dword ptr [rax]{1to16}`."""
     form: Literal["short", "near"] | None = None
     far: bool = False
+    distance: Token | None = None
+    """The `short`, `near` or `far` that says how far away it goes."""
     segment: Register | None = None
     reach: Literal["rel", "abs", ""] = ""
     byte: Token | None = None
     """`byte` inside of brackets, which asks for a displacement of one byte."""
 
 
-def parse_operand(parser: Parser, rules: DialectRules) -> WrittenOperand:
+def parse_operand(parser: Parser, rules: DialectRules, *, branch: bool = False) -> WrittenOperand:
     """Read one operand up to its comma, its decoration or its end.
 
     The parser's tokens are fewer afterwards where words in brackets have been taken out of them.
+
+    Args:
+        parser: Where it stands.
+        rules: The rules of the source's dialect.
+        branch: Whether it is where an instruction goes, which can be short, near or far.
 
     Raises:
         SourceError: It is no operand.
@@ -74,6 +81,8 @@ def parse_operand(parser: Parser, rules: DialectRules) -> WrittenOperand:
     begin = parser.position
     tree = parser.expression(memory=True)
     start, end = first.start, parser.tokens[parser.position - 1].end
+    if words.distance is not None and (not branch or isinstance(tree, RegisterLeaf)):
+        _check_distance(words.distance, branch=branch)
     if isinstance(tree, RegisterLeaf):
         in_parentheses = parser.position - begin > 1 and parser.tokens[begin].text == "("
         return _register(tree.register, words, in_parentheses, start, end)
@@ -133,18 +142,18 @@ def _offset(words: _Words, parser: Parser, _token: Token, following: str) -> boo
     return True
 
 
-def _short(words: _Words, _parser: Parser, _token: Token, _following: str) -> bool:
-    words.form = "short"
+def _short(words: _Words, _parser: Parser, token: Token, _following: str) -> bool:
+    words.form, words.distance = "short", token
     return True
 
 
-def _near(words: _Words, _parser: Parser, _token: Token, _following: str) -> bool:
-    words.form = "near"
+def _near(words: _Words, _parser: Parser, token: Token, _following: str) -> bool:
+    words.form, words.distance = "near", token
     return True
 
 
-def _far(words: _Words, _parser: Parser, _token: Token, _following: str) -> bool:
-    words.far = True
+def _far(words: _Words, _parser: Parser, token: Token, _following: str) -> bool:
+    words.far, words.distance = True, token
     return True
 
 
@@ -252,6 +261,20 @@ def _with_relocations(tokens: Sequence[Token]) -> list[Token]:
     return joined
 
 
+def _check_distance(word: Token, *, branch: bool) -> None:
+    """Refuse `mov eax, far ebx`: only where something goes can be short, near or far."""
+    text = word.text.lower()
+    if branch and text == "near":
+        return  # `jmp near rax`: a register holds the whole address
+    raise SourceError(
+        "ASM022",
+        f"`{word.text}` says how far a jump goes{', which a register does not' if branch else '; nothing jumps here'}.",
+        word.start,
+        word.end,
+        f"leave out `{word.text}`",
+    )
+
+
 # ---- what it is ------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +295,8 @@ def _register(register: Register, words: _Words, in_parentheses: bool, start: in
         )
     if words.offset:
         raise SourceError("ASM022", "`offset` goes with a label, not with a register.", start, end)
+    if words.broadcast:
+        raise SourceError("ASM025", "Only memory can be broadcast.", start, end, "write it in square brackets")
     if words.pointer:
         raise SourceError("ASM027", "A size with `ptr` needs an address in square brackets.", start, end, memory)
     if words.size is not None and words.size != register_size(register.name):

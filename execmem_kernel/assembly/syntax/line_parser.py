@@ -18,6 +18,7 @@ from execmem_kernel.assembly.syntax.directives import (
     DIRECTIVES,
     LINE_DIRECTIVES,
     NEEDS_NO_NAME,
+    NOT_NASM,
     Directive,
     nearest_directives,
 )
@@ -100,6 +101,8 @@ def _statement(cursor: Cursor) -> Statement:
         return definition
     token = cursor.tokens[cursor.position]
     word = token.text.lower()
+    if cursor.rules.dotted_labels and (statement := _label_named_like_directive(cursor, token)) is not None:
+        return statement
     if word == "equ" and cursor.labels:
         name = cursor.labels.pop()
         cursor.position += 1
@@ -117,6 +120,21 @@ def _directive_of(word: str) -> Directive | None:
     if directive is None:
         return Directive("ignored") if word.startswith(_IGNORED_PREFIXES) else None
     return None if word in _MNEMONICS_TOO and is_mnemonic(word) else directive
+
+
+def _label_named_like_directive(cursor: Cursor, token: Token) -> Statement | None:
+    """NASM's local label without its colon that another assembler has a directive of: `.text`, `.else`, `end`."""
+    word, following = token.text.lower(), cursor.peek(1)
+    if cursor.labels or not (word in NOT_NASM or (word[0] == "." and (word in DIRECTIVES or word in LINE_DIRECTIVES))):
+        return None
+    if following is None:
+        cursor.add_label(token, colon=False)
+        return Statement(labels=tuple(cursor.labels))
+    if word[0] != "." or not (is_mnemonic(following.text) or following.text.lower() in PREFIXES):
+        return None
+    cursor.add_label(token, colon=False)
+    cursor.position += 1
+    return parse_instruction(cursor)
 
 
 def _definition(cursor: Cursor, token: Token) -> Statement | None:

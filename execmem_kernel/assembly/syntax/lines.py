@@ -14,6 +14,15 @@ LENGTH_LIMIT = 10_000
 QUOTED = r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`(?:[^`\\\n]|\\.)*+`?"
 """A quoted text, or what an unclosed quote swallows: matched in one go, so that no text takes long to read."""
 QUOTED_OR_COMMENT = re.compile(QUOTED + r"|[;#].*|//.*")
+BLANKS = "\t\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""What shows as a blank beside the space itself. Source: Unicode's category Zs, and C's isspace within a line."""
+_BLANK = re.compile(f"[{BLANKS}]")
+_AS_SPACES = str.maketrans(BLANKS, " " * len(BLANKS))
+_OUTSIDE_QUOTES = (
+    re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'|`(?:[^`\\\n]|\\.)*+`|([^\"'`]++|.)"),
+    re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|`(?:[^`\\\n]|\\.)*+`|([^\"'`]++|.)"),
+)
+"""Quoted texts, with backslashes as C has them and as NASM has them; group 1 is what stands outside."""
 _QUOTED_OR_OPENING = re.compile(QUOTED + r"|/\*|;|(?:#|//)[^\n]*")
 
 
@@ -188,6 +197,27 @@ def split_lines(source: str) -> list[str]:
     return source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+def with_plain_blanks(text: str) -> str:
+    """A line with every blank outside of quoted texts a space, so that all of the reader knows one blank only.
+
+    Columns stay. Where the dialects end a quoted text at different places, blanks between those stay as they are.
+    """
+    if _BLANK.search(text) is None:
+        return text
+    if '"' not in text and "'" not in text and "`" not in text:
+        return text.translate(_AS_SPACES)
+    readings = {
+        pattern.sub(lambda found: found[0] if found[1] is None else found[1].translate(_AS_SPACES), text)
+        for pattern in _OUTSIDE_QUOTES
+    }
+    if len(readings) == 1:
+        return readings.pop()
+    return "".join(
+        " " if set(characters) == {" "} else text[column]
+        for column, characters in enumerate(zip(*readings, strict=True))
+    )
+
+
 def lines_of(source: str) -> list[Line]:
     """The lines of a source, comments over several lines blanked out; one more than the cap at most."""
     lines = split_lines(source)[: LINE_LIMIT + 1]
@@ -195,6 +225,8 @@ def lines_of(source: str) -> list[Line]:
     texts = ["" if len(line) > LENGTH_LIMIT else line for line in lines]
     if "/*" in source:
         texts = _without_long_comments(texts)
+    if _BLANK.search(source) is not None:
+        texts = [with_plain_blanks(text) for text in texts]
     return [
         Line(number, line, line if len(line) > LENGTH_LIMIT else text)
         for number, (line, text) in enumerate(zip(lines, texts, strict=True), 1)

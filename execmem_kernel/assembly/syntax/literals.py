@@ -73,11 +73,22 @@ _BASES = {"x": 16, "h": 16, "b": 2, "y": 2, "o": 8, "q": 8, "d": 10, "t": 10}
 _LOCAL_REFERENCE = re.compile(r"[0-9]{1,9}[bfBF]\Z")
 
 
+def is_too_long(text: str) -> bool:
+    """Whether a number has more digits than any place for one: 128 in base two, 64 in every other."""
+    digits = text.lower().replace("_", "")
+    body = (
+        digits.removeprefix("0b").removeprefix("0y").strip("by").lstrip("0")
+        if set(digits) <= set("01by")
+        else digits.lstrip("0")
+    )
+    return len(body) > (128 if set(digits) <= set("01by") and set(digits) & set("by") else 64)
+
+
 @lru_cache(maxsize=4096)
 def number(text: str, rules: DialectRules) -> int | None:
     """What a number token says, or None for a spelling that is no number ("12ab", "1.5")."""
     plain = text.lower().replace("_", "")
-    if len(plain) > 64:
+    if is_too_long(plain):
         return None
     if plain.isdigit():
         if len(plain) > 1 and plain[0] == "0" and rules.leading_zero_is_octal:

@@ -27,7 +27,7 @@ def split_statements(text: str, macros: frozenset[str] = frozenset()) -> tuple[s
     words = head.split()
     if words and words[-1].lower() in PREFIXES and tail.strip():
         return split_statements(f"{head} {tail[position + 1 :]}", macros)  # `rep; ret` is one instruction
-    return (head, *split_statements(tail, macros)) if _is_code(tail.lstrip(" ;"), macros) else (text,)
+    return (head, *split_statements(tail, macros)) if _is_code(tail.lstrip(" \t;"), macros) else (text,)
 
 
 def hides_instruction(text: str, syntax: Syntax) -> bool:

@@ -69,7 +69,7 @@ def test_a_macro_does_what_its_assembler_does(source: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("source", "code"),
     [
-        (".macro a\na\n.endm\na", "ASM061"), ("%macro a 0\na\n%endmacro\na", "ASM061"), (".rept 3\nnop", "ASM065"),
+        (".macro a\na\n.endm\na", "ASM061"), ("%macro a 0\na\n%endmacro\na", "ASM067"), (".rept 3\nnop", "ASM065"),
         (".macro a\nnop", "ASM065"),
         (".if 1\nnop", "ASM065"), ("%if 1\nnop", "ASM065"), (".endr", "ASM052"), (".endm", "ASM052"), ("%endmacro",
         "ASM052"), (".else", "ASM052"),
