@@ -18,10 +18,10 @@ CauseName = Literal[
     # the stack
     "stack-overflow", "stack-overflow-recursion", "stack-too-small", "stack-pointer-lost", "above-stack",
     "leave-without-frame", "return-address-popped", "return-address-overwritten", "push-without-pop",
-    "return-from-start",
+    "return-from-start", "stack-area-left", "bad-return",
     # control flow
     "null-call", "null-jump", "wild-jump", "jump-outside", "jump-to-data", "jump-to-stack", "non-canonical-jump",
-    "ran-into-data", "ran-past-end",
+    "ran-into-data", "ran-past-end", "inside-instruction",
     # instructions
     "privileged", "software-interrupt", "segment-selector", "mxcsr-reserved", "state-invalid", "general-protection",
     "too-long", "undefined-on-purpose", "no-sysenter", "lock-misused", "not-an-instruction", "missing-feature",

@@ -5,8 +5,12 @@
 faults.py           TABLE, the one table of causes, and `explain`
 stop.py             what is known of a stop
 context.py          what can be computed from that, for the rules
-stack.py, jumps.py, memory.py, instructions.py, traps.py, arithmetic.py
+stack.py, jumps.py, memory.py, instructions.py, traps.py, arithmetic.py, wandering.py
                     the rules, by the kind of cause
+returns.py          a `ret` that took something else than the return address
+stack_balance.py    what a function has put on the stack and taken off it
+values_made.py      where a value came from that is no address
+hint_lines.py       lines that a hint tells to write, in the program's syntax
 endings.py          causes of endings that are no signals: limits, exits, refused system calls
 abi.py              what a function must have kept when it returns
 final_state.py      what is known of a return

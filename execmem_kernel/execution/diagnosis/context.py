@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
@@ -13,17 +14,25 @@ from execmem_kernel.execution.contract.address_map import canonical
 from execmem_kernel.execution.contract.pointers import describe, describe_place
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SEGV_MAPERR
 from execmem_kernel.execution.contract.trace import Step, Trace
+from execmem_kernel.execution.diagnosis.hint_lines import is_att, lines, typed
 from execmem_kernel.execution.diagnosis.stop import Stop
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.program.program import ListingRow, Program
+from execmem_kernel.wording import counted
 from execmem_kernel.x86.addressing import effective_address
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.effects import MemoryAccess
-from execmem_kernel.x86.registers import PARTS, register_size, whole_register
+from execmem_kernel.x86.registers import FLAGS, GENERAL, PARTS, register_size, whole_register
 
 _PREFIX_WORDS = frozenset(
     ("rep", "repe", "repne", "lock", "bnd", "notrack", "xacquire", "xrelease", "data16", "addr32", "{vex}")
 )
+
+_INTEL_OPERAND = re.compile(r"\[[^\]]*\]")
+_ATT_OPERAND = re.compile(r"(?:%[fg]s:)?[-+\w.$]*\([^)]*\)")
+_COPIES = 20
+"""So many copies of a value are looked through."""
+_STRING_SIZES = {"b": 1, "w": 2, "d": 4, "q": 8}
 
 
 class OperandAccess(NamedTuple):
@@ -92,12 +101,62 @@ class FaultContext:
         """The last instruction that was carried out before the stop."""
         return self.history[-1] if self.history is not None and len(self.history) else None
 
-    def last_write(self, what: str | int) -> Step | None:
+    def last_write(self, what: str | int, before: Step | None = None) -> Step | None:
         """The step that last wrote a register or a byte of memory; None where none did or that is not known."""
         try:
-            return None if self.history is None else self.history.last_write(what)
+            return None if self.history is None else self.history.last_write(what, before)
         except NotRecordedError:
             return None
+
+    def call_of(self, step: Step) -> Step | None:
+        """The call of a function of the C library, which is a step of its own."""
+        before = None if self.history is None or not step.index else self.history.step(step.index - 1)
+        return before if before is not None and before.place.mnemonic == "call" else None
+
+    def made(self, register: str) -> Step | None:
+        """The step that made what a register holds, looking through copies in registers and memory."""
+        step = self.last_write(register)
+        for _ in range(_COPIES):
+            if step is None or step.place.foreign:
+                break
+            instruction = step.place.instruction
+            source = instruction.operands[-1] if instruction.operands else ""
+            if instruction.mnemonic == "mov" and source in GENERAL:
+                step = self.last_write(source, step)
+            elif instruction.mnemonic in ("mov", "pop") and step.reads:
+                stored = self.last_write(step.reads[0].address, step)
+                operand = (
+                    stored.place.instruction.operands[-1:] if stored is not None and not stored.place.foreign else ()
+                )
+                if stored is None or not operand or operand[0] not in GENERAL:
+                    break
+                step = self.last_write(operand[0], stored)
+            else:
+                break
+        return step
+
+    # ---- words
+
+    @property
+    def typed(self) -> str:
+        """The instruction as it was typed; as it is read back where it comes out of a macro."""
+        if self.row is not None and self.row.kind == "instruction":
+            return typed(self.row)
+        return "" if self.instruction is None else self.instruction.text
+
+    def quoted(self, step: Step) -> str:
+        """A step by its line and what stands there: "line 3 (`sub rsp, 16`)"."""
+        row = self.row_of(step)
+        return f"`{step.text}`" if row is None else f"line {row.span.line} (`{typed(row)}`)"
+
+    @cached_property
+    def is_att(self) -> bool:
+        """Whether the program is written in AT&T syntax."""
+        return is_att(self.program)
+
+    def lines(self, *intel: str) -> str:
+        """Lines to type, in the program's syntax."""
+        return lines(self.program, *intel)
 
     def row_of(self, step: Step | None) -> ListingRow | None:
         """The listing's row of a step; None for no step, and for a step outside the program."""
@@ -160,7 +219,11 @@ class FaultContext:
         """Every memory operand, implicit ones too, with the address it has now."""
         if self.instruction is None:
             return ()
-        return tuple(OperandAccess(one, effective_address(one, self.registers)) for one in self.instruction.memory)
+        found = self.instruction.memory
+        if "string" in self.instruction.groups:  # with `rep` iced-x86 gives them no size; rsi, rdi and rcx go with them
+            size = _STRING_SIZES.get(self.mnemonic[-1], 0)
+            found = tuple(replace(one, size=size) for one in found)
+        return tuple(OperandAccess(one, effective_address(one, self.registers)) for one in found)
 
     @cached_property
     def gathered(self) -> GatheredItem | None:
@@ -216,8 +279,6 @@ class FaultContext:
     def what(self) -> str:
         """`8 bytes`, of the operand that faulted."""
         size = self.access.operand.size if self.access else 0
-        if size == 0 and self.instruction is not None and "string" in self.instruction.groups:
-            size = {"b": 1, "w": 2, "d": 4, "q": 8}.get(self.mnemonic[-1], 0)
         return "memory" if size == 0 else "1 byte" if size == 1 else f"{size} bytes"
 
     @property
@@ -225,11 +286,15 @@ class FaultContext:
         """The operand as written, `[rax + 8]`; empty where it is implicit."""
         if self.access is None or self.instruction is None:
             return ""
-        found = re.findall(r"\[[^\]]*\]", self.instruction.text)
         access = self.access.operand
-        for text in found:
-            if access.base is None or access.base in text:
-                return str(text)
+        text = self.instruction.text
+        pattern = _INTEL_OPERAND
+        if self.is_att:
+            text = disassemble(self.instruction.code, self.rip, self.program.labels, "att")[0].text
+            pattern = _ATT_OPERAND
+        for found in pattern.findall(text):
+            if access.base is None or access.base in found:
+                return str(found)
         return ""
 
     @property
@@ -255,8 +320,21 @@ class FaultContext:
 
     @property
     def remaining_rounds(self) -> str:
-        """The end of a sentence about an instruction that repeats: how often it was still to be carried out."""
-        return f"; {self['rcx']:,} rounds were still to come" if self.repeats else ""
+        """The end of a sentence about a string instruction: the rounds still to come, and whether it goes backwards."""
+        rounds = f"; {counted(self['rcx'], 'round')} {_were(self['rcx'])} still to come" if self.repeats else ""
+        return rounds + self.backwards
+
+    @property
+    def backwards(self) -> str:
+        """The end of a sentence about a string instruction that goes backwards."""
+        strings = self.instruction is not None and "string" in self.instruction.groups
+        if not strings or not self.registers["rflags"] >> FLAGS["DF"] & 1:
+            return ""
+        where = ""
+        if self.history is not None and not self.history.gaps:
+            found = self.history.where("DF changes")
+            where = f" (`{typed(row)}`, line {row.span.line})" if found and (row := self.row_of(found[-1])) else ""
+        return f"; the direction flag is set{where}, so it goes backwards"
 
     @property
     def repeats(self) -> bool:
@@ -266,3 +344,7 @@ class FaultContext:
     def evidence(self, *names: str) -> MappingProxyType[str, int]:
         """Registers with their values, for the cause; names of anything else are left out."""
         return MappingProxyType({name: self[name] for name in names if name in self.registers or name in PARTS})
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from execmem_kernel.execution.contract.cause import Cause, Explanation
-from execmem_kernel.execution.diagnosis import arithmetic, instructions, jumps, memory, stack, traps
+from execmem_kernel.execution.diagnosis import arithmetic, instructions, jumps, memory, stack, traps, wandering
 from execmem_kernel.execution.diagnosis.context import FaultContext
 from execmem_kernel.execution.diagnosis.stop import Stop
 
@@ -20,6 +20,8 @@ Rule = Callable[[FaultContext], Cause | Explanation | None]
 _MEMORY = ("SIGSEGV", "SIGBUS")
 
 TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
+    ((*_MEMORY, "SIGILL", "SIGFPE", "SIGTRAP"), wandering.ran_into_data),
+    ((*_MEMORY, "SIGILL", "SIGFPE", "SIGTRAP"), wandering.inside_instruction),
     (("SIGTRAP",), traps.icebp),
     (("SIGTRAP",), traps.breakpoint_),
     (("SIGTRAP",), traps.trap_flag),
@@ -28,7 +30,6 @@ TABLE: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("SIGFPE",), arithmetic.arithmetic),
     (("SIGBUS",), memory.alignment_check),
     ((*_MEMORY, "SIGILL", "SIGTRAP"), jumps.wild_jump),
-    ((*_MEMORY, "SIGILL"), instructions.ran_into_data),
     (_MEMORY, instructions.software_interrupt),
     (_MEMORY, jumps.non_canonical_jump),
     (_MEMORY, stack.leave_without_frame),

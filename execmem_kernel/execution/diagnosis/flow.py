@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -87,6 +87,31 @@ def _exits(
 def exits_of(flow: Flow, function: int) -> tuple[Instruction, ...]:
     """The `ret`s of the function at an address."""
     return tuple(flow.instructions[here] for here in _exits(function, flow.instructions, flow.following))
+
+
+def ways_to_return(flow: Flow, function: int, without: Container[int]) -> int | None:
+    """The first conditional jump on a way through a function that makes none of some calls; None where there is no way.
+
+    Args:
+        flow: The graph.
+        function: Where the function begins.
+        without: The addresses of the calls.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[int, int | None]] = [(function, None)]
+    while waiting:
+        here, jump = waiting.pop()
+        instruction = flow.instructions.get(here)
+        if instruction is None or here in seen or here in without:
+            continue
+        seen.add(here)
+        if "return" in instruction.groups:
+            return jump
+        if "conditional" in instruction.groups:
+            jump = here if jump is None else jump
+        ahead = (instruction.end,) if "call" in instruction.groups else flow.following[here]
+        waiting += [(target, jump) for target in ahead]
+    return None
 
 
 def round_of(flow: Flow, address: int) -> tuple[Instruction, ...]:

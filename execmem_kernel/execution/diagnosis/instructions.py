@@ -24,13 +24,13 @@ _PRIVILEGED = frozenset(
 )  # fmt: skip
 """Instructions that the processor carries out for the operating system only. Source: Intel SDM vol. 3, 6.9."""
 _LEGACY_PREFIXES = bytes.fromhex("66 67 f2 f3 f0 2e 36 3e 26 64 65")
-_INT_4 = b"\xcd\x04"
+_OVERFLOW, _INT_4 = 4, b"\xcd\x04"
 _SYSCALL = b"\x0f\x05"
 _LOCK = b"\xf0"
 
 
 def software_interrupt(context: FaultContext) -> Explanation | None:
-    """`int` with a number that a program may not raise."""
+    """`int` with a number that ends a program: 3, 4 and 0x80 are open to programs. Source: Intel SDM vol. 2, INT n."""
     if context.instruction is None or context.stop.code != SI_KERNEL:
         return None
     row = context.row
@@ -42,7 +42,10 @@ def software_interrupt(context: FaultContext) -> Explanation | None:
         return None
     cause = Cause(
         "software-interrupt",
-        f"`int {number:#x}` is reserved: a program may raise no interrupt but 3 (and 0x80, the old system call)",
+        f"`int {number:#x}` raises the overflow exception, which nothing handles here"
+        if number == _OVERFLOW
+        else f"`int {number:#x}` is reserved: a program may raise no interrupt but 3 and 4 "
+        "(and 0x80, the old system call)",
         look_at="for a system call in a 64-bit program, use `syscall`",
     )
     return Explanation(cause, row)
@@ -124,17 +127,6 @@ def general_protection(context: FaultContext) -> Cause | None:
         "general-protection",
         f"the processor refuses `{context.instruction.text}`",
         look_at="its operands break a rule of the instruction: an alignment, a reserved bit, or a privilege",
-    )
-
-
-def ran_into_data(context: FaultContext) -> Cause | None:
-    """Data among the instructions, carried out as one."""
-    if context.row is None or context.row.kind != "data" or context.row.item == "b":
-        return None  # single bytes in the text are instructions spelled out, more often than not
-    return Cause(
-        "ran-into-data",
-        "ran into data and took it for instructions",
-        look_at="put a `ret` or a `jmp` before the data, or the data in section .data",
     )
 
 

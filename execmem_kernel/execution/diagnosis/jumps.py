@@ -9,6 +9,7 @@ from execmem_kernel.execution.contract.cause import Cause, Explanation
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SI_KERNEL
 from execmem_kernel.execution.contract.trace import Step
 from execmem_kernel.execution.diagnosis.context import FaultContext
+from execmem_kernel.execution.diagnosis.returns import bad_return
 from execmem_kernel.x86.registers import GENERAL
 
 
@@ -26,7 +27,7 @@ def wild_jump(context: FaultContext) -> Explanation | None:
     if row is None and word == "call":
         row = context.program.row_at(context.word_at(context.rsp) - 1)
     if word == "ret":
-        return Explanation(_bad_return(context, context.rip, context.rsp - 8), row)
+        return Explanation(bad_return(context, context.rip, context.rsp - 8, row), row)
     cause = _bad_target(context, word, step.text if step is not None else "")
     return Explanation(cause, row)
 
@@ -59,7 +60,8 @@ def _bad_target(context: FaultContext, word: str, text: str) -> Cause:
     target = text.partition(" ")[2]
     register = target if target in GENERAL else ""
     through = f" through {target}" if register or "[" in target else ""
-    since = context.because(register) if register else ""
+    # A call has written rsp itself; where the stack is, it was before.
+    since = context.because(register) if register and register != "rsp" else ""
     evidence = MappingProxyType({register: context.rip} if register else {})
     place = context.place_of(context.rip)
     if context.rip < NULL_PAGE:
@@ -99,54 +101,6 @@ def _named(place: str) -> str:
     )
 
 
-def _bad_return(context: FaultContext, target: int, slot: int) -> Cause:
-    """The cause of a `ret` to what was no return address.
-
-    Whether a push, a pop or a write is to blame shows in where the address was taken from: below the place where the
-    caller had left it, above it, or there.
-
-    Args:
-        context: The stop.
-        target: Where `ret` went.
-        slot: The address of the stack that it took this from.
-    """
-    value = context.address(target)
-    evidence = MappingProxyType({"rsp": slot})
-    at_entry, _ = context.stop.plan.first
-    if context.stop.call.start == "process" and slot >= at_entry:
-        took = f"the number of arguments, {value}," if slot == at_entry else value
-        return Cause(
-            "return-from-start",
-            f"`ret` has nowhere to go: nobody has called `_start`, and it took {took} for its return address",
-            evidence,
-            "a program that starts at `_start` ends with the system call exit: `mov eax, 60`, `xor edi, edi`, "
-            "`syscall`; one that starts at `main`, or has neither label, may end with `ret`",
-        )
-    step = context.last_write(slot)
-    where = "" if step is None or step.line is None else f" on line {step.line}"
-    pushed = step is not None and step.text.startswith("push")
-    if slot < at_entry and (pushed or step is None):
-        return Cause(
-            "push-without-pop",
-            f"`ret` took {value} for its return address: there was one push too many{where}",
-            evidence,
-            "every push needs a pop before the ret",
-        )
-    if slot > at_entry:
-        return Cause(
-            "return-address-popped",
-            f"`ret` took {value} for its return address: there was one pop too many",
-            evidence,
-            "every pop needs a push of this function's own",
-        )
-    return Cause(
-        "return-address-overwritten",
-        f"`ret` took {value} for its return address: it was overwritten{where}",
-        evidence,
-        "something wrote past its place on the stack, over what the call had left there",
-    )
-
-
 def non_canonical_jump(context: FaultContext) -> Cause | None:
     """The processor refuses the jump itself: rip still points to it."""
     if context.stop.code != SI_KERNEL or context.instruction is None:
@@ -154,7 +108,7 @@ def non_canonical_jump(context: FaultContext) -> Cause | None:
     groups = context.instruction.groups
     if "return" in groups and context.mnemonic == "ret" and context.place_of(context.rsp) == "stack":
         target = context.word_at(context.rsp)
-        return _bad_return(context, target, context.rsp) if not canonical(target) else None
+        return bad_return(context, target, context.rsp, context.row) if not canonical(target) else None
     if "indirect" not in groups or not ("jump" in groups or "call" in groups):
         return None
     operand = context.instruction.operands[0]

@@ -10,7 +10,9 @@ from execmem_kernel.execution.contract.cause import Cause, CauseName, Explanatio
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SI_KERNEL
 from execmem_kernel.execution.diagnosis.context import FaultContext
 from execmem_kernel.execution.diagnosis.stop import Mapped
-from execmem_kernel.wording import plural
+from execmem_kernel.execution.diagnosis.values_made import Made, lost_upper_half, made_by
+from execmem_kernel.wording import plural, signed
+from execmem_kernel.x86.disassembler import LabelsByAddress
 from execmem_kernel.x86.effects import MemoryAccess
 from execmem_kernel.x86.registers import FLAGS
 
@@ -37,9 +39,9 @@ def write_to_code(context: FaultContext) -> Cause | None:
     if place == "rodata":
         return Cause(
             "write-to-rodata",
-            f"writes {context.what} to read-only data{context.through}",
+            f"writes {context.what} to read-only data{_label(context, address)}{context.through}{context.backwards}",
             evidence,
-            "put what changes in section .data",
+            _other_way(context) or "put what changes in section .data",
         )
     if place is not None:
         return Cause(
@@ -49,6 +51,26 @@ def write_to_code(context: FaultContext) -> Cause | None:
             "give it with em.Buffer(..., writable=True)",
         )
     return None
+
+
+def _label(context: FaultContext, address: int) -> str:
+    """` at name + 4`, by the nearest label; empty for none."""
+    name = LabelsByAddress(context.program.labels).near(address)
+    return "" if name is None else f" at {name}"
+
+
+def _other_way(context: FaultContext) -> str:
+    """What to look at where a copy goes to what is constant, from what could be written."""
+    if not context.mnemonic.startswith("movs") or context.instruction is None or not context.accesses:
+        return ""
+    source = context.place_of(context["rsi"])
+    written = source in ("data", "bss", "stack") or source in context.stop.plan.buffers
+    if "string" not in context.instruction.groups or not written or context.row is None:
+        return ""
+    return (
+        f"`movs` copies from [rsi] to [rdi], so rdi must be where the copy goes: write "
+        f"{context.lines('xchg rsi, rdi')} before line {context.row.span.line}"
+    )
 
 
 def null_pointer(context: FaultContext) -> Cause | None:
@@ -63,19 +85,40 @@ def null_pointer(context: FaultContext) -> Cause | None:
         return Cause(
             kind,
             f"{context.verb} {context.what} at address {shown}, where nothing is ever mapped",
-            look_at="to name a variable's place, write its label: [label]",
+            look_at=_number_meant(context, address),
         )
     base = registers[0]
     if context[base] == 0 and len(registers) == 1:
         why = f"{base} is a null pointer{context.origin(base)}"
     else:
         why = context.values(registers)
+    made = made_by(context, base)
     return Cause(
         kind,
-        f"{context.verb} {context.what} at address {shown}{context.through}: {why}{context.item}",
+        f"{context.verb} {context.what} at address {shown}{context.through}: {why}{made.sentence}{context.item}"
+        f"{context.backwards}",
         context.evidence(*registers),
-        f"put an address in {base} first: `lea {base}, [label]`, or an argument that is one",
+        made.look_at
+        or f"put an address in {base} first: {context.lines(f'lea {base}, [label]')}, or an argument that is one",
     )
+
+
+def _number_meant(context: FaultContext, address: int) -> str:
+    """What to look at in an operand that is a plain small number: mostly the number itself was meant."""
+    look_at = "to name a variable's place, write its label: " + ("`label(%rip)`" if context.is_att else "[label]")
+    if context.row is None or context.row.expansion or context.access is None or context.row.kind != "instruction":
+        return look_at
+    line = context.typed
+    if context.is_att:
+        meant = re.sub(rf"(?<=[\s,])(?={re.escape(str(address))}\b|0x0*{address:x}\b)", "$", line, count=1)
+    else:
+        meant = re.sub(
+            r"(?:\b(?:byte|word|dword|qword)\s+)?(?:ptr\s+)?\[\s*(\w+)\s*\]", r"\1", line, count=1, flags=re.I
+        )
+    reads = context.access.operand.access == "read"
+    if meant == line or not reads:
+        return look_at
+    return f"if the number itself is meant, write `{meant}` on line {context.row.span.line}; {look_at}"
 
 
 def negative_offset(context: FaultContext) -> Cause | None:
@@ -83,6 +126,16 @@ def negative_offset(context: FaultContext) -> Cause | None:
     if context.access is None or context.access.address < 2**64 - NULL_PAGE:
         return None
     registers = context.blamed
+    made = made_by(context, registers[0]) if registers else Made()
+    if made.sentence:
+        base = registers[0]
+        return Cause(
+            "negative-address",
+            f"{context.verb} {context.what}{context.through}, but {base} is no address: "
+            f"{base} is {signed(context[base])}{made.sentence}",
+            context.evidence(*registers),
+            made.look_at,
+        )
     why = f"the address is 0 - {2**64 - context.access.address}"
     if registers:
         origin = context.origin(registers[0])
@@ -91,7 +144,9 @@ def negative_offset(context: FaultContext) -> Cause | None:
         "negative-address",
         f"{context.verb} {context.what}{context.through}, but {why}",
         context.evidence(*registers),
-        "a small negative address is a null pointer with a negative offset",
+        "a small negative address is a null pointer with a negative offset"
+        if registers and all(context[name] == 0 for name in registers)
+        else "check where the address comes from: it is a small negative number",
     )
 
 
@@ -151,21 +206,26 @@ def beside_buffer(context: FaultContext) -> Cause | None:
 
 
 def beside_segment(context: FaultContext) -> Cause | None:
-    """The page behind one of the program's own segments."""
+    """The page behind one of the program's own segments, or before one: whichever is nearer."""
     if context.access is None:
         return None
+    address = context.access.address
+    near: list[tuple[int, str]] = []
     for segment in context.program.segments:
+        name = "code" if segment.name == "text" else segment.name
         end = page_ceil(segment.end)
-        if end <= context.access.address < end + PAGE:
-            name = "code" if segment.name == "text" else segment.name
-            return Cause(
-                "past-segment",
-                f"{context.verb} {context.what} past the end of the program's {name}{context.through}"
-                f"{context.remaining_rounds}",
-                context.evidence(*context.blamed, *_counter(context)),
-                "check the count, and where the pointer began",
-            )
-    return None
+        if end <= address < end + PAGE:
+            near.append((address - end, f"past the end of the program's {name}"))
+        if segment.address - PAGE <= address < segment.address:
+            near.append((segment.address - address, f"before the start of the program's {name}"))
+    if not near:
+        return None
+    return Cause(
+        "past-segment",
+        f"{context.verb} {context.what} {min(near)[1]}{context.through}{context.remaining_rounds}",
+        context.evidence(*context.blamed, *_counter(context)),
+        "check the count, and where the pointer began",
+    )
 
 
 def _counter(context: FaultContext) -> tuple[str, ...]:
@@ -232,15 +292,21 @@ def unmapped(context: FaultContext) -> Cause | None:
             evidence,
             "an address of the notebook's memory means nothing to a program in a process of its own",
         )
+    for name in registers:
+        lost = lost_upper_half(context, name)
+        if lost is not None:
+            sentence = f"{context.verb} {context.what}{context.through}, where nothing is mapped: {lost[0]}"
+            return Cause("unmapped", sentence, evidence, lost[1])
+    made = made_by(context, registers[0]) if registers else Made()
     since = f": {context.values(registers)}" if len(registers) > 1 else context.because(*registers) if registers else ""
     protected = context.stop.code == SEGV_ACCERR
     why = "which is mapped, but not for that" if protected else "where nothing is mapped"
     return Cause(
         "protected" if protected else "unmapped",
         f"{context.verb} {context.what} at {context.address(address)}{context.through}, {why}{since}"
-        f"{context.remaining_rounds}{context.item}",
+        f"{made.sentence}{context.remaining_rounds}{context.item}",
         evidence,
-        "check where the address comes from, and how far the program has moved it",
+        made.look_at or "check where the address comes from, and how far the program has moved it",
     )
 
 

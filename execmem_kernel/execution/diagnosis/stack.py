@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import struct
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from execmem_kernel.execution.contract.address_map import PAGE, STACK_END, STACK_SIZE, STACK_START
 from execmem_kernel.execution.contract.cause import Cause
+from execmem_kernel.execution.diagnosis import flow
 from execmem_kernel.execution.diagnosis.context import FaultContext
-from execmem_kernel.wording import format_amount
+from execmem_kernel.execution.diagnosis.returns import stack_is_empty
+from execmem_kernel.program.program import ListingRow
+from execmem_kernel.wording import format_amount, listed
 
 _STACK_WORDS = ("push", "pop", "call", "ret", "pushfq", "popfq", "enter", "leave", "pushf", "popf")
 _NEAR_PAGES = 64 * PAGE
@@ -99,23 +103,57 @@ def stack_overflow(context: FaultContext) -> Cause | None:
 
 
 def _recursion(context: FaultContext) -> Cause | None:
-    """The cause of a full stack with one return address on it again and again."""
-    words = struct.unpack(f"<{STACK_SIZE // 8}Q", context.stop.read(STACK_START, STACK_SIZE))
+    """The cause of a full stack with the same return addresses on it again and again."""
+    start, end = context.stop.plan.places["stack"]
+    words = array("Q", context.stop.read(start, (end - start) // 8 * 8))
     text = context.program.text
     returns = Counter(word for word in words if text.address < word <= text.end)
     if not returns:
         return None
-    back, times = returns.most_common(1)[0]
-    if times <= _DEEP and context.mnemonic != "call":
+    most = max(returns.values())
+    if most <= _DEEP and context.mnemonic != "call":
         return None
-    row = context.program.row_at(back - 1)
-    where = "" if row is None else f" on line {row.span.line}"
+    # Each of several functions that call each other in turn has as many calls on the stack, give or take a last round.
+    calls = {context.program.row_at(back - 1): times for back, times in returns.items() if 2 * times >= most}
+    rows = sorted((row for row in calls if row is not None), key=lambda row: row.address)
+    lines = sorted({row.span.line for row in rows})
+    where = "the call" if len(rows) == 1 else "the calls"
+    if lines:
+        where += f" on line {lines[0]}" if len(lines) == 1 else f" on lines {listed([str(line) for line in lines])}"
+    deep = sum(calls.values())
+    amount = format_amount(end - start)
+    sentence = f"stack overflow: {deep:,} calls deep, {where} again and again without coming back"
+    evidence = context.evidence("rsp")
+    way_out = _way_out(context, rows)
+    if way_out is None:
+        look_at = "a recursion needs a case that returns without calling itself"
+        return Cause("stack-overflow-recursion", sentence, evidence, look_at)
+    each = (end - start) // deep
     return Cause(
         "stack-overflow-recursion",
-        f"stack overflow: {times:,} calls deep, the call{where} again and again without coming back",
-        context.evidence("rsp"),
-        "a recursion needs a case that returns without calling itself",
+        f"{sentence}: at about {each} bytes a call the stack's {amount} are full",
+        evidence,
+        f"line {way_out} can end the recursion, and was not reached in time: check that each call comes nearer to it; "
+        "if it only takes too many calls, use a loop",
     )
+
+
+def _way_out(context: FaultContext, calls: Sequence[ListingRow]) -> int | None:
+    """The line of a conditional jump around the calls of a recursion; None where each way through makes the call."""
+    program = context.program
+    entry = program.entry if context.stop.call.entry is None else context.stop.call.entry
+    graph = flow.flow_of(program.code, program.address, (entry,))
+    making = {row.address for row in calls}
+    for row in calls:
+        called = graph.instructions.get(row.address)
+        if called is None or called.target is None:
+            return None  # what a computed call leads to is not known
+        ways = flow.ways_to_return(graph, called.target, making)
+        if ways is not None:
+            line = program.line_at(ways)
+            if line is not None:
+                return line
+    return None
 
 
 def _taken(context: FaultContext) -> str:
@@ -130,15 +168,9 @@ def above_stack(context: FaultContext) -> Cause | None:
         return None
     if not STACK_END <= context.access.address < STACK_END + _NEAR_PAGES:
         return None
-    if context.mnemonic == "ret":
-        step = context.last_write("rsp")
-        where = "" if step is None or step.line is None else f" on line {step.line}"
-        return Cause(
-            "return-address-popped",
-            f"`ret` finds the stack empty: the return address is gone, there was one pop too many{where}",
-            context.evidence("rsp"),
-            "every pop needs a push of this function's own",
-        )
+    found = stack_is_empty(context)
+    if found is not None:
+        return found
     return Cause(
         "above-stack",
         f"{context.verb} {context.what} above the start of the stack{context.through}",

@@ -43,11 +43,11 @@ def breakpoint_(context: FaultContext) -> Explanation | None:
     if short and at >= program.text.end:
         row = program.row_at(program.text.end - 1)
         last = next((one for one in reversed(program.listing) if one.segment == "text"), row)
-        return Explanation(_ran_past("ran past the last instruction: there is no `ret` at the end"), last)
+        return Explanation(_ran_past(context, "ran past the last instruction: there is no `ret` at the end"), last)
     row = program.row_at(at)
     if row is not None and row.kind == "padding":
         return Explanation(
-            _ran_past("ran past the end of a function into the filling behind it: there is no `ret`"), row
+            _ran_past(context, "ran past the end of a function into the filling behind it: there is no `ret`"), row
         )
     cause = Cause(
         "breakpoint",
@@ -57,7 +57,13 @@ def breakpoint_(context: FaultContext) -> Explanation | None:
     return Explanation(cause, row)
 
 
-def _ran_past(sentence: str) -> Cause:
+def _ran_past(context: FaultContext, sentence: str) -> Cause:
+    if context.stop.call.start == "process":  # nobody has called it: a `ret` would be the next fault
+        sentence = sentence.replace("there is no `ret`", "nothing ends the program")
+        exit_ = context.lines("mov eax, 60", "xor edi, edi", "syscall")
+        return Cause(
+            "ran-past-end", sentence.removesuffix(" at the end"), look_at=f"end it with the system call exit: {exit_}"
+        )
     return Cause("ran-past-end", sentence, look_at="end the function with `ret`")
 
 

@@ -9,7 +9,17 @@ from typing import get_args
 import execmem_kernel
 from execmem_kernel.execution.contract.call import LimitName
 from execmem_kernel.execution.contract.cause import CauseName
-from execmem_kernel.execution.diagnosis import arithmetic, endings, faults, instructions, jumps, memory, stack, traps
+from execmem_kernel.execution.diagnosis import (
+    arithmetic,
+    endings,
+    faults,
+    instructions,
+    jumps,
+    memory,
+    stack,
+    traps,
+    wandering,
+)
 
 EXECUTION = Path(execmem_kernel.__file__).parent / "execution"
 NAMES = frozenset(get_args(CauseName))
@@ -32,7 +42,7 @@ def test_every_name_of_a_cause_has_a_rule_that_gives_it() -> None:
 def test_every_rule_is_a_row_of_the_table() -> None:
     rules = {
         value
-        for module in (arithmetic, instructions, jumps, memory, stack, traps)
+        for module in (arithmetic, instructions, jumps, memory, stack, traps, wandering)
         for name, value in vars(module).items()
         if callable(value) and not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
     }
