@@ -8,7 +8,8 @@ It is for speed, and asked for by name: a wild write can still destroy the proce
 
 - a fault in the code, a jump to nowhere, an exhausted or destroyed stack: an exception, and the thread goes on;
 - an interrupt (Ctrl-C) ends an endless loop: KeyboardInterrupt;
-- callee-saved registers, the stack pointer and the flags are as they were, whatever the code does to them;
+- callee-saved registers, the stack pointer, the flags, the controls of floating point and the x87 stack are as they
+  were, whatever the code does to them; of those that Python's own work hangs on, a RuntimeWarning says it;
 - faults that are not the code's go to the handler that stood before (faulthandler's, for one).
 
 The interpreter's lock is held during a call. A fault inside a library that the code called is not survived.
@@ -20,6 +21,7 @@ import contextlib
 import ctypes
 import dataclasses
 import signal
+import warnings
 import weakref
 from collections.abc import Callable
 from types import MappingProxyType, ModuleType
@@ -46,6 +48,7 @@ from execmem_kernel.execution.native.cpython import (
 from execmem_kernel.execution.native.ctypes_function import CtypesFunction
 from execmem_kernel.execution.native.fault_sentence import FaultSentence
 from execmem_kernel.execution.native.guard import Arrived, Catcher, FaultArrived, Guard, arrived_signal, guard
+from execmem_kernel.execution.native.machine_state import left_changed, watch_for
 from execmem_kernel.execution.native.stub import ARGUMENTS_IN_FRAME, INTEGER_SLOTS, slot_of, stub
 from execmem_kernel.execution.values.c_types import Pointer
 from execmem_kernel.execution.values.conversion import Pointed
@@ -104,7 +107,7 @@ class NativeCode(ModuleType):
         self._gate = gate_of(memory)
         self.program: Program = program
         self._raw = make_builtin(ctypes.addressof(self.guard.raw), Catcher(self.guard), None)
-        code = stub(self.guard, prototype, self._target, ctypes.addressof(self._gate))
+        code = stub(self.guard, prototype, watch_for(program), self._target, ctypes.addressof(self._gate))
         self._stub = self.guard.manager.allocate(code, name=f"stub of {prototype.name}")
         ranges = (
             # A breakpoint is noticed one byte behind it, so the first int3 after the block belongs to it.
@@ -146,6 +149,7 @@ class NativeCode(ModuleType):
         for pointed, copy in held:
             if pointed.put is not None:
                 pointed.put(copy.raw)
+        self._warn()
         return self.prototype.value(values.rax, values.xmm0, self._text_at)
 
     def _address(self, pointed: Pointed, held: list[tuple[Pointed, Any]], views: list[BufferView]) -> int:
@@ -177,6 +181,16 @@ class NativeCode(ModuleType):
         """After a call: free the code if something closed it while the call ran."""
         if not self._gate[0]:
             owner_of(self.memory).settle_block(block_of(self.memory))
+
+    def _tidied(self) -> None:
+        """Called by the stub after a call that left the processor's state otherwise than it found it."""
+        self._settle()
+        self._warn()
+
+    def _warn(self) -> None:
+        """Warn of what a call left; the stub, or `raw`, has put it back already."""
+        for sentence in left_changed(self.prototype.name, self.guard.take_left()):
+            warnings.warn(sentence, RuntimeWarning, stacklevel=3)  # the caller of the function
 
     def _fault(self) -> NoReturn:
         """Called by the guard in the place of a result: raises what ended the call."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import ctypes
 import dataclasses
+import faulthandler
+import functools
 import mmap
 import os
 import signal
@@ -13,10 +15,12 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import resources
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.errors import EngineUnavailableError
+from execmem_kernel.execution.native import machine_state
 from execmem_kernel.execution.native.cpython import METH_O, MethodDefinition, entry_point
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.linux import signals
@@ -32,7 +36,7 @@ MOST_RANGES = (BLOCKS - RANGES) // 16
 MOST_THREADS = 512
 BLOCK_SIZE = 64
 """Bytes of what is kept for each thread."""
-_ARMED, _TID, _FS, _SIGNAL, _RIP, _FRAME = range(6)
+_ARMED, _TID, _FS, _SIGNAL, _RIP, _FRAME, _LEFT = range(7)
 """The numbers of 8 bytes in a block."""
 _CURRENT_FS, _BLOCK_COUNT, _RANGE_COUNT = 0, 2, 3
 """The numbers of 8 bytes at the beginning of the data, those that Python reads or writes."""
@@ -88,6 +92,7 @@ class Guard:
         """In a forked child, the managers of what was made before."""
         self.method_name = sys.intern("_fault")
         self.settle_name = sys.intern("_settle")
+        self.tidied_name = sys.intern("_tidied")
         settings = {
             "DATA": self.address,
             "ACTIONS": ACTIONS,
@@ -95,6 +100,12 @@ class Guard:
             "BLOCKS": BLOCKS,
             "METHOD_NAME": id(self.method_name),
             "None_": id(None),
+            "LEFT_DIRECTION": machine_state.DIRECTION,
+            "LEFT_ALIGNMENT": machine_state.ALIGNMENT,
+            "LEFT_MXCSR": machine_state.MXCSR,
+            "LEFT_X87_CONTROL": machine_state.X87_CONTROL,
+            "LEFT_X87_STACK": machine_state.X87_STACK,
+            "LEFT_MMX": machine_state.MMX,
             **{name: entry_point(name) for name in GUARD_CALLS},
         }
         head = "".join(f".equ {name}, {value:#x}\n" for name, value in settings.items())
@@ -179,6 +190,12 @@ class Guard:
             mine = place is not None and index == place.index
             self.blocks[index][_TID] = threading.get_native_id() if mine else 0
 
+    def take_left(self) -> int:
+        """What the last calls on this thread left otherwise than they found it, in the bits of machine_state.py."""
+        block = self.blocks[self.enlist()]
+        left, block[_LEFT] = block[_LEFT], 0
+        return left
+
     # ---- ranges
 
     def add_range(self, start: int, end: int) -> int:
@@ -205,7 +222,8 @@ class Guard:
 
 
 _guard: Guard | None = None
-_guard_lock = threading.Lock()
+# Reentrant: a finalizer that runs while the guard is made may want it too.
+_guard_lock = threading.RLock()
 
 
 def guard() -> Guard:
@@ -215,6 +233,8 @@ def guard() -> Guard:
         if _guard is None:
             _guard = Guard()
             interrupts.when_restored(renew_guard)
+            for module, name in _REPLACERS:
+                _renew_after(module, name)
     _guard.install(*SIGNALS)
     return _guard
 
@@ -227,6 +247,29 @@ def renew_guard(*numbers: int) -> None:
     """
     if _guard is not None:
         _guard.install(*(numbers or SIGNALS))
+
+
+_REPLACERS = ((faulthandler, "enable"), (faulthandler, "disable"), (signal, "signal"))
+"""Python's own functions that put another handler in place."""
+
+
+def _renew_after(module: ModuleType, name: str) -> None:
+    """Have a function of Python's put the guard's handlers back in front of the one that it has put in place.
+
+    A call cannot look whether they are still there: that is a system call for each signal, many times as long as the
+    call itself. Handlers that a library puts in place without Python hand a fault on to the guard, or raise it again,
+    which it sees (guard.s); those that do neither are replaced with the next cell, function or run.
+    """
+    replacing = getattr(module, name)
+
+    @functools.wraps(replacing)
+    def renewing(*arguments: Any, **named: Any) -> Any:
+        try:
+            return replacing(*arguments, **named)
+        finally:
+            renew_guard()
+
+    setattr(module, name, renewing)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@
 #         24                 the signal that ended the last call
 #         32                 where the program counter was then
 #         40                 the frame of the stub that had made the call
+#         48                 what the last call left otherwise than it found it, and `tidy` put back: LEFT_... bits
 #
 # A stub's frame, from its stack pointer up (the same for every stub, so that one `recover` serves all):
 #
@@ -34,6 +35,8 @@
 #     112   what DATA's block held at 0 before: not 0 when a call runs inside another call
 #     120   the gate: a counter of the calls that are running in the code
 #     128   the arguments as Python gave them: an array of object pointers
+#     136   what the code found: the control bits of MXCSR, the x87 control word, status word and tags, 2 bytes each;
+#           all zero for code that can change none of them (machine_state.py), and then nothing is to be put back
 #     144   self, the Python object behind the function
 #     152   r15, r14, r13, r12, rbx, rbp, the return address
 
@@ -78,7 +81,18 @@ not_here:
 
 # Not in code of ours. It may still have jumped to where there is no code at all: then the address that could not be
 # read is the address it was to execute. Anywhere else (in the C library, in Python) is no place to abandon a thread.
+#
+# A handler that was put in place after this one may have had the fault first: it reports, puts this handler back and
+# raises the signal once more (faulthandler does). Nothing is done then: the handlers return, the instruction faults
+# again, and now it is seen here. Where this handler has handed it on itself, it is over.
 elsewhere:
+        cmp     r8d, 2                  # SIGINT
+        je      not_ours
+        cmp     dword ptr [r9 + 8], -6  # SI_TKILL: a thread sent it
+        jne     not_sent
+        cmp     qword ptr [rbp + 32], 0
+        je      ignored
+not_sent:
         cmp     r8d, 11                 # SIGSEGV
         jne     not_ours
         cmp     dword ptr [r9 + 8], 128 # SI_KERNEL: no address came with it
@@ -214,8 +228,10 @@ recover:
         mov     [rbx], rax              # disarmed, or armed for the call around this one
         mov     rax, [rsp + 120]
         dec     qword ptr [rax + 8]     # one call less is running in the code
-        fninit                          # the x87 and SSE controls as every function may expect them
-        ldmxcsr dword ptr [rip + default_mxcsr]
+        cmp     qword ptr [rsp + 136], 0
+        je      recovered               # code that cannot change them
+        call    put_back
+recovered:
         lea     rsi, [rsp + 144]        # the arguments: self
         mov     rdi, METHOD_NAME        # its method
         mov     edx, 1                  # one argument
@@ -266,6 +282,116 @@ find_found:
         mov     [rbp + 8], rbx
         pop     rdx
         pop     rax
+        ret
+
+# ---- keep: note in the frame what the code finds; the frame lies 8 bytes above rsp; destroys rcx ---------------------
+
+keep:
+        sub     rsp, 40
+        stmxcsr dword ptr [rsp + 184]   # its upper half is overwritten at once: there are no control bits in it
+        fnstenv [rsp]                   # control word, status word, tags: 4 bytes each
+        fldcw   word ptr [rsp]          # fnstenv masks every exception
+        mov     ecx, [rsp]
+        mov     [rsp + 186], cx
+        mov     ecx, [rsp + 4]
+        mov     [rsp + 188], cx
+        mov     ecx, [rsp + 8]
+        mov     [rsp + 190], cx
+        add     rsp, 40
+        ret
+
+# ---- put_back: the controls as they were found; the frame lies 8 bytes above rsp; destroys rcx -----------------------
+#
+# Values on the x87 stack go, unless they were there before.
+
+put_back:
+        sub     rsp, 40
+        fnstenv [rsp]
+        cmp     word ptr [rsp + 190], -1
+        je      emptied
+        mov     ecx, [rsp + 8]          # the tags
+        cmp     cx, [rsp + 190]
+        jne     emptied
+        fnclex                          # no exception waits for whoever comes next
+        jmp     put_controls
+emptied:
+        fninit
+put_controls:
+        fldcw   word ptr [rsp + 186]
+        movzx   ecx, word ptr [rsp + 184]
+        mov     [rsp], ecx
+        ldmxcsr dword ptr [rsp]
+        add     rsp, 40
+        ret
+
+# ---- tidy: after a call that left something otherwise than it found it --------------------------------------------
+#
+# The frame lies 8 bytes above rsp; rbx = the block. Says in the block what it was, and puts everything back. Keeps the
+# results: rax, rdx, xmm0, xmm1.
+
+tidy:
+        pushfq
+        pop     rsi
+        push    2
+        popfq
+        xor     edi, edi
+        test    esi, 0x400              # direction
+        jz      direction_kept
+        or      edi, LEFT_DIRECTION
+direction_kept:
+        test    esi, 0x40000            # alignment check
+        jz      alignment_kept
+        or      edi, LEFT_ALIGNMENT
+alignment_kept:
+        cmp     qword ptr [rsp + 144], 0
+        je      tidied                  # code that can change nothing else
+        mov     rsi, rsp
+        sub     rsp, 560
+        and     rsp, -64
+        fxsave  [rsp]
+        fnstenv [rsp + 512]
+        movzx   ecx, word ptr [rsp + 24] # MXCSR
+        xor     cx, [rsi + 144]
+        test    ecx, 0xffc0             # all but the six that say what happened
+        jz      mxcsr_kept
+        or      edi, LEFT_MXCSR
+mxcsr_kept:
+        movzx   ecx, word ptr [rsp]     # the x87 control word
+        xor     cx, [rsi + 146]
+        test    ecx, 0x0f3f             # the bits that mean something
+        jz      control_kept
+        or      edi, LEFT_X87_CONTROL
+control_kept:
+        movzx   ecx, word ptr [rsp + 520] # tags
+        cmp     cx, [rsi + 150]
+        je      stack_kept
+        cmp     cx, -1                  # all empty: there is nothing in the way
+        je      stack_kept
+        or      edi, LEFT_X87_STACK
+        test    word ptr [rsp + 2], 0x3800
+        jnz     stack_kept              # what uses an MMX register sets the top of the stack to 0,
+        movzx   ecx, byte ptr [rsp + 4] #   and what writes one sets all bits of its sign and exponent
+        mov     r8, rsp
+next_register:
+        test    ecx, ecx
+        jz      stack_kept
+        shr     ecx, 1
+        jnc     not_mmx                 # empty
+        cmp     word ptr [r8 + 40], -1
+        jne     not_mmx
+        cmp     word ptr [r8 + 38], 0xc000 # the NaN of an invalid x87 operation, if the rest is 0
+        jne     mmx_left
+not_mmx:
+        add     r8, 16
+        jmp     next_register
+mmx_left:
+        xor     edi, LEFT_X87_STACK + LEFT_MMX
+stack_kept:
+        mov     rsp, rsi
+        or      [rbx + 48], rdi
+        jmp     put_back
+tidied:
+        or      [rbx + 48], rdi
         ret
 
 # ---- buffer: the memory of an array, through Python's buffer protocol ------------------------------------------------
@@ -354,6 +480,7 @@ raw_arm:
         inc     qword ptr [r14 + 8]     # one call more
         mov     rax, [rbx]
         mov     [rsp + 112], rax
+        call    keep
         mov     [rbx], rsp              # armed
         mov     rdi, [r13 + 16]
         mov     rsi, [r13 + 24]
@@ -383,8 +510,7 @@ raw_back:
         mov     [rbx], rcx              # disarmed
         mov     rcx, [rsp + 120]
         dec     qword ptr [rcx + 8]
-        push    2                       # all flags as they should be
-        popfq
+        call    tidy
         mov     rcx, [rsp]
         mov     [rcx + 128], rax
         movsd   qword ptr [rcx + 136], xmm0
@@ -416,5 +542,3 @@ measured:
         .balign 8
 default_action:
         .quad   0, 0, 0, 0              # SIG_DFL, no flags, no restorer, nothing blocked
-default_mxcsr:
-        .long   0x1f80

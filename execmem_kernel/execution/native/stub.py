@@ -14,6 +14,7 @@ from execmem_kernel.assembly.assembler import assemble
 from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS
 from execmem_kernel.execution.native.cpython import BYTEARRAY_START, PYBUF_CONTIGUOUS, PYBUF_WRITABLE, entry_point
 from execmem_kernel.execution.native.guard import Guard
+from execmem_kernel.execution.native.machine_state import Watch
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
 from execmem_kernel.execution.values.prototype import Parameter, Prototype
 
@@ -46,16 +47,17 @@ _TARGET, _GATE = 0x5A5A_5A5A_5A5A_5A01, 0x5A5A_5A5A_5A5A_5A02
 """Stand in a stub for the two addresses that are its own."""
 
 
-def stub(guard: Guard, prototype: Prototype, target: int, gate: int) -> bytes:
+def stub(guard: Guard, prototype: Prototype, watch: Watch, target: int, gate: int) -> bytes:
     """The machine code of a stub that calls the code at `target`, if the gate is open.
 
     Args:
         guard: Its data and code are named in the stub.
         prototype: What it converts.
+        watch: What of the processor's state the code may leave changed.
         target: The address of the code.
         gate: The address of the gate of the code's memory.
     """
-    code = _assembled_stub(guard, prototype.parameters, prototype.result)
+    code = _assembled_stub(guard, prototype.parameters, prototype.result, watch)
     for place, address in ((_TARGET, target), (_GATE, gate)):
         assert code.count(place.to_bytes(8, "little")) <= 1
         code = code.replace(place.to_bytes(8, "little"), address.to_bytes(8, "little"))
@@ -63,18 +65,21 @@ def stub(guard: Guard, prototype: Prototype, target: int, gate: int) -> bytes:
 
 
 @functools.lru_cache(256)
-def _assembled_stub(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None) -> bytes:
+def _assembled_stub(
+    guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None, watch: Watch
+) -> bytes:
     """A stub for parameters and a result, assembled once, with its own addresses still to be filled in."""
-    return assemble(stub_source(guard, parameters, result)).code
+    return assemble(stub_source(guard, parameters, result, watch)).code
 
 
-def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None) -> str:
+def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar | Pointer | None, watch: Watch) -> str:
     """A stub's assembly, from the pieces of stub.s.
 
     Args:
         guard: Its data and code are named in the stub.
         parameters: What it converts to registers.
         result: What it converts to an object of Python's; None for void.
+        watch: What of the processor's state is looked at after the call.
     """
     pieces = _pieces()
     names = (
@@ -90,6 +95,9 @@ def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar 
         "find": f"{guard.labels['find']:#x}",
         "buffer": f"{guard.labels['buffer']:#x}",
         "settle": f"{id(guard.settle_name):#x}",
+        "tidied": f"{id(guard.tidied_name):#x}",
+        "tidy": f"{guard.labels['tidy']:#x}",
+        "keep": f"{guard.labels['keep']:#x}",
         "count": len(parameters),
         "int_type": f"{id(int):#x}",
         "float_type": f"{id(float):#x}",
@@ -112,7 +120,8 @@ def stub_source(guard: Guard, parameters: tuple[Parameter, ...], result: Scalar 
         front, back = _conversion(parameter.type, pieces)
         body.append(_fill(front, own))
         after.append(_fill(back, own))
-    body.append(_fill(pieces["call"], {"arguments": "\n".join(loads)}))
+    watched = {"before": pieces[f"before_{watch}"], "after": pieces[f"after_{watch}"]}
+    body.append(_fill(pieces["call"], watched | {"arguments": "\n".join(loads)}))
     body.append(pieces["result_" + _suffix(result)])
     return _fill("".join(body + after), common)
 

@@ -175,6 +175,53 @@ got_{index}:
         cmp     [rdi + 8], rax
         je      got_{index}
 
+# ---- what the code may change of the processor's state, before and after the call; machine_state.py chooses
+#: before_nothing
+        mov     qword ptr [rsp + 136], 0
+#: after_nothing
+#: before_controls
+        stmxcsr dword ptr [rsp + 136]   # no control bits in its upper half, which is overwritten
+        fnstcw  word ptr [rsp + 138]
+        fnstsw  word ptr [rsp + 140]
+        mov     word ptr [rsp + 142], -1
+#: after_controls
+        stmxcsr dword ptr [rsp]
+        fnstcw  word ptr [rsp + 8]
+        fnstsw  word ptr [rsp + 16]
+        mov     ecx, [rsp]
+        xor     ecx, [rsp + 136]
+        test    ecx, 0xffc0             # not those that say what happened
+        jnz     untidy
+        mov     ecx, [rsp + 8]
+        cmp     cx, [rsp + 138]
+        jne     untidy
+        mov     ecx, [rsp + 16]
+        xor     ecx, [rsp + 140]
+        test    ecx, 0x3880             # the top of the x87 stack, and whether an exception waits
+        jnz     untidy
+#: before_everything
+        mov     rax, {keep}
+        call    rax
+#: after_everything
+        stmxcsr dword ptr [rsp]
+        mov     ecx, [rsp]
+        xor     ecx, [rsp + 136]
+        test    ecx, 0xffc0
+        jnz     untidy
+        fnstcw  word ptr [rsp]
+        mov     ecx, [rsp]
+        cmp     cx, [rsp + 138]
+        jne     untidy
+        fnstenv [rsp]                   # control word, status word, tags: 4 bytes each
+        mov     ecx, [rsp + 4]
+        xor     ecx, [rsp + 140]
+        test    ecx, 0x3880
+        jnz     untidy
+        mov     ecx, [rsp + 8]
+        cmp     cx, [rsp + 142]         # the tags: which x87 registers hold something
+        jne     untidy
+        fldcw   word ptr [rsp + 138]    # fnstenv masks every exception
+
 # ---- the call. The guard is armed by noting where the stub's frame is.
 #: call
         mov     rbp, {data}
@@ -188,6 +235,7 @@ arm:
         inc     qword ptr [r14 + 8]     # one call more is running in the code
         mov     rax, [rbx]
         mov     [rsp + 112], rax
+{before}
         mov     [rbx], rsp              # armed
 {arguments}
         mov     rax, {target}
@@ -206,8 +254,8 @@ home:
         pushfq
         test    dword ptr [rsp], 0x40500 # alignment check, direction, trap: all three must be off
         lea     rsp, [rsp + 8]
-        jnz     flags
-clean:
+        jnz     untidy
+{after}
         mov     rcx, [rsp + 120]
         dec     qword ptr [rcx + 8]     # one call less is running in the code
         cmp     qword ptr [rcx], 0      # closed in the meantime, by something that the code called
@@ -227,19 +275,26 @@ strayed:
         mov     rcx, {find}
         call    rcx
         jmp     home
-flags:
-        push    2
-        popfq
-        jmp     clean
+untidy:
+        mov     rcx, {tidy}
+        call    rcx                     # puts everything back
+        mov     rcx, [rsp + 120]
+        dec     qword ptr [rcx + 8]     # one call less is running in the code
+        mov     rsi, {tidied}           # the method that says it
+        jmp     tell
 closing:
+        mov     rsi, {settle}           # the method that frees the code
+tell:
         mov     [rsp], rax              # the result waits
         movsd   qword ptr [rsp + 48], xmm0
+        mov     rdi, rsi
         lea     rsi, [rsp + 144]        # self
-        mov     rdi, {settle}           # its method
         mov     edx, 1
         xor     ecx, ecx
         mov     rax, {PyObject_VectorcallMethod}
         call    rax
+        test    rax, rax                # 0: it raised
+        jz      raised
         mov     rdi, rax
         mov     rax, {Py_DecRef}        # None, which is not needed
         call    rax
@@ -259,6 +314,7 @@ slow:
         xor     ecx, ecx                # no keywords
         mov     rax, {PyObject_Vectorcall}
         call    rax
+raised:
         add     rsp, 152
         pop     r15
         pop     r14

@@ -99,6 +99,8 @@ def test_a_fault_among_arrays_is_explained_as_in_a_program_run_apart() -> None:
 
 def test_what_code_leaves_behind_is_put_back() -> None:
     script = """
+        import warnings
+        warnings.simplefilter("ignore")
         found = {}
         for name, (source, _) in json.loads(sys.argv[1]).items():
             function = make(source, "int64_t f(void)")
@@ -190,6 +192,60 @@ def test_a_handler_that_came_later_gets_a_foreign_fault_once() -> None:
     assert done.stdout == "SegmentationFault\n"
     assert done.stderr.count("Fatal Python error: Segmentation fault") == 1
     assert done.returncode == -signal.SIGSEGV
+
+
+LATER = {
+    "faulthandler": "faulthandler.enable()",
+    "faulthandler and back": "faulthandler.enable()\nfaulthandler.disable()",
+    "a handler of Python's": "signal.signal(signal.SIGSEGV, signal.SIG_DFL)",
+}
+
+
+@pytest.mark.parametrize("installed", LATER.values(), ids=LATER)
+def test_a_handler_that_python_installs_later_takes_no_fault_from_the_guard(installed: str) -> None:
+    script = f"""
+        import faulthandler
+        null = make("xor eax, eax\\nmov rax, [rax]\\nret", "int64_t null(void)")
+        found = []
+        for _ in range(2):
+            exec({installed!r})
+            try:
+                null()
+            except Exception as error:
+                found.append(str(error))
+        print(json.dumps(found))
+    """
+    found = results_of(in_child(script))
+    assert len(found) == 2
+    assert all(sentence.startswith("line 2: reads 8 bytes at address 0") for sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("xor eax, eax\nmov rax, [rax]\nret", "SegmentationFault"),
+        ("ud2", "IllegalInstruction"),
+        ("xor ecx, ecx\ndiv ecx\nret", "ArithmeticFault"),
+        ("mov rsp, 0x8000000000000000\npush rax", "BusError"),
+    ],
+)
+def test_a_fault_that_a_later_handler_raises_again_is_still_the_calls(source: str, error: str) -> None:
+    script = """
+        import faulthandler
+        enable = faulthandler.enable
+        function = make(sys.argv[1], "void f(void)")
+        for _ in range(2):
+            enable()  # past the guard: as a library in C would
+            try:
+                function()
+            except Exception as error:
+                print(type(error).__name__, str(error)[:6])
+    """
+    done = in_child(script, source)
+    line = len(source.splitlines()) - source.endswith("ret")
+    assert done.returncode == 0
+    assert done.stdout == f"{error} line {line}\n" * 2
+    assert "Fatal Python error" in done.stderr
 
 
 def test_without_another_handler_a_foreign_fault_kills_as_it_always_did() -> None:
