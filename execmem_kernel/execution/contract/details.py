@@ -11,8 +11,9 @@ LifeKind = Literal["allocated", "written", "sealed", "run", "released"]
 """What can happen to the memory that a program ran in, in this order."""
 WarningCode = Literal[
     "alignment-check", "bad-address", "bad-descriptor", "buffer-overrun", "callee-saved", "depends-on-machine",
-    "direction-flag", "feature", "fs-base", "gs-base", "mmx-state", "mode", "mxcsr", "return-address",
-    "same-in-every-run", "stack-alignment", "stack-pointer", "unset-register", "upper-halves", "x87-control", "x87-exception", "x87-stack",
+    "direction-flag", "feature", "fs-base", "gs-base", "half-dividend", "lost-in-call", "mmx-state", "mode", "mxcsr",
+    "return-address", "same-in-every-run", "stack-alignment", "stack-pointer", "unset-register", "upper-halves",
+    "x87-control", "x87-exception", "x87-stack",
 ]  # fmt: skip
 """What a warning is about."""
 

@@ -15,6 +15,8 @@ endings.py          causes of endings that are no signals: limits, exits, refuse
 abi.py              what a function must have kept when it returns
 final_state.py      what is known of a return
 unset_registers.py  registers that are read before they are written
+run_checks.py       what a run proves: values that a call changed, half dividends, a callee's lost stack pointer
+loops.py            what the counter of an endless loop did
 call_alignment.py   calls with a misaligned stack, as warnings
 alignment.py        the stack pointer modulo 16, followed through the code
 inner_calls.py      what the functions keep that a program calls inside itself, in a traced run

@@ -16,6 +16,7 @@ from execmem_kernel.execution.contract.details import Warned, WarningCode
 from execmem_kernel.execution.diagnosis import flow, inner_calls
 from execmem_kernel.execution.diagnosis.call_alignment import check_calls
 from execmem_kernel.execution.diagnosis.final_state import FinalState
+from execmem_kernel.execution.diagnosis.run_checks import check_run
 from execmem_kernel.execution.diagnosis.unset_registers import check_unset_registers
 from execmem_kernel.execution.values import xsave
 from execmem_kernel.x86.disassembler import disassemble
@@ -46,8 +47,9 @@ def check(ending: FinalState) -> tuple[Warned, ...]:
         *_x87(ending),
         *_vectors(ending),
         *_segment_bases(ending),
-        *check_unset_registers(ending.call),
+        *check_unset_registers(ending),
         *check_calls(ending),
+        *check_run(ending),
     )
     if ending.call.trace and ending.trace is not None and ending.trace.complete:
         known = {(one.code, one.line) for one in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +11,8 @@ from execmem_kernel.execution.contract.address_map import USER_END
 from execmem_kernel.execution.contract.call import Call, Limits
 from execmem_kernel.execution.contract.cause import Cause, CauseName
 from execmem_kernel.execution.contract.outcome import is_whole
-from execmem_kernel.execution.diagnosis import flow
+from execmem_kernel.execution.contract.trace import Trace
+from execmem_kernel.execution.diagnosis import flow, loops, run_checks
 from execmem_kernel.execution.process.seccomp_filter import X32
 from execmem_kernel.execution.syscalls import numbers
 from execmem_kernel.program.program import ListingRow, Program
@@ -78,6 +80,30 @@ def endless(limit: str, call: Call, registers: dict[str, int]) -> tuple[Cause, L
         _way_out(loop, shown),
     )
     return cause, program.row_at(min(one.address for one in loop)), steady
+
+
+def with_steps(cause: Cause, row: ListingRow | None, call: Call, first_steps: Callable[[], Trace | None]) -> Cause:
+    """The cause of a run that a limit ended, with what its first steps and its calls say about the loop it was in.
+
+    Args:
+        cause: As it is known without them.
+        row: The listing's row that is shown: a place in the loop.
+        call: What was run.
+        first_steps: The first steps, from a second run.
+    """
+    program = call.program
+    loop = () if row is None else flow.loop_at(program, row.address, call.entry)
+    if not loop:
+        return cause
+    lost = run_checks.lost_in_loop(program, loop, call.entry)
+    if lost:
+        return replace(cause, look_at=lost)
+    looked_at = loops.condition_of(loop)
+    if looked_at is None:
+        return cause
+    trace = first_steps()
+    said = "" if trace is None else loops.values_of(program, loop, looked_at, trace)
+    return replace(cause, look_at=said) if said else cause
 
 
 def _read_in(loop: Sequence[Instruction]) -> set[str]:

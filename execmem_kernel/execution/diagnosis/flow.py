@@ -40,6 +40,8 @@ def flow_of(code: bytes, address: int, entries: tuple[int, ...]) -> Flow:
         instruction = disassemble(code[here - address : here - address + 15], here)[0]
         instructions[here] = instruction
         following[here], returns_to = _leads_to(instruction)
+        if returns_to is not None and not address <= following[here][0] < address + len(code):
+            following[here], returns_to = (returns_to,), None  # a function from elsewhere, which comes back
         waiting += following[here]
         if returns_to is not None:
             calls.setdefault(following[here][0], []).append(returns_to)
@@ -125,6 +127,11 @@ def round_of(flow: Flow, address: int) -> tuple[Instruction, ...]:
             backwards.setdefault(target, []).append(here)
     inside = ahead & _reached(backwards, [address])
     return tuple(flow.instructions[here] for here in sorted(inside) if here in flow.instructions)
+
+
+def reaches(flow: Flow, start: int, goal: int) -> bool:
+    """Whether one instruction can be followed by another, in one step or more."""
+    return start == goal or goal in _reached(flow.following, [start])
 
 
 def _reached(following: Mapping[int, Iterable[int]], starts: Iterable[int]) -> set[int]:

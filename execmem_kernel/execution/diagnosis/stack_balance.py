@@ -7,7 +7,7 @@ What is left lies between rsp and the return address: the sizes add up to that d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from execmem_kernel.execution.contract.trace import Step, Trace
@@ -64,6 +64,23 @@ def frame_of(trace: Trace, slot: int) -> Frame | None:
     if trace.first or trace.gaps:
         return None
     frames = [Frame(slot, 0)]
+    for _ in _followed(trace, frames):
+        pass
+    return frames[-1]
+
+
+def frames_of(trace: Trace, slot: int) -> Iterator[tuple[Frame, Step]]:
+    """Each function with the `ret` that ended it, whether that took its return address or another.
+
+    Args:
+        trace: Steps from the program's first, without gaps.
+        slot: Where the program's own return address lies.
+    """
+    yield from _followed(trace, [Frame(slot, 0)])
+
+
+def _followed(trace: Trace, frames: list[Frame]) -> Iterator[tuple[Frame, Step]]:
+    """Follow the steps, changing the functions that are entered; each that is left by a `ret`, with that."""
     before = trace.state(0)["rsp"]
     for position in range(len(trace)):
         rip = trace.at(position)[0]
@@ -72,12 +89,13 @@ def frame_of(trace: Trace, slot: int) -> Frame | None:
         if place.mnemonic == "call":
             frames.append(Frame(after, position + 1))
         elif (place.foreign or place.mnemonic == "ret") and before >= frames[-1].slot:
+            if not place.foreign:
+                yield frames[-1], trace[position]
             while len(frames) > 1 and frames[-1].slot < after:
                 frames.pop()
         elif before != after:
             frames[-1].changes.append((trace[position], before - after))
         before = after
-    return frames[-1]
 
 
 def balance(changes: Iterable[tuple[Step, int]]) -> Balance:

@@ -3,41 +3,98 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 
-from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
 from execmem_kernel.execution.contract.details import Warned
+from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import flow
-from execmem_kernel.x86.disassembler import Instruction
+from execmem_kernel.execution.diagnosis.final_state import FinalState
+from execmem_kernel.x86.disassembler import Instruction, disassemble
 from execmem_kernel.x86.registers import GENERAL, PARTS, STATUS_FLAGS
 
 
-def check_unset_registers(call: Call) -> Iterator[Warned]:
-    """Registers and flags that are read before anything has put a value in them, but for those that the call gives."""
-    entry = call.program.entry if call.entry is None else call.entry
-    unset = _read_unset(call.program.code, call.program.address, entry)
-    if not unset:
-        return
-    start = "any number" if call.poison is not None else "0"
+def check_unset_registers(ending: FinalState) -> Iterator[Warned]:
+    """Registers and flags that this run read before anything had put a value in them.
+
+    Where the steps of the run are not known, only those count that nothing writes on any way to where they are read.
+    """
+    call = ending.call
+    program, entry = call.program, ending.entry
     given = frozenset(map(_tracked, call.registers))
     if call.start == "main":
         given |= {"rdi", "rsi", "rdx"}
     if "rflags" in given:
         given |= set(STATUS_FLAGS)
-    for name, address in unset:
-        if name in given:
-            continue
+    possible = {name for name, _ in _read_unset(program.code, program.address, entry)} - given
+    if not possible:
+        return
+    trace = ending.history()
+    if trace is not None and not trace.gaps and not trace.first:
+        found = _read_in_run(trace, possible)
+    else:
+        certain = _read_unset(program.code, program.address, entry, certain=True)
+        found = {name: address for name, address in certain if name in possible}
+    start = "any number" if call.poison is not None else "0"
+    for name, address in sorted(found.items(), key=lambda item: item[1]):
         hint = f"give it one first, or run with {name}=..."
         if name in STATUS_FLAGS:
             hint = "a calculation sets it, and so does a comparison: `cmp` or `test`"
         yield Warned(
             "unset-register",
             f"{name} is read here, and nothing has put a value in it: it starts as {start}",
-            call.program.line_at(address),
+            program.line_at(address),
             hint,
         )
+
+
+def _read_in_run(trace: Trace, possible: Set[str]) -> dict[str, int]:
+    """Of some registers and flags, those that a run read before it wrote them: each with where it first did."""
+    uses = {at: _uses(place.code, at) for at, place in trace.places.items() if not place.foreign}
+    found: dict[str, int] = {}
+    waiting = set(possible)
+    for address in trace.addresses():
+        if not waiting:
+            break
+        if address not in uses:
+            waiting &= set(CALLEE_SAVED)  # a function of the C library may have written all others
+            continue
+        reads, writes = uses[address]
+        for name in waiting & reads:
+            found[name] = address
+        waiting -= reads | writes
+    saved = _saved(place.instruction for place in trace.places.values() if not place.foreign)
+    return {name: address for name, address in found.items() if name not in saved or not _only_kept(trace, address)}
+
+
+def _only_kept(trace: Trace, address: int) -> bool:
+    """Whether an instruction is a plain copy of a whole register, as one that keeps the caller's value is."""
+    instruction = trace.places[address].instruction
+    return instruction.mnemonic in ("mov", "movq", "vmovq") and instruction.operands[-1] in CALLEE_SAVED
+
+
+@lru_cache(1024)
+def _uses(code: bytes, address: int) -> tuple[frozenset[str], frozenset[str]]:
+    """What an instruction really reads, and what it writes."""
+    instruction = disassemble(code, address)[0]
+    return frozenset(really_read(instruction)) & _TRACKED, _written(instruction)
+
+
+def _written(instruction: Instruction) -> frozenset[str]:
+    flags = {flag.upper() for flag in (*instruction.flags_written, *instruction.flags_undefined)}
+    written = frozenset(map(_tracked, instruction.registers_written)) | flags
+    return written | {"rax", "rcx", "r11"} if instruction.mnemonic == "syscall" else written
+
+
+def _saved(instructions: Iterable[Instruction]) -> frozenset[str]:
+    """The callee-saved registers that are kept in another register, and taken back from it."""
+    copies = {
+        (one.operands[0], one.operands[1])
+        for one in instructions
+        if one.mnemonic in ("mov", "movq", "vmovq") and len(one.operands) == 2
+    }
+    return frozenset(source for target, source in copies if source in CALLEE_SAVED and (source, target) in copies)
 
 
 _VECTOR = re.compile(r"[xyz](mm\d+)")
@@ -56,15 +113,23 @@ def _tracked(name: str) -> str:
 
 
 @lru_cache(256)
-def _read_unset(code: bytes, address: int, entry: int) -> tuple[tuple[str, int], ...]:
-    """Registers and flags read, on some way from the entry, before they are written: each with the first such place.
+def _read_unset(code: bytes, address: int, entry: int, certain: bool = False) -> tuple[tuple[str, int], ...]:
+    """Registers and flags read before they are written: each with the first such place.
 
     Pushing a register and storing a callee-saved one are how a caller's value is kept, and do not count.
+
+    Args:
+        code: The bytes of the text segment.
+        address: Where it starts.
+        entry: Where the program does.
+        certain: Whether to take those only that are written on no way to where they are read, instead of those that
+            are not written on some way.
     """
     graph = flow.flow_of(code, address, (entry,))
+    saved = _saved(graph.instructions.values())
     found: dict[str, int] = {}
     best: dict[int, frozenset[str]] = {}
-    """What was written before an instruction, on every way to it so far: the intersection, so it only gets smaller."""
+    """What was written before an instruction: on every way to it so far, or on any."""
     waiting = [(entry, frozenset({"rsp"}))]
     while waiting:
         here, written = waiting.pop()
@@ -72,16 +137,12 @@ def _read_unset(code: bytes, address: int, entry: int) -> tuple[tuple[str, int],
         if instruction is None:
             continue
         if here in best:
-            merged = best[here] & written
+            merged = best[here] | written if certain else best[here] & written
             if merged == best[here]:
                 continue
             written = merged
         best[here] = written
-        for name in _really_read(instruction):
-            if name in _TRACKED and name not in written and found.get(name, here + 1) > here:
-                found[name] = here
-        written |= set(map(_tracked, instruction.registers_written))
-        written |= {flag.upper() for flag in (*instruction.flags_written, *instruction.flags_undefined)}
+        written |= _written(instruction)
         if "call" in instruction.groups:
             # Whatever a function is to give back, it may have written; where it comes back to, others do not.
             waiting.append((instruction.end, written | _TRACKED))
@@ -89,6 +150,12 @@ def _read_unset(code: bytes, address: int, entry: int) -> tuple[tuple[str, int],
                 waiting.append((instruction.target, written))
         elif "return" not in instruction.groups:
             waiting += [(target, written) for target in graph.following.get(here, ())]
+    for here, written in best.items():
+        instruction = graph.instructions[here]
+        copies = instruction.mnemonic in ("mov", "movq", "vmovq") and instruction.operands[-1] in saved
+        for name in really_read(instruction):
+            if name in _TRACKED and name not in written and found.get(name, here + 1) > here and not copies:
+                found[name] = here
     return tuple(sorted(found.items(), key=lambda item: item[1]))
 
 
@@ -98,7 +165,7 @@ _MERGING = re.compile(
 """Instructions that leave the rest of a vector register as it was: what is kept there is mostly of no interest."""
 
 
-def _really_read(instruction: Instruction) -> tuple[str, ...]:
+def really_read(instruction: Instruction) -> tuple[str, ...]:
     """The registers and flags whose value matters: not a push, not `xor eax, eax`, nothing that is only kept."""
     mnemonic, operands = instruction.mnemonic, instruction.operands
     if mnemonic.startswith(("push", "vzero")) or mnemonic in ("syscall", "enter", "leave", "xchg", "nop", "endbr64"):
