@@ -45,6 +45,10 @@ _SHOWN = (*GENERAL, "rip", "rflags")
 _shown = operator.itemgetter(*_SHOWN)
 _REPLAYED = 5_000
 """Steps of a replay: a tenth of a second; what a program does later stays unexplained."""
+_FIRST = 500
+"""Steps that tell what the counter of an endless loop does."""
+_OF_LOOPS = (*TIME_LIMITS, "system calls", "output")
+"""Limits that an endless loop reaches."""
 _LOGGED = 1_000
 """System calls that an outcome lists."""
 _fresh_states: dict[type[linux_process.Child], bytes] = {}
@@ -58,13 +62,14 @@ def _initial_state(child: linux_process.Child) -> bytes:
     return _fresh_states[kind]
 
 
-def replay(call: Call, steps: int, new_guest: Callable[[], Guest]) -> tuple[Trace | None, int]:
+def replay(call: Call, steps: int, new_guest: Callable[[], Guest], whole: bool = True) -> tuple[Trace | None, int]:
     """The first steps of a call, run again and recorded, and the address where they end.
 
     Args:
         call: What was run.
         steps: How many steps are recorded at most; a program that takes more has no trace.
         new_guest: Makes the process.
+        whole: Whether only a trace counts that leads to the program's end.
     """
     call = dataclasses.replace(
         call, trace=True, limits=dataclasses.replace(call.limits, trace_steps=steps, steps=steps)
@@ -73,7 +78,7 @@ def replay(call: Call, steps: int, new_guest: Callable[[], Guest]) -> tuple[Trac
     with library_for(call.program) as library, guest:
         run = Run(call, address_space.plan(call, library), guest, library)
         kind, _ = run.to_the_end()
-        return (None, 0) if kind is TimedOut else (run.trace, run.raw["rip"])
+        return (None, 0) if kind is TimedOut and whole else (run.trace, run.raw["rip"])
 
 
 class Run:
@@ -102,6 +107,9 @@ class Run:
         kind, details = self.to_the_end()
         if "stopped_by" in details:
             details = self._explained(*details["stopped_by"])
+        if kind is TimedOut and details["limit"] in _OF_LOOPS:
+            cause = endings.with_steps(details["cause"], details["row"], self.call, self._first_steps)
+            details = {**details, "cause": cause}
         assert self.before is not None
         registers = self._registers()
         buffers = {name: self.guest.read(place.start, place.size) for name, place in self.plan.buffers.items()}
@@ -224,6 +232,12 @@ class Run:
         if trace is None or not self.call.trace:
             trace, end = replay(self.call, _REPLAYED, type(self.guest))
         return trace if trace is not None and trace.ended and end == self.raw["rip"] else None
+
+    def _first_steps(self) -> Trace | None:
+        """The first steps of a program that a limit ended, run again."""
+        if self.trace is not None and self.call.trace:
+            return self.trace
+        return replay(self.call, _FIRST, type(self.guest), whole=False)[0]
 
     def signalled(self, number: int) -> RunEnding | None:
         """The ending that a signal makes; None where the program goes on."""
