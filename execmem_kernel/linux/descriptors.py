@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +26,24 @@ class Descriptors:
         """Make a call that returns a descriptor, and hold that; the last one is the one returned."""
         self._held.extend(map(call, *[(argument,) for argument in arguments]))
         return self._held[-1]
+
+    def copy(self, descriptor: int, least: int) -> int:
+        """A copy of a descriptor under a number that is not smaller than `least`.
+
+        Raises:
+            OSError: EMFILE where no such number is free, or allowed at all (the kernel says EINVAL then).
+        """
+        try:
+            return self.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None
+
+    def close_one(self, descriptor: int) -> None:
+        """Close one of those that are held, in one step like all of them."""
+        if descriptor in self._held:
+            deque(map(os.close, map(self._held.pop, (self._held.index(descriptor),))), maxlen=0)
 
     def close(self) -> None:
         """Close all that are held; harmless twice."""

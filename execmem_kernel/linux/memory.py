@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import starmap
 from typing import Any
 
+from execmem_kernel.linux.descriptors import Descriptors
 from execmem_kernel.linux.libc import fail, prototype
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -30,10 +31,12 @@ MAP_FIXED_NOREPLACE = 0x100000
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_NOEXEC_SEAL = 0x1, 0x2, 0x8
 """Source: memfd_create(2); MFD_NOEXEC_SEAL since Linux 6.3: it forbids execve of the file, not PROT_EXEC mappings."""
 
-F_ADD_SEALS = 1033
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 
 F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE = 0x1, 0x2, 0x4, 0x8
 """Source: fcntl(2), "File Sealing"."""
+
+_FROZEN = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
 
 _mmap = prototype(
     "mmap", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long
@@ -88,6 +91,32 @@ def map_pages(address: int, size: int, protection: int, flags: int, descriptor: 
     return int(result or 0)
 
 
+def reserve_pages(held: list[tuple[int, int]], address: int, size: int, protection: int, flags: int) -> int:
+    """Map anonymous pages, and put their start and size into a list, in one step that no interrupt can divide. mmap(2).
+
+    Args:
+        held: Gets the range as its last one; `unmap_pages` takes it.
+        address: Where they should lie; 0 leaves that to the kernel.
+        size: Bytes, of whole pages.
+        protection: PROT_* bits; never writable and executable at once.
+        flags: MAP_* bits.
+
+    Raises:
+        OSError: The kernel refused; EEXIST if MAP_FIXED_NOREPLACE was asked for and the range is taken.
+    """
+    _never_both(protection)
+    # SAFETY: as for `map_pages`.
+    held.extend(zip(map(_mmap, (address,), (size,), (protection,), (flags,), (-1,), (0,)), (size,), strict=False))
+    start = held[-1][0]
+    if start == _MAP_FAILED:
+        held.pop()
+        fail("mmap")
+    if flags & MAP_FIXED_NOREPLACE and start != address:  # a kernel before 4.17 takes the address as a hint only
+        unmap_pages(held)
+        raise OSError(errno.EEXIST, "mmap: the range is taken")
+    return start
+
+
 def unmap_pages(held: list[tuple[int, int]]) -> None:
     """Give back the last of some ranges, start and size in bytes, and take it out of the list. munmap(2).
 
@@ -99,6 +128,9 @@ def unmap_pages(held: list[tuple[int, int]]) -> None:
         OSError: The kernel refused; the range is in the list again.
     """
     pages = held[-1]
+    if pages[0] == _MAP_FAILED:  # an interrupt came between mmap's refusal and the word of it
+        held.pop()
+        return
     # SAFETY: the caller owns the range, and has made sure that no thread runs in it.
     if next(starmap(_munmap, iter(held.pop, None))):
         held.append(pages)
@@ -152,6 +184,21 @@ def code_file(name: str) -> int:
     return os.memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 
+def open_code_file(held: Descriptors, name: str) -> int:
+    """The same, opened and held in one step that no interrupt can divide."""
+    try:
+        return held.open(os.memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return held.open(os.memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING)
+
+
+def reopen_held_read_only(held: Descriptors, descriptor: int) -> int:
+    """A second, read-only way into an open file, opened and held in one step that no interrupt can divide."""
+    return held.open(os.open, f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+
+
 def reopen_read_only(descriptor: int) -> int:
     """A second, read-only way into an open file: what is mapped through it can never be made writable."""
     return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
@@ -159,7 +206,12 @@ def reopen_read_only(descriptor: int) -> int:
 
 def freeze_file(descriptor: int) -> None:
     """Forbid for ever, to every process, writing to a memory file or changing its size. fcntl(2), F_ADD_SEALS."""
-    fcntl.fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+    fcntl.fcntl(descriptor, F_ADD_SEALS, _FROZEN)
+
+
+def is_frozen(descriptor: int) -> bool:
+    """Whether `freeze_file` has been at a memory file. fcntl(2), F_GET_SEALS."""
+    return bool(fcntl.fcntl(descriptor, F_GET_SEALS) & F_SEAL_WRITE)
 
 
 _fallocate = prototype("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)

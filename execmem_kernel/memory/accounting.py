@@ -86,14 +86,11 @@ class Ledger:
         size = block.size
         live = self.live
         live[block.address] = block
-        count = len(live)
-        if count > self.peak:
-            self.peak = count
         payload = self.payload = self.payload + size
-        if payload > self.peak_payload:
-            self.peak_payload = payload
         self.rounding += block.capacity - size
-        self.sizes[(size - 1).bit_length()] += 1
+        sizes, power = self.sizes, (size - 1).bit_length()
+        block.counted = counted = sizes[power]
+        sizes[power] = counted + 1
         self.born_ns += block.born_ns
         key = (block.cell, block.name, block.call_site[0].co_filename)
         block.group = group = self.groups.get(key) or self._new_group(key)
@@ -102,6 +99,11 @@ class Ledger:
         block.sequence = sequence = self.sequence + 1
         self.sequence = sequence if kind is not WHOLE else sequence + 2
         self.events.append((sequence, kind, block, payload - self.handed_over, self.unowned))
+        if payload > self.peak_payload:
+            self.peak_payload = payload
+        count = len(live)
+        if count > self.peak:
+            self.peak = count
 
     def remove(self, block: Block) -> None:
         """Count a block that is live no more, and note its end."""
@@ -110,7 +112,7 @@ class Ledger:
         payload = self.payload = self.payload - size
         self.rounding -= block.capacity - size
         self.born_ns -= block.born_ns
-        if block.manual:
+        if block.generation < 0:
             self.unowned -= size
             self.handed_over -= size
         group = block.group
@@ -120,21 +122,19 @@ class Ledger:
         self.sequence = sequence = self.sequence + 1
         self.events.append((sequence, "released", block, payload - self.handed_over, self.unowned))
 
-    def note(self, kind: EventKind, block: Block) -> None:
+    def note(self, kind: EntryKind, block: Block) -> None:
         """Put an event into the ring."""
         self.sequence = sequence = self.sequence + 1
         self.events.append((sequence, kind, block, self.payload - self.handed_over, self.unowned))
 
     def hand_over(self, block: Block) -> None:
         """Count a block as one that no handle owns."""
-        block.manual = True
         self.handed_over += block.size
         self.unowned += block.size
         self.note("handed over", block)
 
     def adopt(self, block: Block) -> None:
         """Count a block as one that a handle owns again."""
-        block.manual = False
         self.handed_over -= block.size
         self.unowned -= block.size
         self.note("adopted", block)
@@ -177,8 +177,69 @@ class Ledger:
         group = groups[key] = [0, 0]
         return group
 
+    # ---- after an interrupt
+
+    def detached(self) -> Ledger:
+        """A copy whose numbers may be computed anew while this one's are being changed."""
+        copy = Ledger()
+        for name in ("born_ns", "calls", "damaged", "events", "groups_limit", "peak", "peak_payload", "pins"):
+            setattr(copy, name, getattr(self, name))
+        copy.live, copy.unmanaged, copy.sizes = dict(self.live), dict(self.unmanaged), list(self.sizes)
+        copy.sequence = self._last_number()
+        return copy
+
+    def has_told(self, kind: EntryKind, block: Block) -> bool:
+        """Whether the last thing that happened to a block is an event of this kind."""
+        return next((entry[1] for entry in reversed(self.events) if entry[2] is block), None) == kind
+
+    def take_back(self, block: Block) -> None:
+        """Count a block no more whose making or end was interrupted; harmless twice."""
+        told = self._is_told(block)
+        if told:
+            self.peak, self.peak_payload = max(self.peak, len(self.live)), max(self.peak_payload, self.payload)
+        elif block.counted is not None:
+            self.sizes[(block.size - 1).bit_length()] = block.counted
+        if self.live.get(getattr(block, "address", 0)) is block:
+            del self.live[block.address]
+        if told and block not in self.released:
+            self.released.append(block)
+
+    def tell_end(self, block: Block) -> None:
+        """Note the end of a block that `take_back` has seen, if its beginning was noted; harmless twice."""
+        if self._is_told(block) and not self.has_told("released", block):
+            self.note("released", block)
+
+    def announce(self) -> None:
+        """Count and note the live blocks that were made in the middle of another change; harmless twice."""
+        known = {id(entry[2]) for entry in self.events}
+        oldest = self.events[0][0] if self.events else 0
+        for block in list(self.live.values()):
+            if block.sequence > 0 and (block.sequence < oldest or id(block) in known):
+                continue
+            if block.counted is None:
+                block.counted = self.sizes[(block.size - 1).bit_length()]
+            self.sizes[(block.size - 1).bit_length()] = block.counted + 1
+            block.sequence = self._last_number() + 1
+            self.note(WHOLE if block.state == "sealed" else "allocated", block)
+            self.sequence = self._last_number()
+        self.peak, self.peak_payload = max(self.peak, len(self.live)), max(self.peak_payload, self.payload)
+
+    def _is_told(self, block: Block) -> bool:
+        """Whether the beginning of a block has been noted."""
+        number = block.sequence
+        return number > 0 and (
+            not self.events or number < self.events[0][0] or any(entry[2] is block for entry in self.events)
+        )
+
+    def _last_number(self) -> int:
+        """The number of the last event, as the ring has it."""
+        if not self.events:
+            return 0
+        number, kind, *_ = self.events[-1]
+        return number + len(_parts(kind)) - 1
+
     def recount(self, pools: Iterable[Pool], regions: Iterable[Region], withdrawn: Iterable[Block]) -> None:
-        """Compute every number from what there is, after an interrupt in the middle of a change.
+        """Compute every number from what there is, after an interrupt in the middle of a change; as often as asked.
 
         Args:
             pools: All pools.
@@ -187,6 +248,7 @@ class Ledger:
         """
         blocks = list(self.live.values())
         mappings = list(regions)
+        self.sequence = self._last_number()
         self.own = sum(each.own_pages for each in blocks)
         self.payload = sum(each.size for each in blocks)
         self.born_ns = sum(each.born_ns for each in blocks)
@@ -196,11 +258,17 @@ class Ledger:
         self.metadata = GRANULE * sum(len(pool.slabs) for pool in pools)
         self.padding = sum(2 * region.guard for region in mappings)
         self.reserved = sum(region.reserved for region in mappings)
-        for group in self.groups.values():
-            group[:] = 0, 0
+        groups: dict[tuple[str | None, str | None, str], list[int]] = {}
         for each in blocks:
-            each.group[0] += 1
-            each.group[1] += each.size
+            group = groups.setdefault((each.cell, each.name, each.call_site[0].co_filename), [0, 0])
+            group[0] += 1
+            group[1] += each.size
+        self.groups = groups
+
+    def regroup(self) -> None:
+        """Have every block count in the groups that `recount` has made."""
+        for each in list(self.live.values()):
+            each.group = self.groups[each.cell, each.name, each.call_site[0].co_filename]
 
     # ---- what is asked of it
 
@@ -240,7 +308,7 @@ class Ledger:
             damaged=self.damaged,
             stuck=stuck,
             events=self.sequence,
-            unmanaged=sum(block.capacity for block in self.unmanaged.values()),
+            unmanaged=sum(block.capacity for block in list(self.unmanaged.values())),
             sizes=MappingProxyType({1 << power: count for power, count in enumerate(self.sizes) if count}),
             by_cell=MappingProxyType(by_cell),
             by_name=MappingProxyType(by_name),
@@ -257,7 +325,7 @@ class Ledger:
     def _by_cell_and_name(self) -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
         by_cell: dict[str, tuple[int, int]] = {}
         by_name: dict[str, tuple[int, int]] = {}
-        for (cell, name, file), (count, size) in self.groups.items():
+        for (cell, name, file), (count, size) in list(self.groups.items()):
             if count:
                 where = cell or callsites.title_of(file)
                 for table, key in ((by_cell, where), (by_name, name or "")):
@@ -268,7 +336,7 @@ class Ledger:
     def entries(self, since: int) -> list[Entry]:
         """The entries of the ring with an event after the one numbered `since`, oldest first."""
         found: list[Entry] = []
-        for entry in reversed(self.events):
+        for entry in reversed(list(self.events)):
             if entry[0] + 2 <= since:
                 break
             found.append(entry)
@@ -278,7 +346,7 @@ class Ledger:
     def kinds_of(self, block: Block) -> tuple[EventKind, ...]:
         """What happened to one block, in order, as far back as the ring reaches."""
         found: list[EventKind] = []
-        for entry in reversed(self.events):
+        for entry in reversed(list(self.events)):
             if entry[0] < block.sequence:
                 break
             if entry[2] is block:

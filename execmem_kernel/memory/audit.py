@@ -40,12 +40,16 @@ def audit(manager: Lockable, namespace: Mapping[str, object] | None = None) -> L
     if namespace is None:
         namespace = callsites.namespace if callsites.namespace is not None else vars(sys.modules["__main__"])
     held_by = _holders_of_unscoped(manager, namespace)
-    with registry.all_held() as managers:
+
+    def compared(managers: list[Lockable]) -> tuple[Inventory, list[Inventory], list[Interval], list[Interval]]:
         # What is held is asked first: it frees the blocks of dropped handles, which must not be in the kernel's list.
         inventory = manager.inventory()
         others = [each.inventory() for each in managers if each is not manager]
         executable, everything = _believable()
         manager.drop_unmapped(everything)
+        return inventory, others, executable, everything
+
+    inventory, others, executable, everything = registry.with_all_held(compared)
     findings = [_finding(_kind_of(region, inventory, everything), region, held_by) for region in inventory.blocks]
     foreign = subtract(executable, [each for held in (inventory, *others) for each in held.mappings])
     for pages in inventory.unmanaged:
@@ -66,7 +70,7 @@ def _holders_of_unscoped(manager: Lockable, namespace: Mapping[str, object]) -> 
         for each in gc.get_objects()
         if type(each) is ExecutableMemory and not each.closed and owner_of(each) is owner
     ]
-    unscoped = [handle for handle in handles if not block_of(handle).scopes and not block_of(handle).pins]
+    unscoped = [handle for handle in handles if not block_of(handle).scopes and not block_of(handle).running]
     found = holders(unscoped, namespace, registry.members())
     return {block_of(handle).sequence: found[id(handle)] for handle in unscoped}
 

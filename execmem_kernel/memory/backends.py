@@ -8,7 +8,6 @@ anonymous     writable until it is frozen, read-execute from then on
 from __future__ import annotations
 
 import errno
-import os
 from time import perf_counter_ns
 
 from execmem_kernel.linux import memory as linux_memory
@@ -23,14 +22,18 @@ class _MemoryFile:
 
     def create(self, region: Region, name: str, code: Code) -> None:
         calls, size = region.calls, region.size
-        region.write_descriptor = calls.make("memfd_create", linux_memory.code_file, f"execmem:{name}")
+        region.write_descriptor = calls.make(
+            "memfd_create", linux_memory.open_code_file, region.descriptors, f"execmem:{name}"
+        )
         if region.mapped:
             calls.make("ftruncate", linux_memory.resize_file, region.write_descriptor, size)
         contents = bytes(code).ljust(size, INT3)
         if calls.make("pwrite", linux_memory.pwrite, region.write_descriptor, contents, 0) != size:
             raise no_memory_left()
         if region.mapped:
-            region.read_descriptor = calls.make("open", linux_memory.reopen_read_only, region.write_descriptor)
+            region.read_descriptor = calls.make(
+                "open", linux_memory.reopen_held_read_only, region.descriptors, region.write_descriptor
+            )
 
     def map(self, region: Region, code: Code) -> None:
         protection = linux_memory.PROT_READ | linux_memory.PROT_EXEC
@@ -55,12 +58,16 @@ class _MemoryFile:
             raise no_memory_left()
 
     def freeze(self, region: Region) -> None:
-        region.calls.make("fcntl", linux_memory.freeze_file, region.write_descriptor)
-        descriptor, region.write_descriptor = region.write_descriptor, -1
+        descriptor = region.write_descriptor
+        region.calls.make("fcntl", linux_memory.freeze_file, descriptor)
         if region.read_descriptor < 0:
             region.read_descriptor = descriptor  # it writes no more than one opened for reading
+            region.write_descriptor = -1
         else:
-            os.close(descriptor)
+            region.drop_writing()
+
+    def is_frozen(self, region: Region) -> bool:
+        return region.write_descriptor < 0 or linux_memory.is_frozen(region.write_descriptor)
 
     def protection(self, _region: Region) -> Protection:
         return "r-x"
@@ -86,6 +93,9 @@ class _Anonymous:
     def freeze(self, region: Region) -> None:
         protection = linux_memory.PROT_READ | linux_memory.PROT_EXEC
         region.calls.make("mprotect", linux_memory.protect_pages, region.address, region.size, protection)
+
+    def is_frozen(self, region: Region) -> bool:
+        return region.frozen
 
     def protection(self, region: Region) -> Protection:
         return "r-x" if region.frozen else "rw-"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from execmem_kernel.errors import ClosedMemoryError, InheritedMemoryError, MemoryInUseError, SealedMemoryError
@@ -40,23 +42,35 @@ class Block:
     cell: str | None
     call_site: callsites.CallSite
     """Where it was allocated."""
-    sequence: int
-    """Number of the event that made it."""
+    counted: int | None = None
+    """What the histogram of sizes said before this block was counted."""
+    sequence: int = 0
+    """Number of the event that made it; 0 before that."""
     born_ns: int
     state: BlockState = "allocated"
     scopes: int = 0
     """How many `with` statements hold it open."""
-    pins: int = 0
-    """How many calls are running in it now."""
-    manual: bool = False
-    """Handed to a manual owner by `release()`."""
+    pins: Sequence[weakref.ref[Any]] = ()
+    """A weak reference to each pin that keeps it where it is: a pin that is gone keeps nothing, however it went."""
+    generation: int = 0
+    """Whose it is: the handle's of the same generation. Below zero: a manual owner's. One store changes hands."""
     close_pending: bool = False
-    """Closed while a call was running: freed when the last call ends."""
+    """Closed while a call was running in it, or in the middle of another change: freed when that has ended."""
     gate: Any = None
     """Two numbers that machine code reads where it calls the block: 1 while it may, and how many calls are running."""
     ended_in: str | None = None
     """The cell in which it was released."""
     ended_at: callsites.CallSite | None = None
+
+    @property
+    def manual(self) -> bool:
+        """Whether it was handed to a manual owner by `release()`."""
+        return self.generation < 0
+
+    @property
+    def running(self) -> bool:
+        """Whether a call is running in it now that pins it."""
+        return bool(self.pins) and any(pin() is not None for pin in list(self.pins))
 
     @property
     def title(self) -> str:

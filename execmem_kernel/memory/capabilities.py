@@ -106,7 +106,9 @@ def probe() -> Capabilities:
 
 def _try(backend: Backend) -> str:
     try:
-        region = Region.map(linux_memory.PAGE_SIZE, "probe", (0,), linux_memory.PAGE_SIZE, backend, SystemCalls(), [])
+        region = Region.map(
+            linux_memory.PAGE_SIZE, "probe", (0,), linux_memory.PAGE_SIZE, backend, SystemCalls(), [], []
+        )
         assert region is not None, "the kernel may choose the place"
         try:
             region.write(0, b"\xc3")

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from sys import _getframe
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from execmem_kernel.errors import UnreachableError, UnsealedMemoryError
 from execmem_kernel.linux import memory as linux_memory
@@ -32,10 +32,14 @@ class Owner(Protocol):
 
     lock: Lock
     """Held while anything of a block changes; the methods below up to `end_block` want it held."""
-    inherited: bool
-    """Whether it belongs to the process that this one was forked from."""
     dropped: deque[Block]
-    """Blocks of handles that were dropped, until the lock is free."""
+    """Blocks to be freed as soon as nothing is in the way."""
+    mine: list[bool]
+    """Empty if it belongs to the process that this one was forked from."""
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it belongs to the process that this one was forked from."""
 
     def write_block(self, block: Block, offset: int, data: Code) -> None:
         """Store bytes at an offset of a block, which they fit into.
@@ -49,19 +53,25 @@ class Owner(Protocol):
     def seal_block(self, block: Block) -> None:
         """Make a block's bytes final."""
 
-    def move_block(self, block: Block) -> None:
-        """Note that another handle owns a block now."""
+    def pass_on_block(self, kind: Literal["moved", "handed over", "adopted"], block: Block, generation: int) -> None:
+        """Make a block another owner's.
 
-    def hand_over_block(self, block: Block) -> None:
-        """Note that no handle owns a block now."""
+        Args:
+            kind: What happens to it.
+            block: Which.
+            generation: The new owner's.
+        """
 
     def end_block(self, block: Block, call_site: CallSite) -> None:
         """Free a block, or leave that to the last call running in it."""
 
-    def pin_block(self, block: Block, called: bool) -> None:
-        """Keep a block where it is until `unpin_block`; takes the lock itself."""
+    def settle(self) -> None:
+        """Take back or finish what an interrupt has left half done; takes the lock itself."""
 
-    def unpin_block(self, block: Block) -> None:
+    def pin_block(self, pin: object, block: Block) -> None:
+        """Keep a block where it is until `unpin_block`, or until the pin is gone; takes the lock itself."""
+
+    def unpin_block(self, pin: object, block: Block) -> None:
         """Let a block go that has been closed meanwhile; takes the lock itself."""
 
     def settle_block(self, block: Block) -> None:
@@ -86,10 +96,12 @@ class ExecutableMemory:
     this handle closed. An owner that is forgotten frees its memory and says so with a ResourceWarning.
     """
 
-    __slots__ = ("__weakref__", "_block", "_gone", "_owner")
+    __slots__ = ("__weakref__", "_block", "_generation", "_gone", "_owner")
 
     _block: Block
     _owner: Owner
+    _generation: int
+    """It owns the block as long as that is of the same generation."""
     _gone: Gone | None
     """Why this handle owns nothing any more; None while it does."""
 
@@ -120,12 +132,12 @@ class ExecutableMemory:
     @property
     def closed(self) -> bool:
         """Whether this handle has given its memory up: closed, moved or released."""
-        return self._gone is not None or self._block.state == "released"
+        return self._end is not None
 
     @property
     def sealed(self) -> bool:
         """Whether it is finished: it can be called, and never be written again."""
-        return self._gone is None and self._block.state == "sealed"
+        return self._end is None and self._block.state == "sealed"
 
     def __len__(self) -> int:
         return self._block.size
@@ -133,7 +145,7 @@ class ExecutableMemory:
     def __repr__(self) -> str:
         block = self._block
         name = f" {block.name!r}" if block.name else ""
-        return f"<ExecutableMemory{name}, {format_size(block.size)}, {self._gone or block.state}>"
+        return f"<ExecutableMemory{name}, {format_size(block.size)}, {self._end or block.state}>"
 
     # ---- what is in it
 
@@ -147,18 +159,22 @@ class ExecutableMemory:
             ValueError: The bytes do not fit.
         """
         owner = self._owner
-        with owner.lock:
-            block = self._changeable("written to")
-            if block.state == "sealed":
-                raise sealed_error(block)
-            if type(data) is not bytes:
-                data = memoryview(data).cast("B")
-            if offset < 0 or offset + len(data) > block.size:
-                raise ValueError(
-                    f"{format_size(len(data))} at offset {offset} do not fit into {block.title}, "
-                    f"which has {format_size(block.size)}"
-                )
-            owner.write_block(block, offset, data)
+        try:
+            with owner.lock:
+                block = self._changeable("written to")
+                if block.state == "sealed":
+                    raise sealed_error(block)
+                if type(data) is not bytes:
+                    data = memoryview(data).cast("B")
+                if offset < 0 or offset + len(data) > block.size:
+                    raise ValueError(
+                        f"{format_size(len(data))} at offset {offset} do not fit into {block.title}, "
+                        f"which has {format_size(block.size)}"
+                    )
+                owner.write_block(block, offset, data)
+        except BaseException:
+            owner.settle()
+            raise
 
     def seal(self) -> None:
         """Finish it: from now on it can be called, and not be written. Sealing twice is harmless.
@@ -168,10 +184,14 @@ class ExecutableMemory:
             InheritedMemoryError: It belongs to the process that this one was forked from.
         """
         owner = self._owner
-        with owner.lock:
-            block = self._changeable("sealed")
-            if block.state != "sealed":
-                owner.seal_block(block)
+        try:
+            with owner.lock:
+                block = self._changeable("sealed")
+                if block.state != "sealed":
+                    owner.seal_block(block)
+        except BaseException:
+            owner.settle()
+            raise
 
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
         """Bytes through the executable view, as the processor would fetch them.
@@ -180,11 +200,13 @@ class ExecutableMemory:
             ClosedMemoryError: This handle owns nothing any more.
             ValueError: There are not so many bytes at that offset.
         """
-        block = self._open()
-        size = block.size - offset if size is None else size
-        if offset < 0 or size < 0 or offset + size > block.size:
-            raise ValueError(f"{size} bytes at offset {offset} asked for; {block.title} has {format_size(block.size)}")
-        with Pin(self._owner, block):
+        with self._owner.lock:  # which keeps it where it is
+            block = self._open()
+            size = block.size - offset if size is None else size
+            if offset < 0 or size < 0 or offset + size > block.size:
+                raise ValueError(
+                    f"{size} bytes at offset {offset} asked for; {block.title} has {format_size(block.size)}"
+                )
             return block.region.read(block.offset + offset, size)
 
     def function(self, prototype: str) -> Any:
@@ -225,7 +247,7 @@ class ExecutableMemory:
         block = self._open()
         if block.state != "sealed":
             raise UnsealedMemoryError(f"{block.title} has not been sealed: call seal() once its code is complete")
-        return Pin(self._owner, block, called=True)
+        return Pin(self._owner, block)
 
     def close(self) -> None:
         """Free it; twice is harmless. If a call is running in it, it is freed when that call ends."""
@@ -238,12 +260,15 @@ class ExecutableMemory:
             MemoryInUseError: A call is running in it.
         """
         owner = self._owner
-        with owner.lock:
-            block = self._idle("moved")
-            moved = new_handle(owner, block)
-            self._gone = "moved"
-            block.scopes = 0
-            owner.move_block(block)
+        try:
+            with owner.lock:
+                block = self._idle("moved")
+                moved = new_handle(owner, block, block.generation + 1)
+                owner.pass_on_block("moved", block, moved._generation)
+                self._gone = "moved"
+        except BaseException:
+            owner.settle()
+            raise
         return moved
 
     def release(self) -> int:
@@ -254,15 +279,19 @@ class ExecutableMemory:
             MemoryInUseError: A call is running in it.
         """
         owner = self._owner
-        with owner.lock:
-            block = self._idle("released")
-            self._gone = "released"
-            block.scopes = 0
-            owner.hand_over_block(block)
-            return block.address
+        try:
+            with owner.lock:
+                block = self._idle("released")
+                owner.pass_on_block("handed over", block, -1 - block.generation)
+                self._gone = "released"
+        except BaseException:
+            owner.settle()
+            raise
+        return block.address
 
     def __enter__(self) -> ExecutableMemory:
-        self._open().scopes += 1
+        block = self._open()
+        block.scopes += 1  # no call comes after this, and so no interrupt
         return self
 
     def __exit__(
@@ -270,22 +299,20 @@ class ExecutableMemory:
     ) -> None:
         if self._owner.inherited:
             return  # a forked child leaves its parent's memory alone
-        if self._gone is None:
+        if self._end is None:
             self._block.scopes -= 1
             self._close(_getframe(1))
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         try:
-            if self._gone is not None or self._block.state == "released":
+            owner, block = self._owner, self._block
+            if self._generation != block.generation or block.state == "released" or block.close_pending:
                 return
+            _ = block.address
         except AttributeError:  # never finished: allocate failed before there was anything to own
             return
-        owner, block = self._owner, self._block
-        if finalizing() or owner.inherited:
+        if finalizing() or not owner.mine:
             return  # the kernel frees everything with the process, which for a child is the parent
-        if block.state == "released":
-            return  # by cleanup(): nothing was forgotten
-        self._gone = "closed"
         owner.drop_block(block)
         warnings.warn(
             f"{block.title}, allocated in {block.made}, was forgotten and has been freed: close it, or use `with`",
@@ -305,21 +332,20 @@ class ExecutableMemory:
 
     def _close(self, frame: FrameType) -> None:
         """Free the block, for a caller outside this package in `frame`."""
-        if self._gone is not None:
+        owner, block = self._owner, self._block
+        if self._generation != block.generation or block.state == "released" or block.close_pending:
             return
-        owner = self._owner
-        if owner.dropped:
-            owner.collect()
         code = frame.f_code
         inside = code.co_filename.startswith(callsites.PACKAGE)
         call_site = callsites.catch(frame) if inside else (code, frame.f_lasti)
         with owner.lock:
-            if self._gone is not None:
+            if self.closed:
                 return
-            if owner.inherited:
+            if not owner.mine:
                 raise inherited_error("released")
-            owner.end_block(self._block, call_site)
-            self._gone = "closed"
+            owner.end_block(block, call_site)
+        if owner.dropped:
+            owner.collect()
 
     def _here(self) -> Block:
         """The block, if it is mapped in this process."""
@@ -330,16 +356,23 @@ class ExecutableMemory:
 
     def _open(self) -> Block:
         """The block, if this handle still owns it."""
-        block = self._block
-        if self._gone is not None or block.state == "released":
-            raise closed_error(block, self._gone or "closed")
+        block, end = self._block, self._end
+        if end is not None:
+            raise closed_error(block, end)
         return block
+
+    @property
+    def _end(self) -> Gone | None:
+        """Why this handle owns nothing any more; None as long as it does."""
+        block = self._block
+        if self._generation != block.generation:
+            # An interrupt may have come between the change and the word of it in `_gone`.
+            return self._gone or ("released" if block.generation == -1 - self._generation else "moved")
+        return "closed" if block.state == "released" or block.close_pending else None
 
     def _changeable(self, verb: str) -> Block:
         """The block, if this handle still owns it and this process may change it."""
-        block = self._block
-        if self._gone is not None or block.state == "released":
-            raise closed_error(block, self._gone or "closed")
+        block = self._open()
         if self._owner.inherited:
             raise inherited_error(verb)
         return block
@@ -347,7 +380,7 @@ class ExecutableMemory:
     def _idle(self, verb: str) -> Block:
         """The block, if this process may change it and no call is running in it."""
         block = self._changeable(verb)
-        if block.pins:
+        if block.running:
             raise in_use_error(block, verb)
         return block
 
@@ -355,12 +388,19 @@ class ExecutableMemory:
 _new = ExecutableMemory.__new__
 
 
-def new_handle(owner: Owner, block: Block) -> ExecutableMemory:
-    """A handle for a block that has none."""
+def new_handle(owner: Owner, block: Block, generation: int) -> ExecutableMemory:
+    """A handle that owns a block as soon as the block is of its generation.
+
+    Args:
+        owner: The block's manager.
+        block: What to own.
+        generation: One that no handle of the block has had.
+    """
     memory = _new(ExecutableMemory)
     memory._owner = owner
     memory._block = block
     memory._gone = None
+    memory._generation = generation
     return memory
 
 
@@ -375,17 +415,19 @@ def owner_of(memory: ExecutableMemory) -> Owner:
 
 
 class Pin:
-    """Keeps a block where it is while a call runs in it."""
+    """Keeps a block where it is while a call runs in it: from `__enter__` on, as long as this object exists at most.
 
-    __slots__ = ("_block", "_called", "_owner")
+    A `with` statement drops it on every way out, also where an interrupt keeps `__exit__` from its work.
+    """
 
-    def __init__(self, owner: Owner, block: Block, called: bool = False) -> None:
+    __slots__ = ("__weakref__", "_block", "_owner")
+
+    def __init__(self, owner: Owner, block: Block) -> None:
         self._owner: Owner = owner
         self._block: Block = block
-        self._called: bool = called
 
     def __enter__(self) -> None:
-        self._owner.pin_block(self._block, self._called)
+        self._owner.pin_block(self, self._block)
 
     def __exit__(self, *_error: object) -> None:
-        self._owner.unpin_block(self._block)
+        self._owner.unpin_block(self, self._block)

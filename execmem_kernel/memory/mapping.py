@@ -17,6 +17,7 @@ from time import perf_counter_ns
 from typing import Any, Literal, Protocol, TypeVar
 
 from execmem_kernel.linux import memory as linux_memory
+from execmem_kernel.linux.descriptors import Descriptors
 
 _Result = TypeVar("_Result")
 
@@ -132,6 +133,9 @@ class Backend(Protocol):
             OSError: A system call failed.
         """
 
+    def is_frozen(self, region: Region) -> bool:
+        """Whether `freeze` has been at the pages, be it that an interrupt kept it from its end."""
+
     def protection(self, region: Region) -> Protection:
         """What may be done with the pages now."""
 
@@ -140,8 +144,8 @@ class Region:
     """A mapping we own, with a guard page on both sides where asked; unmapped when it is dropped or closed."""
 
     __slots__ = (
-        "address", "backend", "calls", "frozen", "guard", "held", "process", "read_descriptor", "size", "view",
-        "write_descriptor",
+        "address", "backend", "calls", "descriptors", "frozen", "guard", "held", "process", "read_descriptor",
+        "size", "view", "write_descriptor",
     )  # fmt: skip
 
     def __init__(self, address: int, size: int, guard: int, backend: Backend, calls: SystemCalls) -> None:
@@ -155,6 +159,8 @@ class Region:
         """Start and size of the address space to give back: one pair, or none."""
         self.process: int = 0
         """The process that mapped it, and unmaps it."""
+        self.descriptors: Descriptors = Descriptors()
+        """Holds the two that follow."""
         self.write_descriptor: int = -1
         self.read_descriptor: int = -1
         self.frozen: bool = False
@@ -171,6 +177,7 @@ class Region:
         backend: Backend,
         calls: SystemCalls,
         stuck: list[Region],
+        making: list[Region],
         code: Code = b"",
     ) -> Region | None:
         """Map pages at the first address that is free.
@@ -186,6 +193,8 @@ class Region:
             backend: What the pages are made of.
             calls: Counts the system calls.
             stuck: Gets what munmap refuses to take where something fails.
+            making: Gets the region before it holds anything, so that no interrupt can lose it; the caller takes it
+                out when it has an owner.
             code: What comes first.
 
         Returns:
@@ -194,22 +203,26 @@ class Region:
         Raises:
             OSError: A system call failed; nothing is left behind but what went into `stuck`.
         """
-        with contextlib.ExitStack() as undo:
-            region = cls(0, size, guard, backend, calls)
-            undo.callback(region.close_descriptors)
-            undo.callback(region.close_or_keep, stuck)
+        region = cls(0, size, guard, backend, calls)
+        region.process = os.getpid()
+        making.append(region)
+        try:
             backend.create(region, name, code)
-            start = _reserve(addresses, region.reserved, guard, calls)
-            if start is None:
-                return None
-            region.address, region.process = start + guard, os.getpid()
-            region.held.append((start, region.reserved))
-            backend.map(region, code)
-            undo.pop_all()
-        return region
+            start = _reserve(region.held, addresses, region.reserved, guard, calls)
+            if start is not None:
+                region.address = start + guard
+                backend.map(region, code)
+                return region
+        except BaseException:
+            region.give_up(stuck, making)
+            raise
+        region.give_up(stuck, making)
+        return None
 
     @classmethod
-    def file(cls, size: int, name: str, address: int, backend: Backend, calls: SystemCalls, code: Code) -> Region:
+    def file(
+        cls, size: int, name: str, address: int, backend: Backend, calls: SystemCalls, making: list[Region], code: Code
+    ) -> Region:
         """Code in a memory file that is for another process to map, and is not mapped in this one.
 
         Args:
@@ -218,16 +231,18 @@ class Region:
             address: A number below zero that no other region has.
             backend: One whose pages are those of a file.
             calls: Counts the system calls.
+            making: Gets the region before it holds anything; the caller takes it out when it has an owner.
             code: What comes first; int3 to the end.
 
         Raises:
             OSError: A system call failed; nothing is left behind.
         """
         region = cls(address, size, 0, backend, calls)
+        making.append(region)
         try:
             backend.create(region, name, code)
         except BaseException:
-            region.close_descriptors()
+            region.give_up([], making)
             raise
         return region
 
@@ -250,6 +265,11 @@ class Region:
     def protection(self) -> Protection:
         """What may be done with the pages now."""
         return self.backend.protection(self)
+
+    @property
+    def held_frozen(self) -> bool:
+        """Whether the pages can be written no more, though `freeze` may not have come to its end."""
+        return self.backend.is_frozen(self)
 
     def write(self, offset: int, data: Code) -> None:
         """Store bytes; all of them, or OSError."""
@@ -285,37 +305,53 @@ class Region:
         try:
             self.close()
         except OSError:
-            stuck.append(self)
+            if self not in stuck:
+                stuck.append(self)
+
+    def give_up(self, stuck: list[Region], making: list[Region]) -> None:
+        """Close what could not be made; where munmap refuses, put it among those that are tried again."""
+        self.close_or_keep(stuck)
+        self.close_descriptors()
+        making.remove(self)
 
     def close_descriptors(self) -> None:
         """Close both descriptors; twice is harmless."""
-        self.drop_writing()
-        if self.read_descriptor >= 0:
-            descriptor, self.read_descriptor = self.read_descriptor, -1
-            os.close(descriptor)
+        self.write_descriptor = self.read_descriptor = -1
+        self.descriptors.close()
 
     def drop_writing(self) -> None:
         """Close the descriptor for writing, as a forked child does first."""
         if self.write_descriptor >= 0:
             descriptor, self.write_descriptor = self.write_descriptor, -1
-            os.close(descriptor)
+            self.descriptors.close_one(descriptor)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # At the interpreter's end the pages stay: another thread may still be inside, and the kernel frees them.
-        if (self.held or self.read_descriptor >= 0 or self.write_descriptor >= 0) and not finalizing():
+        if self.held and not finalizing():  # its descriptors close themselves
             with contextlib.suppress(OSError):
                 self.close()
 
 
-def _reserve(addresses: Iterable[int], size: int, guard: int, calls: SystemCalls) -> int | None:
-    """Inaccessible address space at the first free one of the addresses; they are of the first byte after a guard."""
+def _reserve(
+    held: list[tuple[int, int]], addresses: Iterable[int], size: int, guard: int, calls: SystemCalls
+) -> int | None:
+    """Inaccessible address space at the first free one of the addresses; they are of the first byte after a guard.
+
+    Args:
+        held: Gets the range.
+        addresses: Where to try.
+        size: Bytes, both guards included.
+        guard: Bytes of one guard.
+        calls: Counts the system calls.
+    """
+    none = linux_memory.PROT_NONE
     flags = linux_memory.MAP_PRIVATE | linux_memory.MAP_ANONYMOUS | linux_memory.MAP_NORESERVE
     for address in addresses:
         try:
             if address == 0:
-                return calls.make("mmap", linux_memory.map_pages, 0, size, linux_memory.PROT_NONE, flags)
+                return calls.make("mmap", linux_memory.reserve_pages, held, 0, size, none, flags)
             fixed = flags | linux_memory.MAP_FIXED_NOREPLACE
-            return calls.make("mmap", linux_memory.map_pages, address - guard, size, linux_memory.PROT_NONE, fixed)
+            return calls.make("mmap", linux_memory.reserve_pages, held, address - guard, size, none, fixed)
         except OSError as error:
             # EEXIST: taken. EPERM, EINVAL: not an address a process may have.
             if address == 0 or error.errno not in (errno.EEXIST, errno.EPERM, errno.EINVAL):

@@ -8,6 +8,7 @@ its start in a fixed order, so that runs repeat exactly.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from execmem_kernel.errors import UnreachableError
@@ -44,6 +45,8 @@ class Placement:
         self.calls: SystemCalls = calls
         self.stuck: list[Region] = []
         """Regions that munmap has refused to take: it may have to split a mapping first."""
+        self.making: list[Region] = []
+        """Regions that have no owner yet, or no more: what an interrupt leaves here is closed."""
         self._cursors: dict[Window, int] = {}
         """Window -> where in it to try first."""
 
@@ -64,12 +67,11 @@ class Placement:
             name: What the kernel's list of mappings is to say.
             backend: What the pages are made of.
             window: Where to look for room, unless it must be near an address.
-            address: Where it should start; it lies elsewhere if that is taken.
+            address: Where it should start, page-aligned; it lies elsewhere if that is taken.
             near: It must be within reach of a 32-bit branch from and to this address.
             code: What comes first in it; int3 to the end.
 
         Raises:
-            ValueError: The address is not the start of a page.
             UnreachableError: Nothing is free near `near`.
             OSError: A system call failed.
         """
@@ -78,10 +80,8 @@ class Placement:
             window = Window(max(near + size - REACH, PAGES.low), min(near + REACH - _BRANCH - size, _USER_END))
         possible = address is not None and 2 * guard <= address <= _USER_END - size - guard
         first = (address,) if possible and address is not None else ()
-        if address is not None and address % linux_memory.PAGE_SIZE:
-            raise ValueError(f"code can be placed at a multiple of {linux_memory.PAGE_SIZE} only: a page starts there")
         starts = [*first, *(() if near is not None else (self._cursors.get(window, window.low),))]
-        region = Region.map(size, name, starts, guard, backend, self.calls, self.stuck, code)
+        region = Region.map(size, name, starts, guard, backend, self.calls, self.stuck, self.making, code)
         if region is None:
             mapped = linux_memory.mappings()
             starts = [gap + guard for gap in gaps(mapped, window.low - guard, window.high + guard, size + 2 * guard)]
@@ -89,7 +89,7 @@ class Placement:
                 starts.sort(key=lambda start: abs(start - near))
             anywhere = () if near is not None else (0,)
             starts = [*starts[:_TRIES], *anywhere]
-            region = Region.map(size, name, starts, guard, backend, self.calls, self.stuck, code)
+            region = Region.map(size, name, starts, guard, backend, self.calls, self.stuck, self.making, code)
         if region is None:
             raise UnreachableError(
                 f"{format_size(size)} asked for within 2 GiB of an address: nothing is free there; "
@@ -110,6 +110,21 @@ class Placement:
 
     def retry(self) -> None:
         """Try again to unmap what the kernel could not unmap before."""
-        stuck, self.stuck = self.stuck, []
-        for region in stuck:
+        for region in list(self.stuck):
             region.close_or_keep(self.stuck)
+            if not region.held:
+                self.stuck.remove(region)
+
+    def settle(self, owned: Iterable[Region]) -> None:
+        """Close what an interrupt has left without an owner; as often as it is asked for.
+
+        Args:
+            owned: The mappings of the manager's that have one.
+        """
+        owners = set(map(id, owned))
+        for region in list(self.making):
+            if id(region) not in owners:
+                region.close_or_keep(self.stuck)
+                region.close_descriptors()
+        self.making.clear()
+        self.retry()

@@ -86,18 +86,30 @@ class Pool:
             del self.slab_at[page]
 
     def rebuild(self, taken: Iterable[tuple[int, int]]) -> None:
-        """Compute everything from the blocks that are taken, as (start, granules)."""
-        slabs, blocks = list(self.slabs.values()), sorted(taken)
-        self.__init__()  # type: ignore[misc]
-        for slab in slabs:
-            self.slabs[slab.address] = slab
+        """Compute everything from the slabs and the blocks that are taken, as (start, granules).
+
+        An interrupt may end this anywhere: the slabs are only read, so it can be done again from its beginning.
+        """
+        fresh = self.computed(taken)
+        self.slab_at, self.free_granules = fresh.slab_at, fresh.free_granules
+        self._free, self._ends, self._bins = fresh._free, fresh._ends, fresh._bins
+        self._mask, self._large = fresh._mask, fresh._large
+
+    def computed(self, taken: Iterable[tuple[int, int]]) -> Pool:
+        """A pool of the same slabs, with all else computed from the blocks that are taken, as (start, granules)."""
+        fresh = Pool()
+        blocks = sorted(taken)
+        for slab in list(self.slabs.values()):
+            fresh.slabs[slab.address] = slab
             for page in range(slab.address >> PAGE_BITS, slab.end >> PAGE_BITS):
-                self.slab_at[page] = slab
+                fresh.slab_at[page] = slab
             start = slab.address + GRANULE
-            for taken_from, granules in [block for block in blocks if slab.address < block[0] < slab.end]:
-                self._insert(start, (taken_from - start) // GRANULE)
+            first, last = bisect_left(blocks, (slab.address, 0)), bisect_left(blocks, (slab.end, 0))
+            for taken_from, granules in blocks[first:last]:
+                fresh._insert(start, (taken_from - start) // GRANULE)
                 start = taken_from + granules * GRANULE
-            self._insert(start, (slab.end - start) // GRANULE)
+            fresh._insert(start, (slab.end - start) // GRANULE)
+        return fresh
 
     def reserve(self, granules: int) -> int | None:
         """The start of a block of so many granules out of the smallest free run that holds it, or None."""

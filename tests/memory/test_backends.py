@@ -26,7 +26,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def region(backend: Backend, nothing_left: None) -> Iterator[Region]:
-    made = Region.map(SIZE, "contract", (0,), SIZE, backend, SystemCalls(), [], RETURN_42)
+    made = Region.map(SIZE, "contract", (0,), SIZE, backend, SystemCalls(), [], [], RETURN_42)
     assert made is not None
     yield made
     made.close()
@@ -64,7 +64,7 @@ def test_frozen_pages_cannot_be_made_writable_and_executable(region: Region) -> 
 def test_a_write_to_a_file_that_stores_too_little_is_an_error(
     nothing_left: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    region = Region.map(SIZE, "short", (0,), SIZE, MEMORY_FILE, SystemCalls(), [])
+    region = Region.map(SIZE, "short", (0,), SIZE, MEMORY_FILE, SystemCalls(), [], [])
     assert region is not None
     monkeypatch.setattr(linux_memory, "pwrite", lambda descriptor, data, offset: len(data) - 1)
     with pytest.raises(OSError, match="no memory left") as raised:

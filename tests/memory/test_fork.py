@@ -44,7 +44,7 @@ BOTH = pytest.mark.parametrize("pages", [False, True], ids=["pool", "own pages"]
 
 def test_without_the_contract_a_child_changes_its_parents_function() -> None:
     """The failure of managers with shared mappings, on a bare region: this is what the contract is for."""
-    region = Region.map(4096, "bare", (0,), 4096, MEMORY_FILE, SystemCalls(), [])
+    region = Region.map(4096, "bare", (0,), 4096, MEMORY_FILE, SystemCalls(), [], [])
     assert region is not None
     region.write(0, RETURN_42)
     assert kernel.call(region.address) == 42

@@ -17,8 +17,8 @@ from tests import kernel
 from tests.kernel import RETURN_42
 
 CALLS = (
-    "code_file", "resize_file", "pwrite", "reopen_read_only", "map_pages", "protect_pages", "freeze_file",
-    "unmap_pages",
+    "open_code_file", "resize_file", "pwrite", "reopen_held_read_only", "reserve_pages", "map_pages", "protect_pages",
+    "freeze_file", "unmap_pages",
 )  # fmt: skip
 """Every function of linux.py that a manager may reach and that can fail."""
 

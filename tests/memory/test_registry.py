@@ -19,9 +19,12 @@ def test_a_manager_is_a_member_as_long_as_it_exists() -> None:
 
 def test_all_are_locked_together_and_open_again() -> None:
     managers = [CodeMemoryManager(), CodeMemoryManager()]
-    with registry.all_held() as held:
+
+    def look(held: list[registry.Lockable]) -> None:
         assert all(any(each is manager for each in held) for manager in managers)
         assert all(manager.lock.locked() for manager in managers)
+
+    registry.with_all_held(look)
     assert not any(manager.lock.locked() for manager in managers)
 
 
