@@ -176,9 +176,18 @@ def test_the_same_cell_shows_the_same_thing_each_time(notebook: Notebook) -> Non
     assert "rax = code+0x7" in first[0]
 
 
+def test_a_report_names_no_variable_that_there_is_not(notebook: Notebook) -> None:
+    text = notebook.cell("%%asm --trace\n" + "nop\n" * 500 + "ret")
+    assert "em.stepper(r)" in text
+    assert "r.program.listing, where the cell begins with `%%asm --name r`" in text
+    assert "outcome." not in text
+
+
 def test_a_recorded_run_says_how_to_walk_through_it(notebook: Notebook) -> None:
     text = notebook.cell("%%asm --trace --name outcome\nmov eax, 1\nret")
-    assert "trace: 2 steps recorded; `em.stepper(outcome)` walks through them" in text
+    typed = "import execmem_kernel as em; em.stepper(outcome)"
+    assert f"trace: 2 steps recorded; `{typed}` walks through them" in text
+    notebook.cell(typed)  # it works as it stands
     assert len(notebook["outcome"].trace) == 2
 
 

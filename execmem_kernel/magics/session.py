@@ -167,7 +167,7 @@ class Session:
         before = {name: data for name, data in buffers.items() if isinstance(data, bytes)}
         as_expected = chosen.expect == ending(outcome)
         expected = chosen.expect if as_expected else None
-        self.show(outcome_report(outcome, show=chosen.show, buffers=before, expected=expected))
+        self.show(outcome_report(outcome, chosen.show, before, expected, kept=chosen.name or ""))
         if chosen.expect is not None:
             if not as_expected:
                 raise errors.ExpectationFailed(f"expected {chosen.expect}, but {_what_happened(outcome)}")

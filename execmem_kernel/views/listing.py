@@ -89,13 +89,16 @@ def excerpt(source: str, line: int) -> str:
     return "\n".join(excerpt)
 
 
-def listing_table(program: Program, stopped: ListingRow | None, *, folded: bool) -> Table:
+def listing_table(
+    program: Program, stopped: ListingRow | None, *, folded: bool, whole: str = ".listing of the program"
+) -> Table:
     """Offset, bytes and instruction beside the source line; around the place it stopped where it is long.
 
     Args:
         program: What to list.
         stopped: The row to mark.
         folded: Whether HTML readers see the caption only until they open it.
+        whole: Where all of it is, for a listing that is cut short.
     """
     listing = program.listing
     at = next((index for index, row in enumerate(listing) if row == stopped), None)
@@ -112,7 +115,7 @@ def listing_table(program: Program, stopped: ListingRow | None, *, folded: bool)
         here = ("stopped here" if row == stopped else "",) if stopped is not None else ()
         rows.append((str(row.span.line), offset, code, printable(row.text), source, *here))
     headings = ("line", "offset", "bytes", "instruction", "source") + (("",) if stopped is not None else ())
-    note = more_note(len(listing) - len(window), "outcome.program.listing")
+    note = more_note(len(listing) - len(window), whole)
     marked = None if at is None else at - first
     return Table("listing", tuple(rows), headings, marked=marked, folded=folded, note=note)
 

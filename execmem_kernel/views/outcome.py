@@ -24,6 +24,8 @@ FLAG_WORDS = {
     "CF": "carry", "PF": "parity", "AF": "adjust", "ZF": "zero", "SF": "sign", "TF": "trap",
     "DF": "direction", "OF": "overflow", "AC": "alignment check",
 }  # fmt: skip
+_INSIDE_LIBRARY = frozenset(("library-fault", "misaligned-call", "fs-base", "direction-flag", "abort"))
+"""Causes of stops that leave the C library's values in the registers."""
 LIMIT_WORDS = {"wall": "time limit", "cpu": "processor time limit"}
 
 
@@ -35,6 +37,7 @@ def outcome_report(
     show: Sequence[str] = (),
     buffers: Mapping[str, bytes] | None = None,
     expected: str | None = None,
+    kept: str | None = None,
 ) -> Report:
     """What happened in a run.
 
@@ -43,6 +46,7 @@ def outcome_report(
         show: Registers to show whether they changed or not; vector registers too.
         buffers: What each buffer held before; those that changed are shown.
         expected: The end that `--expect` asked for, and that came.
+        kept: The variable that holds the outcome; "" if a cell has kept it nowhere, None if whoever asks has it.
     """
     parts: list[Part] = [_headline(outcome)]
     if expected is not None and not isinstance(outcome, Returned):
@@ -59,9 +63,9 @@ def outcome_report(
         Sentence(finding.message + hint(finding.hint), lead=warning_lead(finding.line), tone="warning")
         for finding in outcome.program.warnings
     ]
-    parts += [_printed(outcome, name) for name in ("stdout", "stderr") if getattr(outcome, name)]
-    parts += _buffers(outcome, buffers or {})
-    parts += _segments(outcome)
+    parts += [_printed(outcome, name, kept) for name in ("stdout", "stderr") if getattr(outcome, name)]
+    parts += _buffers(outcome, buffers or {}, kept)
+    parts += _segments(outcome, kept)
     parts += _registers(outcome, show)
     if outcome.system_calls:
         rows = tuple(
@@ -69,9 +73,9 @@ def outcome_report(
             for call in outcome.system_calls[:LISTING_ROWS]
         )
         more = len(outcome.system_calls) - len(rows)
-        note = more_note(more, "outcome.system_calls")
+        note = more_note(more, _place("system_calls", kept))
         if more > 0 and _stopped_by_chance(outcome):
-            note = "more in outcome.system_calls; how many differs from run to run"
+            note = f"more in {_place('system_calls', kept)}; how many differs from run to run"
         parts.append(
             Table(
                 "system calls",
@@ -84,11 +88,27 @@ def outcome_report(
     if isinstance(outcome.trace, Trace):
         steps = counted(outcome.trace.taken, "step")
         held = f"taken, {len(outcome.trace):,} of them recorded" if outcome.trace.gaps else "recorded"
-        parts.append(Sentence(f"{steps} {held}; `em.stepper(outcome)` walks through them", lead="trace"))
-    parts.append(listing_table(outcome.program, outcome.row, folded=outcome.cause is not None))
+        parts.append(Sentence(f"{steps} {held}; {_stepper(kept)} walks through them", lead="trace"))
+    whole = _place("program.listing", kept)
+    parts.append(listing_table(outcome.program, outcome.row, folded=outcome.cause is not None, whole=whole))
     if outcome.life:
         parts.append(Sentence(", ".join(_life(event) for event in outcome.life), lead="region"))
     return Report(tuple(parts))
+
+
+def _place(attribute: str, kept: str | None) -> str:
+    """Where all of something is that a report cuts short: what can be typed to see it."""
+    if kept is None:
+        return f".{attribute} of the outcome"
+    return f"{kept}.{attribute}" if kept else f"r.{attribute}, where the cell begins with `%%asm --name r`"
+
+
+def _stepper(kept: str | None) -> str:
+    """What can be typed to walk through the steps."""
+    if kept is None:
+        return "`em.stepper`, given this outcome,"
+    command = f"`import execmem_kernel as em; em.stepper({kept or 'r'})`"
+    return command if kept else f"with `%%asm --trace --name r`, {command}"
 
 
 # ---- Outcomes, piece by piece ----------------------------------------------------------------------------------------
@@ -134,6 +154,10 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     # After a call into the C library, these hold whatever its version left in them.
     left_over = SCRATCH if outcome.program.externs else ()
     shown = outcome.steady if _stopped_by_chance(outcome) else GENERAL
+    if outcome.cause is not None and outcome.cause.name in _INSIDE_LIBRARY:
+        # What they hold is the library's; the program's own have been kept in its frames, out of sight.
+        note = "not shown: it was stopped inside the C library, which has changed them for itself"
+        return [Sentence(note, lead="registers")]
     changed = tuple(
         (name, f"{outcome.describe(old)} -> {outcome.describe(new)}")
         for name, (old, new) in outcome.changed.items()
@@ -151,12 +175,12 @@ def _registers(outcome: Outcome, show: Sequence[str]) -> list[Part]:
     return parts
 
 
-def _printed(outcome: Outcome, name: str) -> Verbatim:
+def _printed(outcome: Outcome, name: str, kept: str | None) -> Verbatim:
     """What a program printed; of one that a clock stopped, as much as every run prints."""
     data: bytes = getattr(outcome, name)
     if not _stopped_by_chance(outcome) or len(data) <= EARLY:
         return Verbatim(_decoded(data), caption=name)
-    note = f"the first {counted(EARLY)}; how much came after them in outcome.{name} differs from run to run"
+    note = f"the first {counted(EARLY)}; how much came after them differs from run to run: {_place(name, kept)}"
     return Verbatim(_decoded(data[:EARLY]), caption=name, note=note)
 
 
@@ -191,7 +215,7 @@ def _asked(outcome: Outcome, name: str) -> str:
     return f"{value:#x} (as doubles, lowest first: {doubles})"
 
 
-def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
+def _buffers(outcome: Outcome, before: Mapping[str, bytes], kept: str | None) -> list[Part]:
     """Each buffer that the program wrote to, old and new bytes beside each other."""
     parts: list[Part] = []
     if _stopped_by_chance(outcome):
@@ -211,7 +235,7 @@ def _buffers(outcome: Outcome, before: Mapping[str, bytes]) -> list[Part]:
             )
             for at in offsets[:LISTING_ROWS]
         )
-        note = more_note(len(offsets) - len(rows), f"outcome.buffers[{name!r}]")
+        note = more_note(len(offsets) - len(rows), _place(f"buffers[{name!r}]", kept))
         parts.append(Table(f"buffer {name} changed", rows, ("offset", "before", "after", "as text"), note=note))
     return parts
 
@@ -220,7 +244,7 @@ _NUMBERS = frozenset("hiqefd")
 """Items that are shown as numbers, with their sign, as most are meant; others as bytes and as text."""
 
 
-def _segments(outcome: Outcome) -> list[Part]:
+def _segments(outcome: Outcome, kept: str | None) -> list[Part]:
     """The program's own data that it changed, by label: items as numbers where their directive says so."""
     if _stopped_by_chance(outcome):
         return []
@@ -234,7 +258,7 @@ def _segments(outcome: Outcome) -> list[Part]:
                 rows += [row for piece in pieces for row in _changes(outcome, old, new, *piece)]
     if not rows:
         return []
-    note = more_note(len(rows) - LISTING_ROWS, "outcome.segments")
+    note = more_note(len(rows) - LISTING_ROWS, _place("segments", kept))
     headings = ("where", "before", "after", "as text")
     if not any(text for *_, text in rows):
         return [Table("memory changed", tuple(row[:3] for row in rows[:LISTING_ROWS]), headings[:3], note=note)]

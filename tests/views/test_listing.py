@@ -21,7 +21,7 @@ def test_a_long_listing_is_cut_around_the_place_it_stopped_and_says_so() -> None
     long = program(*[("nop", "90")] * 500)
     text = outcome_report(null_read_in(long, row=300)).text()
     assert "--> 301" in text
-    assert "460 more in outcome.program.listing" in text
+    assert "460 more in .program.listing of the outcome" in text
     assert len(text.splitlines()) < 80
 
 

@@ -52,7 +52,8 @@ def _worth_looking(code: bytes, address: int, entry: int) -> frozenset[str]:
     graph = flow.flow_of(code, address, (entry,))
     found = set()
     clobbered = _clobbered(graph, entry)
-    if any(set(map(full_register, really_read(graph.instructions[at]))) & names for at, names in clobbered.items()):
+    read = {at: set(map(full_register, really_read(one))) for at, one in graph.instructions.items()}
+    if any(read[at] & clobbered.get(at, frozenset()) for at in read):
         found.add("call")
     for one in graph.instructions.values():
         if one.mnemonic == "idiv":
