@@ -21,7 +21,7 @@ BUFFERS = 0x2000_0000
 BUFFERS_SIZE = 0xC00_0000
 """Bytes that all buffers may have together: they end before `BREAK`, and a notebook holds each of them twice."""
 BREAK = 0x3000_0000
-MAPPINGS = 0x4000_0000
+MAPPINGS, MAPPINGS_END = 0x4000_0000, 0x6FF0_0000
 STACK_SIZE = 0x10_0000
 STACK_END = 0x7000_0000
 STACK_START = STACK_END - STACK_SIZE

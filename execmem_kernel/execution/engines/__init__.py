@@ -5,6 +5,7 @@ ptrace_engine          watches the process from outside, with ptrace
 self_reporting_engine  has the process report for itself, where ptrace is refused
 run                    Run: one run from its first registers to its outcome, shared by both
 initial_registers      what registers hold when a program starts
+refusals               what the host refuses in the middle of a run, as our errors
 canaries               buffers that were written beside
 placed_run             runs a call with its code in a region of a memory manager
 """

@@ -43,10 +43,15 @@ class DefaultEngine:
 
 def watching() -> tuple[Witness | None, str]:
     """Run the shortest program there is: who can report what it did, and "works" or what refuses ptrace."""
+    call = Call(assemble("ret"))
     try:
-        PtraceEngine().run(Call(assemble("ret")))
-    except PtraceRefusedError as error:
-        return "guest", str(error)
-    except (ExecutionError, OSError) as error:
+        PtraceEngine().run(call)
+    except PtraceRefusedError as refused:
+        try:
+            SelfReportingEngine().run(call)
+        except ExecutionError as error:
+            return None, str(error)
+        return "guest", str(refused)
+    except ExecutionError as error:
         return None, str(error)
     return "supervisor", WORKS

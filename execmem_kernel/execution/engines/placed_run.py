@@ -13,6 +13,7 @@ from execmem_kernel.execution.contract.details import LifeEvent, LifeKind, Warne
 from execmem_kernel.execution.contract.engine import Engine
 from execmem_kernel.execution.contract.outcome import Faulted, Outcome
 from execmem_kernel.execution.engines.choice import DefaultEngine
+from execmem_kernel.execution.engines.refusals import refusals_named
 from execmem_kernel.execution.process import interrupts
 from execmem_kernel.memory.handle import ExecutableMemory
 from execmem_kernel.memory.manager import CodeMemoryManager
@@ -30,7 +31,7 @@ def run_in(owner: CodeMemoryManager, call: Call, name: str, engine: Engine | Non
         name: What the manager calls the region.
         engine: What runs it; see choice.py for what does if None is given.
     """
-    with placed(owner, call, name) as (memory, ready):
+    with refusals_named(), placed(owner, call, name) as (memory, ready):
         outcome = (engine or DefaultEngine()).run(ready)
     life = _life(owner.life_of(memory), len(call.program.code))
     foreseen = _unavailable_here(call.program)

@@ -6,15 +6,14 @@ memory are read from outside when it stops, so it can neither fake a result nor 
 
 from __future__ import annotations
 
-from execmem_kernel.errors import WorkerLostError
 from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.outcome import Outcome
+from execmem_kernel.execution.engines.refusals import refusals_named
 from execmem_kernel.execution.engines.run import Run
 from execmem_kernel.execution.libc.library import library_for
 from execmem_kernel.execution.process import address_space
 from execmem_kernel.execution.process.affinity import OneProcessor
 from execmem_kernel.execution.process.guest import Guest
-from execmem_kernel.execution.process.stops import TAKEN
 
 
 class PtraceEngine:
@@ -30,13 +29,10 @@ class PtraceEngine:
             WorkerLostError: The runner itself broke.
         """
         guest = Guest()
-        try:
-            with library_for(call.program) as library:
-                plan = address_space.plan(call, library)
-                with OneProcessor(), guest:
-                    return Run(call, plan, guest, library).outcome()
-        except ChildProcessError as error:
-            raise WorkerLostError(TAKEN) from error
+        with refusals_named(), library_for(call.program) as library:
+            plan = address_space.plan(call, library)
+            with OneProcessor(), guest:
+                return Run(call, plan, guest, library).outcome()
 
     def left_behind(self, call: Call, buffer: str) -> bytes | None:
         """What a call leaves in a buffer, however it ends; None if it made system calls. Nothing is explained.
@@ -45,4 +41,5 @@ class PtraceEngine:
             PtraceRefusedError: This host refuses ptrace; a process may still report for itself.
             EngineUnavailableError: This host refuses something else that the runner needs.
         """
-        return Run(call, address_space.plan(call, None), Guest(), None).left_in(buffer)
+        with refusals_named():
+            return Run(call, address_space.plan(call, None), Guest(), None).left_in(buffer)

@@ -328,6 +328,7 @@ class Run:
             return Faulted, {"signal": "SIGSYS", **found}
         arguments = tuple(raw[name] for name in SYSTEM_CALL_ARGUMENTS)
         text = formatting.decode(self.guest, number, arguments, self._describe)
+        self.handler.inside_library = in_library is not None
         verdict = self.handler.answer(self.guest, number, arguments)
         name = numbers.name_of(number)
         result: int | None = None

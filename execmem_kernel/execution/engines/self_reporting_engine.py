@@ -22,6 +22,7 @@ from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.outcome import Faulted, Outcome, Returned, TimedOut
 from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.execution.diagnosis import endings
+from execmem_kernel.execution.engines.refusals import refusals_named
 from execmem_kernel.execution.engines.run import Run
 from execmem_kernel.execution.libc.library import Library, library_for
 from execmem_kernel.execution.process import address_space
@@ -43,8 +44,7 @@ class SelfReportingEngine:
             WorkerLostError: The runner itself broke.
         """
         call = _shared(call)
-        guest = SelfReportingGuest()
-        with library_for(call.program) as library, OneProcessor(), guest:
+        with refusals_named(), SelfReportingGuest() as guest, library_for(call.program) as library, OneProcessor():
             return SelfReportedRun(call, address_space.plan(call, library), guest, library).outcome()
 
     def left_behind(self, call: Call, buffer: str) -> bytes | None:
@@ -54,7 +54,8 @@ class SelfReportingEngine:
             EngineUnavailableError: The host refuses more than ptrace.
         """
         call = _shared(call)
-        return SelfReportedRun(call, address_space.plan(call, None), SelfReportingGuest(), None).left_in(buffer)
+        with refusals_named():
+            return SelfReportedRun(call, address_space.plan(call, None), SelfReportingGuest(), None).left_in(buffer)
 
 
 def _shared(call: Call) -> Call:

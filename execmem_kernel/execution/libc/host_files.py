@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import re
@@ -152,7 +151,7 @@ def open_library(held: Descriptors, path: str, base: int) -> OpenLibrary:
     try:
         low = held.open(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
         # Out of the way of the numbers that a spawn gives to descriptors of its own.
-        descriptor = held.open(fcntl.fcntl, low, fcntl.F_DUPFD_CLOEXEC, 16)
+        descriptor = held.copy(low, 16)
         return OpenLibrary(_read(path, os.stat(path).st_mtime_ns), descriptor, base)
     except FileNotFoundError:
         raise EngineUnavailableError(

@@ -9,12 +9,25 @@ import struct
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from execmem_kernel.execution.contract.address_map import BREAK, PAGE, STACK_START, page_ceil
+from execmem_kernel.execution.contract.address_map import PAGE, page_ceil
 from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.handlers import PID, SystemCallHandler
 from execmem_kernel.execution.syscalls.numbers import NUMBERS
+from execmem_kernel.execution.syscalls.reasons import REASON_OF
 from execmem_kernel.execution.syscalls.verdicts import Answered, Carried, Exhausted, Raised, Refused, Verdict
+from execmem_kernel.linux.memory import PROT_EXEC
+
+_MOST_PIECES = 1024
+"""UIO_MAXIOV: how many pieces writev takes. Source: linux/uio.h."""
+_MAY_MOVE, _FIXED = 1, 2
+"""MREMAP_MAYMOVE and MREMAP_FIXED. Source: linux/mman.h."""
+_DONT_NEED = 4
+"""MADV_DONTNEED. Source: asm-generic/mman-common.h."""
+_OF_THE_HOST = (b"/etc/", b"/usr/share/zoneinfo", b"/usr/lib/locale", b"/usr/lib64/gconv", b"/proc/")
+"""Where the library looks for settings of the host by itself."""
+_SHARED_LIBRARY = re.compile(rb"(^|/)lib(32|64|x32)?(/|$)")
+"""What it looks for when it wants another library, as pthread_exit and backtrace do: files and folders of the host."""
 
 
 def put_status(guest: GuestMemory, address: int, inode: int, mode: int, size: int) -> int:
@@ -38,11 +51,24 @@ class LibrarySystemCallHandler(SystemCallHandler):
     """Answers the C library's system calls too: what stdio, malloc, time and abort need, and no more."""
 
     def _writev(self, guest: GuestMemory, descriptor: int, vector: int, count: int, *_: int) -> Verdict:
+        count = count & 0xFFFFFFFF  # an int
+        if count > _MOST_PIECES:
+            return Answered(-errno.EINVAL)
+        table = guest.read(vector, 16 * count)
+        if len(table) < 16 * count:
+            return self._bad_address("writev")
+        pieces = list(struct.iter_unpack("<QQ", table))
+        if sum(size for _, size in pieces) >> 63:
+            return Answered(-errno.EINVAL)
         written = 0
-        for address, size in struct.iter_unpack("<QQ", guest.read(vector, 16 * min(count, 1024))):
+        for address, size in pieces:
+            if not size:
+                continue
             verdict = self._write(guest, descriptor, address, size)
-            if not isinstance(verdict, Answered) or verdict.result < 0:
+            if not isinstance(verdict, Answered):
                 return verdict
+            if verdict.result < 0:  # what came before it has been written
+                return Answered(written) if written else verdict
             written += verdict.result
         return Answered(written)
 
@@ -61,10 +87,16 @@ class LibrarySystemCallHandler(SystemCallHandler):
 
     def _no_file(self, guest: GuestMemory, path: int) -> Verdict:
         """The library looks for settings of the host by itself, and does without; no program names those files."""
-        name = guest.read(path, 64).partition(b"\0")[0]
-        if name.startswith((b"/etc/", b"/usr/share/zoneinfo", b"/usr/lib/locale", b"/usr/lib64/gconv", b"/proc/")):
+        name = guest.read(path, 4096).partition(b"\0")[0]
+        if name.startswith(_OF_THE_HOST) or (self.inside_library and _SHARED_LIBRARY.search(name)):
             return Answered(-errno.ENOENT)
         return Refused("a program in a cell has no files", "give it memory with buffers=, or text with stdin=")
+
+    def _dup(self, guest: GuestMemory, *_: int) -> Verdict:
+        """`perror` asks for a second stderr, and does without."""
+        if self.inside_library:
+            return Answered(-errno.EMFILE)
+        return Refused(REASON_OF["dup"])
 
     def _ioctl(self, guest: GuestMemory, descriptor: int, request: int, address: int, *_: int) -> Verdict:
         # TCGETS: stdio asks whether a line is to be written as soon as it is complete. It is, as on a terminal.
@@ -82,30 +114,45 @@ class LibrarySystemCallHandler(SystemCallHandler):
 
     def _mremap(self, guest: GuestMemory, address: int, old: int, new: int, flags: int, *_: int) -> Verdict:
         old, new = page_ceil(old), page_ceil(new)
-        if not self._mapped_here(address, old) or not new:
+        if address % PAGE or not old or not new or flags & ~_MAY_MOVE:
             return Answered(-errno.EINVAL)
+        if not self._mapped_here(address, old):
+            return Answered(-errno.EFAULT)
         if new <= old:
-            self._mapped -= old - new
+            self._charged.remove(address + new, address + old)
             return Carried(NUMBERS["mremap"], (address, old, new, 0, 0))
-        if not flags & 1:  # MREMAP_MAYMOVE
+        if not flags:
             return Answered(-errno.ENOMEM)
-        if self._next + new + PAGE > STACK_START or not self._grow(new - old):
+        self._charged.remove(address, address + old)
+        place = self._new_place(new)
+        if place is None:
+            self._charged.add(address, address + old)
             return Exhausted("memory")
-        place, self._next = self._next, self._next + new + PAGE
-        return Carried(NUMBERS["mremap"], (address, old, new, 3, place))  # MAYMOVE, FIXED
+        return Carried(NUMBERS["mremap"], (address, old, new, _MAY_MOVE | _FIXED, place))
 
     def _mprotect(self, guest: GuestMemory, address: int, size: int, protection: int, *_: int) -> Verdict:
-        if protection & 4 or not self._mapped_here(address, page_ceil(size)):
+        size = page_ceil(size)
+        if address % PAGE:
+            return Answered(-errno.EINVAL)
+        if not size:
+            return Answered(0)
+        if protection & PROT_EXEC or not self._mapped_here(address, size):
             return Refused("memory keeps its protection, so that nothing is ever writable and executable at once")
         return Carried(NUMBERS["mprotect"], (address, size, protection))
 
     def _madvise(self, guest: GuestMemory, address: int, size: int, advice: int, *_: int) -> Verdict:
-        if advice != 4 or not self._mapped_here(address, page_ceil(size)):  # MADV_DONTNEED
+        size = page_ceil(size)
+        if address % PAGE:
+            return Answered(-errno.EINVAL)
+        if advice & 0xFFFFFFFF != _DONT_NEED or not size:
             return Answered(0)
+        if not self._mapped_here(address, size):
+            return Answered(-errno.ENOMEM)
         return Carried(NUMBERS["madvise"], (address, size, advice))
 
     def _mapped_here(self, address: int, size: int) -> bool:
-        return address >= BREAK and address + size <= self._next and address % PAGE == 0
+        """Whether all of a range of pages is what brk, mmap or mremap have given."""
+        return self._charged.covers(address, address + size)
 
     def _futex(self, guest: GuestMemory, address: int, operation: int, *_: int) -> Verdict:
         if operation & 127 in (1, 10):  # FUTEX_WAKE, FUTEX_WAKE_BITSET: there is no other thread
@@ -160,6 +207,7 @@ class LibrarySystemCallHandler(SystemCallHandler):
             "fstat": _fstat,
             "newfstatat": _newfstatat,
             "openat": _openat,
+            "dup": _dup,
             "ioctl": _ioctl,
             "lseek": _lseek,
             "mmap": _reserve,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +54,7 @@ def _memory_file(contents: bytes) -> tuple[bytes, Descriptors, int]:
     os.write(descriptor, contents)
     linux_memory.freeze_file(descriptor)
     # Out of the way of the numbers that a spawn gives to descriptors of its own on the way to exec.
-    number = held.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, 16)
+    number = held.copy(descriptor, 16)
     made.close()
     return contents, held, number
 

@@ -92,6 +92,19 @@ class Guest:
         """
         last_s = elf_image.last_second(call.limits, timed, self.witness == "supervisor")
         self._last_at = time.monotonic() + last_s
+        try:
+            self._begin(plan, call, timed)
+        except ProcessLookupError:
+            raise
+        except OSError as error:
+            raise self.refused(error) from error
+
+    def refused(self, error: OSError) -> EngineUnavailableError:
+        """What it means that the host refuses a step of the start."""
+        return PtraceRefusedError(f"this host refuses ptrace, or a part of it: {error.strerror}")
+
+    def _begin(self, plan: address_space.AddressSpace, call: Call, timed: bool) -> None:
+        """Start the process, wait for it, and put in its memory what is to be there."""
         self._launch(plan, call, timed)
         status = interrupts.waiting(self.child.wait)
         # A clock may run out in the runner: a program let go there, before its seccomp filter is installed, would make
@@ -193,9 +206,17 @@ class Guest:
 
         Raises:
             WorkerLostError: Not all of it could be written.
-            PtraceRefusedError: This host does not open the memory of a process.
+            PtraceRefusedError: This host does not open the memory of a process, or lets nobody write there.
         """
-        if os.pwrite(self._open(), data, address) != len(data):
+        try:
+            written = os.pwrite(self._open(), data, address)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EFAULT):  # nothing is mapped there
+                raise PtraceRefusedError(
+                    f"this host lets nobody write the memory of a process: {error.strerror}"
+                ) from error
+            written = 0
+        if written != len(data):
             raise WorkerLostError("the program's memory could not be written")
 
     def write(self, address: int, data: bytes) -> bool:
@@ -220,9 +241,10 @@ class Guest:
     def read(self, address: int, size: int) -> bytes:
         """The bytes there; fewer where memory ends."""
         found = bytearray()
+        memory = self._open() if size else -1
         while len(found) < size and address + len(found) < address_map.USER_END:
             try:
-                piece = os.pread(self._open(), size - len(found), address + len(found))
+                piece = os.pread(memory, size - len(found), address + len(found))
             except OSError:
                 break
             if not piece:

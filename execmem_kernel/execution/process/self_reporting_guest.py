@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import fcntl
 import os
 import signal
 import struct
@@ -69,6 +68,8 @@ class SelfReportingGuest(guest.Guest):
             self._text = _high(held, held.open(linux_memory.code_file, "text"))
         except OSError as error:
             held.close()
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
             raise EngineUnavailableError(
                 f"this host refuses ptrace, and the memory files that would do instead: {error.strerror}"
             ) from error
@@ -117,6 +118,12 @@ class SelfReportingGuest(guest.Guest):
             self._spawn(contents, descriptors)
         finally:
             theirs.close()
+
+    def refused(self, error: OSError) -> EngineUnavailableError:
+        """What it means that the host refuses a step of the start."""
+        return EngineUnavailableError(
+            f"this host refuses what a program that reports for itself needs: {error.strerror}"
+        )
 
     def _extend(self, start: int, size: int, protection: str) -> _Piece:
         """A new piece, at the end of its file."""
@@ -211,7 +218,7 @@ class SelfReportingGuest(guest.Guest):
         """Take what lies between two addresses out of its memory, and return it."""
         taken, left = [], []
         for piece in self._pieces:
-            if piece.end <= start or end <= piece.start:
+            if piece.end <= start or end <= piece.start or start >= end:
                 left.append(piece)
                 continue
             taken.append(piece.part(start, end))
@@ -306,12 +313,19 @@ class SelfReportingGuest(guest.Guest):
                 self._munmap(address + new, old - new)
             return address
         result = self._mmap(place, new, linux_memory.PROT_READ | linux_memory.PROT_WRITE)
+        moved = [piece for piece in self._pieces if piece.start < address + old and address < piece.end]
+        protections = {piece.protection for piece in moved}
+        if len(protections) > 1:  # the kernel moves one mapping at a time
+            self._munmap(place, new)
+            return -errno.EFAULT
         if result >= 0:
             # The contents move between the files' ranges; the kernel would move the pages.
             for piece in self._cut(address, address + old):
                 self._pieces.append(piece)
                 self.poke(place + piece.start - address, self.read(piece.start, piece.size))
             self._munmap(address, old)
+            for protection in protections - {"rw-"}:
+                self._mprotect(place, new, address_map.PROTECTIONS.get(protection, 0))
         return result
 
     def _madvise(self, address: int, size: int, *_: int) -> int:
@@ -333,4 +347,4 @@ _CARRIED: dict[str, Callable[..., int]] = {
 
 def _high(held: Descriptors, descriptor: int) -> int:
     """A copy of a descriptor far above those that the runner's process gets."""
-    return held.open(fcntl.fcntl, descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
+    return held.copy(descriptor, 64)

@@ -2,6 +2,7 @@
 
 numbers       numbers and names
 handlers      SystemCallHandler: a method for each permitted call, in one table
+charged_memory  what a program was given and has not given back
 verdicts      what can become of a call
 reasons       why a call is refused
 formatting    a call as text: write(1, "hello", 5)

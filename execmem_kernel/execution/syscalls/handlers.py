@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from execmem_kernel.execution.contract.address_map import BREAK, MAPPINGS, PAGE, STACK_START, page_ceil
+from execmem_kernel.execution.contract.address_map import BREAK, MAPPINGS, MAPPINGS_END, PAGE, page_ceil
 from execmem_kernel.execution.contract.call import Limits
 from execmem_kernel.execution.contract.details import Warned
+from execmem_kernel.execution.syscalls.charged_memory import ChargedMemory
 from execmem_kernel.execution.syscalls.guest_memory import GuestMemory
 from execmem_kernel.execution.syscalls.numbers import NAMES, NUMBERS
 from execmem_kernel.execution.syscalls.reasons import REASON_OF
@@ -53,13 +54,15 @@ class SystemCallHandler:
         self.stderr: bytearray = bytearray()
         self.warnings: list[Warned] = []
         self.count: int = 0
+        self.inside_library: bool = False
+        """Whether the call that is being answered was made by the C library, not by the program itself."""
         self._seed = seed
         self._random: random.Random | None = None
         self._started = time.monotonic_ns()
         self._clock = 0
         self._break = BREAK
         self._next = MAPPINGS
-        self._mapped = 0
+        self._charged = ChargedMemory(limits.memory_size)
 
     def answer(self, guest: GuestMemory, number: int, arguments: tuple[int, ...]) -> Verdict:
         """Decide one call, and do it where it may be done.
@@ -124,13 +127,6 @@ class SystemCallHandler:
     def _getpid(self, guest: GuestMemory, *_: int) -> Verdict:
         return Answered(PID)
 
-    def _grow(self, size: int) -> bool:
-        """Count memory that the program asked for; False where it would be more than its limit."""
-        if self._mapped + size > self.limits.memory_size:
-            return False
-        self._mapped += size
-        return True
-
     def _brk(self, guest: GuestMemory, wanted: int, *_: int) -> Verdict:
         if wanted < BREAK or wanted >= MAPPINGS:
             if wanted >= MAPPINGS and wanted - BREAK > self.limits.memory_size:
@@ -138,13 +134,14 @@ class SystemCallHandler:
             return Answered(self._break)
         old, new = page_ceil(self._break), page_ceil(wanted)
         if new > old:
-            if not self._grow(new - old):
+            if not self._charged.allows(new - old):
                 return Exhausted("memory")
+            self._charged.add(old, new)
             self._break = wanted
             return Carried(NUMBERS["mmap"], (old, new - old, _WRITABLE, _NEW_MEMORY, _NO_FILE, 0), wanted)
         self._break = wanted
         if new < old:
-            self._mapped -= old - new
+            self._charged.remove(new, old)
             return Carried(NUMBERS["munmap"], (new, old - new), wanted)
         return Answered(wanted)
 
@@ -161,10 +158,18 @@ class SystemCallHandler:
         if size == 0:
             return Answered(-errno.EINVAL)
         size = page_ceil(size)
-        if self._next + size + PAGE > STACK_START or not self._grow(size):
+        place = self._new_place(size)
+        if place is None:
             return Exhausted("memory")
-        place, self._next = self._next, self._next + size + PAGE
         return Carried(NUMBERS["mmap"], (place, size, protection & _WRITABLE, _NEW_MEMORY, _NO_FILE, 0))
+
+    def _new_place(self, size: int) -> int | None:
+        """Addresses for new memory of whole pages, which is counted; None where that is more than the limit allows."""
+        if self._next + size + PAGE > MAPPINGS_END or not self._charged.allows(size):
+            return None
+        place, self._next = self._next, self._next + size + PAGE
+        self._charged.add(place, place + size)
+        return place
 
     def _munmap(self, guest: GuestMemory, address: int, size: int, *_: int) -> Verdict:
         if address % PAGE or size == 0:
@@ -172,7 +177,7 @@ class SystemCallHandler:
         size = page_ceil(size)
         if address < MAPPINGS or address + size > max(self._next, MAPPINGS + PAGE):
             return Refused("a program may unmap only what it has mapped", "give munmap the address that mmap returned")
-        self._mapped = max(0, self._mapped - size)
+        self._charged.remove(address, address + size)
         return Carried(NUMBERS["munmap"], (address, size))
 
     def _now(self, clock: int) -> int:
