@@ -27,6 +27,7 @@ from execmem_kernel.execution.diagnosis.stop import Mapped, Stop
 from execmem_kernel.execution.engines.canaries import overruns
 from execmem_kernel.execution.engines.initial_registers import initial_registers
 from execmem_kernel.execution.libc import system_calls
+from execmem_kernel.execution.libc.faults import with_origins
 from execmem_kernel.execution.libc.library import Library, library_for
 from execmem_kernel.execution.process import address_space, clocks, interrupts, stops
 from execmem_kernel.execution.process.affinity import OneProcessor
@@ -280,6 +281,7 @@ class Run:
             blamed = self.library.jumped_out(self.guest, self.raw, self._describe)
         fields: dict[str, Any] = {"signal": name, "signal_code": code}
         if blamed is not None:
+            blamed = with_origins(blamed, self._history() if blamed.cause.name == "library-fault" else None)
             return fields | {"accessed": blamed.accessed, "row": blamed.row, "cause": blamed.cause}
         stop = Stop(
             signal=name,

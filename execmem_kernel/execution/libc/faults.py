@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution.contract.address_map import STACK_START
 from execmem_kernel.execution.contract.cause import Cause, Explanation
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SEGV_MAPERR
+from execmem_kernel.execution.contract.trace import Trace
 from execmem_kernel.program.program import ListingRow
+from execmem_kernel.wording import listed
 from execmem_kernel.x86.registers import DIRECTION_FLAG
 
+_PAST = 0x1000
+"""How far behind where an argument points a function is still taken to have gone astray from there."""
 _NEAR = 0x1_0000
 """How far below its end a stack is left by a function of the library that finds it full."""
 
@@ -156,6 +161,34 @@ def _fault(stop: LibraryStop, call: LibraryCall) -> Cause:
     elif stop.signal != "SIGSEGV":
         sentence += f": stopped by {stop.signal}"
     return Cause("library-fault", sentence, MappingProxyType(given), _advice(call.function, given))
+
+
+def with_origins(found: Explanation, trace: Trace | None) -> Explanation:
+    """The same explanation with the line that set the argument at fault, where the steps of the run tell.
+
+    Args:
+        found: A stop inside the library.
+        trace: The steps up to it; None where they are not known.
+    """
+    if trace is None or found.cause.name != "library-fault" or found.accessed is None:
+        return found
+    near = {name: value for name, value in found.cause.evidence.items() if 0 <= found.accessed - value < _PAST}
+    told = []
+    for name in near or (found.cause.evidence if len(found.cause.evidence) == 1 else ()):
+        try:
+            step = trace.last_write(name)
+        except NotRecordedError:
+            continue
+        if step is None:
+            told.append(f"nothing has set {name}")
+        elif step.line is not None:
+            told.append(f"{name} was set on line {step.line}")
+        else:
+            told.append(f"{name} is what {step.text} left there")
+    if not told:
+        return found
+    sentence = f"{found.cause.sentence}; {listed(told)}"
+    return replace(found, cause=replace(found.cause, sentence=sentence))
 
 
 def _advice(function: str, given: Mapping[str, int]) -> str:
