@@ -1,6 +1,7 @@
 """Text to bytes: a source in any of four spellings to a `Program`, or every diagnostic at once.
 
 assembler.py        `assemble`: the passes over one source, in order
+hidden_instructions.py  warnings of instructions that a semicolon made comments
 instruction_pass.py second pass: instructions encoded, branches grown, until no size changes
 fixups.py           values in data that only the layout knows
 refusal_report.py   a refusal of the encoder as a diagnostic

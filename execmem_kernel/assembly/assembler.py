@@ -12,6 +12,7 @@ from functools import lru_cache
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.encoding.encoder import Encoder, default_encoder
 from execmem_kernel.assembly.fixups import apply_fixups
+from execmem_kernel.assembly.hidden_instructions import warn_of_hidden
 from execmem_kernel.assembly.instruction_pass import InstructionPass
 from execmem_kernel.assembly.listing import finished
 from execmem_kernel.assembly.refusal_report import report_refusal
@@ -88,8 +89,10 @@ class Assembly:
             if len(self._source) > SOURCE_LIMIT:
                 collector.report_error(self._lines[0], SourceError("ASM064", "The source is larger than 4 MiB.", 0, 1))
                 raise TooManyErrors
-            StatementReader(self._lines, self._syntax, self._rules, self._sections, self._symbols, collector).read()
+            reader = StatementReader(self._lines, self._syntax, self._rules, self._sections, self._symbols, collector)
+            reader.read()
             self._encode()
+            warn_of_hidden(reader.hidden, self._symbols, collector, self._rules, self._encoder)
             self._check()
         except TooManyErrors:
             pass

@@ -64,7 +64,7 @@ class InstructionPass:
             self._layout.relax(jumps)
         for fragment in waiting:
             if fragment.refusal is not None:
-                report_refusal(fragment, fragment.refusal, self._collector)
+                report_refusal(fragment, fragment.refusal, self._collector, self._symbols)
 
     def _encode_first(self, fragments: Sequence[Fragment]) -> None:
         """Encode all but branches, for their sizes; what depends on no address has its bytes and its errors then."""
@@ -77,7 +77,7 @@ class InstructionPass:
                 fragment.encoding = answer
                 fragment.size = len(answer.code)
             elif fragment.statement.ready is not None:
-                report_refusal(fragment, answer, self._collector)
+                report_refusal(fragment, answer, self._collector, self._symbols)
                 fragment.operation = None
 
     def _encode_at_address(self, fragments: Sequence[Fragment]) -> bool:
@@ -101,7 +101,9 @@ class InstructionPass:
         self._symbols.location = fragment
         statement = fragment.statement
         try:
-            operation = build(statement, self._symbols.evaluate, fragment.address, self._rules)
+            operation = build(
+                statement, self._symbols.evaluate, fragment.address, self._rules, self._symbols.declared_size
+            )
         except SourceError as error:
             self._collector.report_error(fragment.line, error.within(statement.start, statement.last))
             fragment.operation = None

@@ -8,17 +8,23 @@ from execmem_kernel.assembly.diagnostics.att_wording import in_att_syntax
 from execmem_kernel.assembly.diagnostics.hints import wrong_operand_count_in_line
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
 from execmem_kernel.assembly.semantics.sections import Fragment
+from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.semantics.word_hints import unknown_word
-from execmem_kernel.x86.operands import Refusal
+from execmem_kernel.assembly.syntax.statements import Address
+from execmem_kernel.x86.operands import Refusal, Register
+from execmem_kernel.x86.registers import full_register
 
 
-def report_refusal(fragment: Fragment, refusal: Refusal, collector: DiagnosticCollector) -> None:
+def report_refusal(
+    fragment: Fragment, refusal: Refusal, collector: DiagnosticCollector, symbols: SymbolTable | None = None
+) -> None:
     """Report why a statement has no bytes.
 
     Args:
         fragment: What the statement was to make.
         refusal: Why it cannot.
         collector: What takes the error.
+        symbols: What the source defines, where a hint may look at it.
 
     Raises:
         TooManyErrors: It was the twentieth error.
@@ -38,8 +44,56 @@ def report_refusal(fragment: Fragment, refusal: Refusal, collector: DiagnosticCo
             end = max(piece.end for piece in statement.operands)
     hint = refusal.hint
     if refusal.code == "ASM104":
-        hint = wrong_operand_count_in_line(text, start, end) or hint
+        hint = wrong_operand_count_in_line(text, start, end) or _first_operand_twice(fragment) or hint
+    elif refusal.code == "ASM102" and statement.name in ("vmovss", "vmovsd"):
+        hint = hint or _first_operand_twice(fragment)
+    elif refusal.code == "ASM105":
+        hint = _through_register(fragment, symbols) or hint
     collector.report("error", fragment.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
+
+
+def _first_operand_twice(fragment: Fragment) -> str:
+    """What NASM makes of an AVX instruction with an operand too few: the destination is the first source, too."""
+    statement, text = fragment.statement, fragment.line.text
+    if statement.att or statement.name[0] != "v" or len(statement.operands) != 2 or statement.mask is not None:
+        return ""
+    first, second = (text[piece.start : piece.end] for piece in statement.operands)
+    return f"write the first operand twice, as NASM does: `{statement.name} {first}, {first}, {second}`"
+
+
+_THROUGH_REGISTER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
+"""Instructions that take memory and a general register of any size."""
+
+
+def _through_register(fragment: Fragment, symbols: SymbolTable | None) -> str:
+    """Two lines for an instruction with two operands in memory, through a register that neither of them names."""
+    statement, text = fragment.statement, fragment.line.text
+    values = [piece.value for piece in statement.operands]
+    if statement.att or len(values) != 2 or statement.name not in _THROUGH_REGISTER:
+        return ""
+    sizes = [value.size for value in values if not isinstance(value, Register) and value.size is not None]
+    if not sizes and symbols is not None:
+        trees = [
+            value.displacement if isinstance(value, Address) else getattr(value, "value", None) for value in values
+        ]
+        declared = [symbols.declared_size(tree) for tree in trees if tree is not None]
+        sizes = [size for size in declared if size is not None]
+    size = sizes[0] if sizes and len(set(sizes)) == 1 else None
+    used = {full_register(term.register.name) for value in values if isinstance(value, Address) for term in value.terms}
+    spare = next(name for name in ("rax", "rcx", "rdx", "r8", "r9", "r10") if name not in used)
+    register = _part(spare, size or 8)
+    if size is None or register is None:
+        return ""
+    first, second = (text[piece.start : piece.end] for piece in statement.operands)
+    return f"go through a register: `mov {register}, {second}`, then `{statement.name} {first}, {register}`"
+
+
+def _part(register: str, size: int) -> str | None:
+    """The part of a general register that has so many bytes."""
+    if register[1:].isdigit():
+        ending = {1: "b", 2: "w", 4: "d", 8: ""}.get(size)
+        return None if ending is None else f"{register}{ending}"
+    return {1: f"{register[1]}l", 2: register[1:], 4: f"e{register[1:]}", 8: register}.get(size)
 
 
 def _about_unknown_word(fragment: Fragment, refusal: Refusal, collector: DiagnosticCollector) -> Refusal:

@@ -12,6 +12,9 @@ from types import MappingProxyType
 
 from execmem_kernel.x86.forms import STRING_STEMS, forms_of, known_forms, table_lines
 
+ENDINGS = frozenset(("jmp", "jmpq", "ret", "retq", "retn", "retf", "retfq", "iretq", "hlt", "ud2", "sysexit", "sysret"))
+"""Instructions that never go on to the next."""
+
 # ---- other names for the same instruction ----------------------------------------------------------------------------
 
 _CONDITION_ALIASES = MappingProxyType(

@@ -40,6 +40,18 @@ _NEEDED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 """Whether a source has anything to expand."""
+_BARE_CONDITIONS = {
+    "if": ".if", "ife": ".ifeq", "ifdef": ".ifdef", "ifndef": ".ifndef", "ifb": ".ifb", "ifnb": ".ifnb",
+    "elseif": ".elseif", "else": ".else", "endif": ".endif",
+}  # fmt: skip
+"""MASM's conditions, and what does the same."""
+_RUN_TIME = frozenset(
+    (".if", ".else", ".elseif", ".endif", ".while", ".endw", ".repeat", ".until", ".break", ".continue")
+)
+"""MASM's conditions and loops that are decided while the program runs."""
+_BARE_NEEDED = re.compile(
+    r"^[ \t]*(?:if|else|endif|\.(?:while|endw|repeat|until|break|continue|else)\b)", re.MULTILINE | re.IGNORECASE
+)
 _SECOND_WORD = re.compile(r"[ \t]*[A-Za-z_.$@?][\w.$@?]*[ \t]+([A-Za-z_@?][\w.$@?]*)")
 
 
@@ -51,7 +63,13 @@ class Preprocessor:
         self._index = 0
         self._expansion = Expansion(lines, host)
         text = "\n".join(line.text for line in lines)
-        self._plain = not self._expansion.defines and _NEEDED.search(text) is None
+        self._bare = host.bare_directives
+        """Whether conditions have no dot."""
+        self._plain = (
+            not (self._bare and _BARE_NEEDED.search(text))
+            and not self._expansion.defines
+            and _NEEDED.search(text) is None
+        )
         self._made = 0
         """Lines that macros and repetitions have made so far."""
         self._size = 0
@@ -139,6 +157,16 @@ class Preprocessor:
         if found is None:
             return line if expansion.is_active else None
         word = found[1].replace(" ", "").replace("\t", "").lower()
+        if self._bare and word in _RUN_TIME and expansion.is_active:
+            raise SourceError(
+                "ASM059",
+                f"`{word}` is refused: MASM would write instructions for it.",
+                found.start(1),
+                found.end(1),
+                "compare with `cmp`, then jump to a label with je, jne, jl, jg and the like",
+            )
+        if self._bare and word in _BARE_CONDITIONS:
+            word = _BARE_CONDITIONS[word]
         if word[0] in ".%" and self._carried_out(line, found, word):
             return None
         if not expansion.is_active:

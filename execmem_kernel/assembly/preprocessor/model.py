@@ -36,6 +36,11 @@ class Host(Protocol):
         """Whether a word that begins with a dot is a label where nothing stands behind it, as NASM has it."""
         ...
 
+    @property
+    def bare_directives(self) -> bool:
+        """Whether conditions have no dot, as MASM has them."""
+        ...
+
     def note_warning(self, line: Line, text: str) -> None:
         """Take up a warning that the source itself asks for."""
         ...

@@ -21,6 +21,7 @@ from execmem_kernel.assembly.syntax.literals import string_bytes
 from execmem_kernel.assembly.syntax.lowering import complement
 from execmem_kernel.assembly.syntax.statements import LabelDefinition, Statement
 from execmem_kernel.assembly.syntax.tokens import Token
+from execmem_kernel.assembly.syntax.words import SIZES
 from execmem_kernel.program.program import Item
 
 Handler = Callable[[Statement, Line], None]
@@ -89,10 +90,11 @@ class DataDirectives:
             fragment.fixups.append(Fixup(len(fragment.data), size, tree, tokens[0].start, tokens[-1].end))
             fragment.data += bytes(size)
 
-    @staticmethod
-    def _is_text_added(fragment: Fragment, token: Token, size: int, nasm: bool) -> bool:
+    def _is_text_added(self, fragment: Fragment, token: Token, size: int, nasm: bool) -> bool:
         """NASM fills a text up to whole values; in GNU as it is a number, which must fit into one."""
         data = string_bytes(token, None if nasm else GNU_ESCAPES)
+        if nasm and size > 1 and self._arguments.rules.first_character_highest:
+            return False  # to MASM a number
         if nasm:
             fragment.data += data + bytes(-len(data) % size)
             return True
@@ -297,7 +299,8 @@ class DataDirectives:
     def _alignment(self, tokens: Sequence[Token], statement: Statement, line: Line) -> int:
         """To how many bytes: a power of two, in `.p2align` given by its exponent."""
         assert statement.directive is not None
-        amount = self._arguments.number(tokens, statement, line) if tokens else 1
+        named = SIZES.get(tokens[0].text.lower()) if len(tokens) == 1 and statement.directive.nasm else None
+        amount = named or (self._arguments.number(tokens, statement, line) if tokens else 1)
         if statement.directive.word == "power":
             if not 0 <= amount <= 12:
                 raise SourceError(

@@ -8,12 +8,8 @@ from execmem_kernel.assembly.semantics.sections import Fragment, Sections
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.expressions import Number, Symbol
 from execmem_kernel.assembly.syntax.statements import Statement
-from execmem_kernel.x86.mnemonics import is_mnemonic
+from execmem_kernel.x86.mnemonics import ENDINGS, is_mnemonic
 
-_ENDINGS = frozenset(
-    ("jmp", "jmpq", "ret", "retq", "retn", "retf", "retfq", "iretq", "hlt", "ud2", "sysexit", "sysret")
-)
-"""Instructions that never go on to the next."""
 _GUARDS = frozenset(("nop", "int3", "int", "ud2", "hlt"))
 """What is put on purpose where nothing should ever get."""
 
@@ -116,7 +112,7 @@ class _Flow:
                 "remove it, or give it a label that something jumps to",
             )
             self._warned = True
-        self._stopped = statement.name in _ENDINGS
+        self._stopped = statement.name in ENDINGS
         self._last = fragment
 
     def end(self) -> None:

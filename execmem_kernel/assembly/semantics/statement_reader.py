@@ -26,7 +26,7 @@ from execmem_kernel.assembly.syntax.expressions import Expression, Number
 from execmem_kernel.assembly.syntax.fast_path import read_line
 from execmem_kernel.assembly.syntax.instruction_parser import with_prefixes
 from execmem_kernel.assembly.syntax.lines import QUOTED_OR_COMMENT, Line
-from execmem_kernel.assembly.syntax.separators import hides_instruction, split_statements
+from execmem_kernel.assembly.syntax.separators import hidden_instruction, split_statements
 from execmem_kernel.assembly.syntax.statements import EMPTY, LabelDefinition, Statement
 from execmem_kernel.assembly.syntax.words import Syntax
 from execmem_kernel.program.program import Item
@@ -80,6 +80,8 @@ class StatementReader:
             "refused": self._refused,
         }
         """What every kind of directive does; each takes the statement and the line that it stands on."""
+        self.hidden: list[tuple[Line, Statement]] = []
+        """What reads as an instruction and is a comment, because it stands behind a semicolon."""
         self._ended = False
         self._may_mislead = may_mislead("\n".join(line.text for line in lines))
         self._deceptive: set[int] = set()
@@ -143,23 +145,14 @@ class StatementReader:
         if ";" in line.text:
             if rules.separates_statements:
                 texts = split_statements(line.text)
-            elif not rules.is_declared and hides_instruction(line.text, self._syntax):
-                self._warn_of_semicolon(line)
+            elif not rules.is_declared and not line.moved:
+                hidden = hidden_instruction(line.text, self._syntax)
+                if hidden is not None:
+                    self.hidden.append((line, hidden))
         if self._may_mislead:
             warn_of_meanings(line, rules, self._collector)
         for text in texts:
             self._read_statement(read_line(text, self._syntax, rules), line)
-
-    def _warn_of_semicolon(self, line: Line) -> None:
-        start = line.text.index(";")
-        self._collector.warn(
-            line,
-            "ASM084",
-            "What stands after `;` reads like an instruction, and is taken as a comment.",
-            start,
-            start + 1,
-            "put each instruction on a line of its own",
-        )
 
     def _read_statement(self, statement: Statement, line: Line) -> None:
         if self._prefixes is not None:
@@ -266,6 +259,11 @@ class StatementReader:
     def dotted_labels(self) -> bool:
         """Whether a word that begins with a dot is a label where nothing stands behind it."""
         return self._arguments.rules.dotted_labels
+
+    @property
+    def bare_directives(self) -> bool:
+        """Whether conditions have no dot."""
+        return self._arguments.rules.bare_directives
 
     def note_warning(self, line: Line, text: str) -> None:
         """A warning that the source itself asks for."""

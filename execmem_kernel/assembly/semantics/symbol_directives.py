@@ -8,8 +8,12 @@ from execmem_kernel.assembly.semantics.data import Handler
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.directives import DirectiveKind
 from execmem_kernel.assembly.syntax.lines import Line
-from execmem_kernel.assembly.syntax.statements import Statement
+from execmem_kernel.assembly.syntax.statements import LabelDefinition, Statement
+from execmem_kernel.assembly.syntax.words import SIZES
 from execmem_kernel.x86.registers import canonical_register
+
+_PROC_WORDS = frozenset(("near", "far", "public", "private", "export", "frame"))
+"""What may stand behind `proc` and changes nothing here."""
 
 
 class SymbolDirectives:
@@ -24,6 +28,7 @@ class SymbolDirectives:
             "set": self._set,
             "equ": self._equ,
             "proc": self._proc,
+            "label": self._label,
         }
 
     def _global(self, statement: Statement, line: Line) -> None:
@@ -70,6 +75,10 @@ class SymbolDirectives:
             raise SourceError(
                 "ASM031", f"`{name.text}` is a register and cannot name a constant.", name.start, name.end
             )
+        if len(tokens) == 4 and tokens[2].text.lower() == "this" and (size := SIZES.get(tokens[3].text.lower())):
+            self._symbols.define(LabelDefinition(name.text, name.start, name.end), line)  # MASM: a label with a type
+            self._symbols.types[name.text] = size
+            return
         value = self._arguments.expression(tokens[2:], statement)
         if name.text == ".":
             raise SourceError(
@@ -86,3 +95,28 @@ class SymbolDirectives:
             raise SourceError(
                 "ASM051", "`proc` needs a name before it.", statement.start, statement.end, "for example: main proc"
             )
+        for token in statement.tokens:
+            if token.text.lower() not in _PROC_WORDS:
+                raise SourceError(
+                    "ASM059",
+                    f"`{token.text}` behind `proc` is refused: MASM would write instructions for it.",
+                    token.start,
+                    statement.last,
+                    "write `push rbx` at the beginning and `pop rbx` before `ret`"
+                    if token.text.lower() == "uses"
+                    else "arguments come in rdi, rsi, rdx, rcx, r8, r9",
+                )
+
+    def _label(self, statement: Statement, line: Line) -> None:
+        """MASM's `x label dword`: another name, and another type, for what follows."""
+        size = SIZES.get(statement.tokens[0].text.lower()) if len(statement.tokens) == 1 else None
+        if not statement.labels or (size is None and statement.tokens[:1] != () and size is None):
+            raise SourceError(
+                "ASM051",
+                "`label` needs a name before it and a size behind it.",
+                statement.start,
+                statement.last,
+                "for example: bytes label byte",
+            )
+        if size is not None:
+            self._symbols.types[statement.labels[-1].name] = size

@@ -157,7 +157,9 @@ def _misspelt_register(tree: Symbol, line: str, known: KnownNames) -> str | None
 def _undefined(tree: Symbol, line: str, known: KnownNames) -> str:
     if tree.name[0] == "." and len(tree.name) > 1:
         return f"define it with `{tree.name}:`"
-    return f"define it with `{tree.name}:`, or say `extern {tree.name}` if it lies elsewhere"
+    if tree.name in externs.FAMILIAR:
+        return f"write `extern {tree.name}` above to use the C library's, or define it with `{tree.name}:`"
+    return f"define it with `{tree.name}:` in this cell: every cell is a program of its own"
 
 
 _HINTS: tuple[Callable[[Symbol, str, KnownNames], str | None], ...] = (

@@ -14,7 +14,7 @@ from execmem_kernel.assembly.semantics.sections import Definition, Fragment, Lab
 from execmem_kernel.assembly.semantics.symbol_hints import KnownNames, unknown_name
 from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import LATE, Value, evaluate
-from execmem_kernel.assembly.syntax.expressions import Expression, Here, Number, Symbol
+from execmem_kernel.assembly.syntax.expressions import Expression, Here, Measure, Number, Symbol, symbols_in
 from execmem_kernel.assembly.syntax.lines import Line
 from execmem_kernel.assembly.syntax.literals import is_local_reference, number
 from execmem_kernel.assembly.syntax.statements import LabelDefinition
@@ -31,6 +31,18 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 class _NotConstant(Exception):
     """A value hangs on something that is not known while reading."""
+
+
+def _data_at(label: Label) -> Fragment | None:
+    """What the data directive on a label's own line makes; None where there is none."""
+    fragments = label.section.fragments
+    if label.index >= len(fragments):
+        return None
+    fragment = fragments[label.index]
+    directive = fragment.statement.directive
+    if fragment.line is not label.line or directive is None or directive.kind not in ("data", "skip"):
+        return None
+    return fragment
 
 
 class SymbolTable:
@@ -57,6 +69,8 @@ class SymbolTable:
         """Labels like `1:`, which may be defined again and again, in the order of reading; MASM's `@@` too."""
         self.constants: dict[str, list[Definition]] = {}
         """Each with all its definitions, in the order of reading."""
+        self.types: dict[str, int] = {}
+        """Bytes of one item at a label, where a directive says them and no data do."""
         self.externs: dict[str, int] = {}
         """External symbols and the address that each has for this program."""
         self.globals: dict[str, tuple[Line, int, int]] = {}
@@ -159,6 +173,14 @@ class SymbolTable:
         if name not in self.externs:
             self.externs[name] = externs.extern_address(name, len(self.externs), self._address)
 
+    def is_known(self, name: str) -> bool:
+        """Whether a name has a meaning in the whole source: a label, a constant or an external symbol."""
+        return self.is_defined(name) or name in self.externs or name in self.dotted_labels
+
+    def somewhere(self) -> Label:
+        """A place in the code, for what asks where it stands and does not care."""
+        return Label("", self._sections.text, 0, self._sections.text.run, 0, Line(1, ""), 0, 0, "")
+
     def is_defined(self, name: str) -> bool:
         """Whether a name has a meaning by now."""
         return name in self.labels or name in self.constants
@@ -209,6 +231,10 @@ class SymbolTable:
                 raise _NotConstant
             self.used.add(label.name)
             return self._rigid(label)
+        if isinstance(tree, Measure):
+            if self._find_label(tree.name, self.location) is None:
+                raise _NotConstant
+            return self._measure(tree)
         if isinstance(tree, Here):
             assert self.location is not None
             if isinstance(self.location, Label):
@@ -302,6 +328,8 @@ class SymbolTable:
         here = self.location
         if isinstance(tree, Symbol):
             return self._symbol(tree)
+        if isinstance(tree, Measure):
+            return self._measure(tree)
         if isinstance(tree, Here):
             assert here is not None
             return Value(here.address + self.location_offset, ((here.run, 1),))
@@ -333,6 +361,46 @@ class SymbolTable:
             self.used_externs.add(name)
             return Value(self.externs[name], ((_EXTERN_RUN, 1),))
         raise self.unknown(tree)
+
+    def _measure(self, tree: Measure) -> Value:
+        """How much data stand at a label, in the statement that it names: items, bytes, or bytes of one item."""
+        symbol = Symbol(tree.name, tree.end - len(tree.name), tree.end)
+        label = self._find_label(tree.name, self.location)
+        if label is None:
+            raise self.unknown(symbol)
+        self.used.add(label.name)
+        fragment = _data_at(label)
+        size = self.types.get(label.name, 0) or (fragment.statement.directive.size if fragment is not None else 0)  # type: ignore[union-attr] # data have one
+        if tree.word == "type" and size:
+            return Value(size)
+        if fragment is None or not size:
+            raise SourceError(
+                "ASM051",
+                f"`{tree.word}` counts data, and no data stand at `{tree.name}`.",
+                tree.start,
+                tree.end,
+                f"for example: `{tree.name} dword 1, 2, 3`",
+            )
+        several = any(token.text == "," for token in fragment.statement.tokens)
+        if tree.word in ("size", "length") and several:
+            raise SourceError(
+                "ASM059",
+                f"`{tree.word}` counts the first value only, and `{tree.name}` has several.",
+                tree.start,
+                tree.end,
+                f"write `{tree.word}of {tree.name}`",
+            )
+        return Value(fragment.size if tree.word in ("sizeof", "size") else fragment.size // size)
+
+    def declared_size(self, tree: Expression) -> int | None:
+        """Bytes of one item of the variable that an address begins with, or None where it names none."""
+        for symbol in symbols_in(tree):
+            label = self._find_label(symbol.name, self.location)
+            if label is not None:
+                fragment = _data_at(label)
+                declared = fragment.statement.directive.size if fragment is not None else None  # type: ignore[union-attr] # data have one
+                return self.types.get(label.name, declared)
+        return None
 
     def _constant(self, name: str, definitions: list[Definition], tree: Symbol) -> Value:
         """The value of a constant at `location`: of its last definition before that, or of the first of all."""

@@ -20,11 +20,11 @@ _FROM_C = {
     **dict.fromkeys(("const", "let", "define", "constant"), "a constant is written `name = 5`"),
     **dict.fromkeys(
         ("printf", "puts", "scanf", "malloc", "exit", "putchar", "getchar"),
-        "a function is called with `call {}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
+        "a function is called with `call {0}`, its arguments in rdi, rsi, rdx, rcx, r8, r9; write `extern {0}` above",
     ),
     **dict.fromkeys(
         ("print", "write", "echo", "input", "read", "cout", "cin"),
-        "there is no `{}`: make a system call with syscall, or call printf or puts",
+        "there is no `{}`: make a system call with syscall, or write `extern puts` above and `call puts`",
     ),
     "return": "put the result into rax and write `ret`",
     "goto": "write `jmp` and a label",
@@ -43,6 +43,7 @@ _FROM_C = {
     "divide": "write `div` or `idiv`",
     "halt": "a program ends with ret; the processor's own word is `hlt`",
     "stop": "a program ends with ret",
+    "local": "a variable of a function's own lies on the stack: `sub rsp, 16`, then [rsp] and [rsp + 8]",
     "macro": "a macro is `.macro name` to `.endm`, in NASM `%macro name 0` to `%endmacro`",
     "endm": "a macro is `.macro name` to `.endm`, in NASM `%macro name 0` to `%endmacro`",
     "invoke": "put the arguments into rdi, rsi, rdx, rcx, r8, r9 and write `call`",
@@ -84,6 +85,8 @@ def _of_another_language(word: str, behind: Sequence[Token]) -> str:
     if lowered in _FROM_C:
         return _FROM_C[lowered].format(word)
     elsewhere = other_processor(word)
+    if not elsewhere and _first(behind) == "(" and [token.text for token in behind[-2:]] == [")", ":"]:
+        return f"a label is a plain name: `{word}:`"
     if not elsewhere and _first(behind) == "(":
         return f"a function is called with `call {word}`, its arguments in rdi, rsi, rdx, rcx, r8, r9"
     return elsewhere

@@ -90,6 +90,8 @@ class DialectRules:
     """The escape sequences of a text that is used as a number."""
     apostrophe_escapes: Mapping[str, int] | None = None
     """The letters that a backslash changes in `'\\n`, a character behind one apostrophe; None: there are none such."""
+    first_character_highest: bool = False
+    """Whether the first character of a text that is used as a number is its highest byte; otherwise its lowest."""
     quoted_names: bool = False
     """Whether a text in double quotes is a name where an operand can stand."""
 
@@ -205,7 +207,8 @@ MASM = DialectRules(
     leading_zero_is_octal=False,
     numeric_labels=False,
     ranks=_MASM_RANKS,
-    operators=MappingProxyType({"=": "=="}),
+    first_character_highest=True,
+    operators=MappingProxyType({}),
     bare_directives=True,
     typed_labels=True,
     bare_label="memory",

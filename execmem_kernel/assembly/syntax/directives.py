@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Literal
 
 DirectiveKind = Literal[
-    "absolute", "align", "at", "bits", "common", "data", "end", "endstruc", "equ", "error", "extern", "fill", "float",
-    "global", "iend", "ignored", "istruc", "leb", "org", "proc", "refused", "return", "section", "set", "skip", "struc",
-    "syntax", "text", "times", "warning",
+    "absolute", "align", "at", "bits", "common", "data", "end", "endstruc", "equ", "error", "extern", "fill",
+    "float", "global", "iend", "ignored", "istruc", "label", "leb", "org", "proc", "refused", "return", "section",
+    "set", "skip", "struc", "syntax", "text", "times", "warning",
 ]  # fmt: skip
 """What directives do; each kind has a handler in assembly/semantics/."""
 

@@ -13,6 +13,7 @@ from execmem_kernel.assembly.syntax.expressions import (
     Bracket,
     Expression,
     Here,
+    Measure,
     Number,
     RegisterLeaf,
     SectionStart,
@@ -27,6 +28,7 @@ from execmem_kernel.assembly.syntax.literals import (
     number,
 )
 from execmem_kernel.assembly.syntax.tokens import Token
+from execmem_kernel.assembly.syntax.words import SIZES
 from execmem_kernel.x86.operands import Register
 from execmem_kernel.x86.registers import canonical_register
 
@@ -38,6 +40,8 @@ _WORDS = {
     "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
 """MASM's operators that are words; GNU as' Intel mode has them too."""
+_MEASURES = frozenset(("lengthof", "sizeof", "type", "length", "size"))
+"""MASM's operators that count the data at a name. Source: its reference, "Operators"."""
 _PLAIN_OPERATORS = frozenset("+-")
 
 
@@ -190,6 +194,8 @@ class Parser:
         lowered = text.lower()
         if lowered in ("offset", "flat"):
             return self._offset(token, lowered)
+        if lowered in _MEASURES and self.peek_kind() == "name":
+            return self._measure(token, lowered)
         if self.peek() == "(" and lowered not in _WORDS and not self._att:
             raise SourceError(
                 "ASM012",
@@ -199,6 +205,15 @@ class Parser:
                 f"a function is called with `call {text}`, its arguments in rdi, rsi, rdx, rcx, r8, r9",
             )
         return Symbol(text, token.start, token.end)
+
+    def _measure(self, token: Token, word: str) -> Expression:
+        """`lengthof x` and the like; `type dword` is a number at once."""
+        named = self.tokens[self.position]
+        self.position += 1
+        size = SIZES.get(named.text.lower())
+        if size is not None:
+            return Number(1 if word in ("lengthof", "length") else size)
+        return Measure(word, named.text, token.start, named.end)
 
     def _offset(self, token: Token, word: str) -> Expression:
         """`offset x` and `offset flat:x` inside of an expression, where the address of x is meant anyway."""

@@ -52,6 +52,16 @@ class Bracket:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """MASM's `lengthof x`, `sizeof x` and `type x`: how much data stand at a name."""
+
+    word: str
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unary:
     operator: str
     operand: Expression
@@ -66,7 +76,7 @@ class Binary:
     end: int
 
 
-Expression = Number | Symbol | Here | SectionStart | RegisterLeaf | Bracket | Unary | Binary
+Expression = Number | Symbol | Measure | Here | SectionStart | RegisterLeaf | Bracket | Unary | Binary
 
 
 def symbols_in(tree: Expression | None) -> list[Symbol]:

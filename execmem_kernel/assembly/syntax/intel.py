@@ -172,12 +172,9 @@ def _left_over(token: Token, tokens: Sequence[Token], position: int) -> SourceEr
         register = before is not None and canonical_register(before.text) is not None
         hint = f"for memory write [{before.text}]" if before is not None and register else ""
         return SourceError("ASM013", "This `]` closes nothing.", token.start, token.end, hint)
-    word = tokens[position - 1].text.lower() if position else ""
     hint = _LEFT_OVER.get(token.text.lower(), "operands are separated by commas")
     if token.kind == "name" and is_mnemonic(token.text):
         hint = "each instruction stands on a line of its own"
-    if word in ("lengthof", "sizeof", "type", "length", "size"):
-        hint = f"MASM's {word} is not known here: count with `({token.text}_end - {token.text}) / 8`"
     return SourceError("ASM011", f"`{token.text}` cannot stand here.", token.start, token.end, hint)
 
 

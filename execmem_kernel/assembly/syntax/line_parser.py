@@ -17,6 +17,7 @@ from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.directives import (
     DIRECTIVES,
     LINE_DIRECTIVES,
+    MASM_DATA,
     NEEDS_NO_NAME,
     NOT_NASM,
     Directive,
@@ -38,6 +39,8 @@ _IGNORED_PREFIXES = (".cfi_", ".seh_", ".debug_", ".def", ".endef")
 """How directives for debuggers and linkers begin, which say nothing about the bytes."""
 _MNEMONICS_TOO = frozenset(("end", "at", "list", "map", "float", "option", "title", "static", "common", "warning"))
 """Words of directives that would be an instruction if the processor had one of that name."""
+_NO_VARIABLES = {*MASM_DATA, *DIRECTIVES}
+"""Words that no variable of MASM's has for its name."""
 _DATA_KINDS = ("data", "skip", "text", "float")
 
 
@@ -108,6 +111,8 @@ def _statement(cursor: Cursor) -> Statement:
         cursor.position += 1
         return _equate(cursor, Token("name", name.name, name.start, name.end), Directive("equ"), token)
     directive = _directive_of(word)
+    if directive is None and cursor.rules.bare_directives:
+        directive = Directive("label") if word == "label" and cursor.labels else MASM_DATA.get(word)
     if directive is not None:
         return _directive(cursor, token, directive)
     if word in LINE_DIRECTIVES:
@@ -154,6 +159,21 @@ def _definition(cursor: Cursor, token: Token) -> Statement | None:
         cursor.position += 2
         return _equate(cursor, token, Directive("set"), following)
     word, beside = token.text.lower(), following.text.lower()
+    if cursor.rules.bare_directives and following.kind == "name" and not is_mnemonic(word):
+        if beside == "segment":
+            cursor.position += 2
+            rest = tuple(cursor.rest())
+            return Statement(
+                tuple(cursor.labels), beside, following.start, following.end, DIRECTIVES[beside], (token, *rest)
+            )
+        if (
+            (beside in MASM_DATA or beside == "label")
+            and word not in _NO_VARIABLES
+            and canonical_register(word) is None
+        ):
+            cursor.add_label(token, colon=False)
+            cursor.position += 1
+            return None
     if following.kind != "name" or beside not in NEEDS_NO_NAME or word in NEEDS_NO_NAME:
         return None
     if beside == "equ":

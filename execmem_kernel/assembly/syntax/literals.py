@@ -64,7 +64,7 @@ def character_value(token: Token, rules: DialectRules) -> int:
     if not 1 <= len(data) <= 8:
         what = "An empty text" if not data else "A text of more than 8 bytes"
         raise SourceError("ASM008", f"{what} is not a number.", token.start, token.end, "use .ascii or db for text")
-    return int.from_bytes(data, "little")
+    return int.from_bytes(data, "big" if rules.first_character_highest else "little")
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------

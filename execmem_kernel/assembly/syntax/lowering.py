@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.syntax.addresses import arrange
 from execmem_kernel.assembly.syntax.dialects import DialectRules
 from execmem_kernel.assembly.syntax.evaluation import LATE, Evaluate, Value
-from execmem_kernel.assembly.syntax.expressions import Unary
+from execmem_kernel.assembly.syntax.expressions import Expression, Symbol, Unary
 from execmem_kernel.assembly.syntax.spelling import expression_text
 from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement, WrittenOperand
 from execmem_kernel.assembly.syntax.words import is_branch
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Register, Target
-from execmem_kernel.x86.registers import register_size
+from execmem_kernel.x86.registers import is_vector, register_size
 
 _SIZED_BY_NUMBER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))
 
 
-def build(statement: Statement, evaluate: Evaluate, address: int, rules: DialectRules) -> Operation:
+DeclaredSize = Callable[[Expression], int | None]
+"""Bytes of one item of the variable that an address names; None where it names none."""
+
+
+def build(
+    statement: Statement,
+    evaluate: Evaluate,
+    address: int,
+    rules: DialectRules,
+    declared_size: DeclaredSize | None = None,
+) -> Operation:
     """The operation to encode.
 
     Args:
@@ -26,6 +37,7 @@ def build(statement: Statement, evaluate: Evaluate, address: int, rules: Dialect
         evaluate: The value of an expression where the instruction stands.
         address: Where the instruction will lie.
         rules: The rules of the source's dialect, which say what a bare label is.
+        declared_size: How wide variables are, where that decides how wide an operand is.
 
     Raises:
         SourceError: A name is unknown, or an operand has no meaning.
@@ -39,6 +51,8 @@ def build(statement: Statement, evaluate: Evaluate, address: int, rules: Dialect
             operands.append(_memory(statement.name, value, written, evaluate))
         else:
             operands.append(_constant(statement, value, written, evaluate, rules))
+    if declared_size is not None and rules.typed_labels:
+        operands = _with_declared_sizes(statement, operands, declared_size)
     match operands:
         case [Memory(size=None) as memory, Immediate(size=int(size)) as immediate] if (
             statement.name in _SIZED_BY_NUMBER
@@ -62,6 +76,30 @@ def build(statement: Statement, evaluate: Evaluate, address: int, rules: Dialect
         statement.zeroing,
         statement.rounding,
     )
+
+
+def _with_declared_sizes(statement: Statement, operands: list[Operand], declared_size: DeclaredSize) -> list[Operand]:
+    """The operands with memory as wide as the variable that it names, as MASM has it."""
+    name = statement.name
+    vector = any(isinstance(operand, Register) and is_vector(operand.name) for operand in operands)
+    sized: list[Operand] = []
+    for operand, written in zip(operands, statement.operands, strict=True):
+        value = written.value
+        tree = value.displacement if isinstance(value, Address) else getattr(value, "value", None)
+        size = declared_size(tree) if tree is not None else None
+        if isinstance(operand, Target) and size is not None and isinstance(tree, Symbol):
+            raise SourceError(
+                "ASM035",
+                f"`{tree.name}` is a variable: to MASM this goes where the address stored there leads.",
+                written.start,
+                written.end,
+                f"write `{name} qword ptr [{tree.name}]`",
+            )
+        takes = not vector or name.removeprefix("v").startswith("cvtsi2")
+        if isinstance(operand, Memory) and operand.size is None and size is not None and takes and name != "lea":
+            operand = replace(operand, size=size)
+        sized.append(operand)
+    return sized
 
 
 def _is_address_for_register(statement: Statement, operands: list[Operand]) -> bool:

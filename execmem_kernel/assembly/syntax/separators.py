@@ -9,8 +9,9 @@ from execmem_kernel.assembly.syntax.dialects import UNDECLARED
 from execmem_kernel.assembly.syntax.directives import DIRECTIVES, LINE_DIRECTIVES
 from execmem_kernel.assembly.syntax.line_parser import read_line
 from execmem_kernel.assembly.syntax.lines import QUOTED
+from execmem_kernel.assembly.syntax.statements import Statement
 from execmem_kernel.assembly.syntax.words import PREFIXES, Syntax
-from execmem_kernel.x86.mnemonics import is_mnemonic
+from execmem_kernel.x86.mnemonics import ENDINGS, is_mnemonic
 
 
 @lru_cache(maxsize=4096)
@@ -30,13 +31,23 @@ def split_statements(text: str, macros: frozenset[str] = frozenset()) -> tuple[s
     return (head, *split_statements(tail, macros)) if _is_code(tail.lstrip(" \t;"), macros) else (text,)
 
 
-def hides_instruction(text: str, syntax: Syntax) -> bool:
-    """Whether what stands behind a line's first semicolon would be an instruction, valid as it is."""
+def hidden_instruction(text: str, syntax: Syntax) -> Statement | None:
+    """What stands behind a line's first semicolon and reads as an instruction, where code stands before it.
+
+    What has a line of its own is a comment, or an instruction that somebody took out.
+    """
     position = _semicolon(text)
     if position is None:
-        return False
-    statement = read_line(text[position + 1 :].partition(";")[0], syntax, UNDECLARED)
-    return statement.error is None and statement.directive is None and is_mnemonic(statement.name or "?")
+        return None
+    before = read_line(text[:position], syntax, UNDECLARED)
+    if not before.name or before.name in ENDINGS:
+        return None
+    behind = text[position + 1 :].partition(";")[0]
+    statement = read_line(" " * (position + 1) + behind, syntax, UNDECLARED)
+    if statement.error is not None or statement.directive is not None or not is_mnemonic(statement.name or "?"):
+        return None
+    # An instruction again, as in `add eax, ebx ; add eax, ebx`, explains itself.
+    return None if behind.split() == text[before.start : position].split() else statement
 
 
 def _is_code(text: str, macros: frozenset[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from execmem_kernel.assembly.syntax.expressions import Binary, Expression, Number, Unary
+from execmem_kernel.assembly.syntax.expressions import Binary, Expression, Measure, Number, Unary
 from execmem_kernel.assembly.syntax.statements import Address, Constant, Statement
 from execmem_kernel.x86.operands import SIZE_NAMES, Register
 
@@ -59,4 +59,6 @@ def expression_text(tree: Expression) -> str:
         return f"{expression_text(tree.left)} {operator} {expression_text(tree.right)}"
     if isinstance(tree, Unary):
         return f"{tree.operator}{expression_text(tree.operand)}"
+    if isinstance(tree, Measure):
+        return f"{tree.word} {tree.name}"
     return getattr(tree, "name", "$")

@@ -26,8 +26,8 @@ from execmem_kernel.errors import AssemblyError
         ("mov rax, ff\nret", "define it with `ff:`"),
         ("mov rax, ffh\nret", "write 0xff"),
         ("mov rax, rxa\nret", "if a register is meant: rax?"),
-        ("jmp x\nret", "define it with `x:`, or say `extern x`"),
-        ("jmp elsewhere_entirely\nret", "or say `extern elsewhere_entirely`"),
+        ("jmp x\nret", "define it with `x:` in this cell"),
+        ("jmp elsewhere_entirely\nret", "every cell is a program of its own"),
     ],
 )
 def test_the_hint_says_what_was_probably_meant(source: str, hint: str) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from execmem_kernel.assembly.encoding.refusals.phrases import number_text
+from execmem_kernel.assembly.encoding.refusals.phrases import number_text, spare_register
 from execmem_kernel.x86 import selection
 from execmem_kernel.x86.forms import Form
-from execmem_kernel.x86.operands import Immediate, Operation, Refusal
+from execmem_kernel.x86.operands import Immediate, Operation, Refusal, Register
 from execmem_kernel.x86.selection import operand_fits
 
 
@@ -31,9 +31,15 @@ def misfit_number(operation: Operation, every: Sequence[Form]) -> Refusal | None
         low, high = widest.low, widest.high
         hint = ""
         if widest.wrap == 64 and operation.mnemonic != "push":
-            hint = f"only `mov` to a register takes a 64-bit number: `mov rcx, {number_text(operand.value)}`, then `{operation.mnemonic}` with rcx"
+            spare, first = spare_register(operation), operation.operands[0]
+            rest = (
+                f"{operation.mnemonic} {first.name}, {spare}`"
+                if isinstance(first, Register)
+                else f"{operation.mnemonic}` with {spare}"
+            )
+            hint = f"only `mov` to a register takes a 64-bit number: `mov {spare}, {operand.value:#x}`, then `{rest}"
         elif operation.mnemonic == "push":
-            hint = f"`mov rax, {number_text(operand.value)}`, then `push rax`"
+            hint = f"`mov rax, {operand.value:#x}`, then `push rax`"
         elif widest.width == 1 and low < 0:
             hint = "only the low byte would be left of it"
         return Refusal(

@@ -11,7 +11,7 @@ from execmem_kernel.assembly.diagnostics.hints import unsuitable_operand, wrong_
 from execmem_kernel.assembly.encoding.refusals.comparing import operand_size
 from execmem_kernel.assembly.encoding.refusals.immediates import misfit_number
 from execmem_kernel.assembly.encoding.refusals.operand_sizes import misfit_size
-from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, operand_text, operands_swapped
+from execmem_kernel.assembly.encoding.refusals.phrases import form_texts, operand_text, operands_swapped, spare_register
 from execmem_kernel.wording import listed
 from execmem_kernel.x86.forms import Form, forms_of
 from execmem_kernel.x86.operands import Immediate, Memory, Operand, Operation, Refusal, Register
@@ -69,7 +69,7 @@ def _impossible_kinds(operation: Operation, every: Sequence[Form]) -> Refusal | 
     if len(memories) > 1:
         return Refusal(
             "ASM105", f"`{mnemonic}` cannot have two memory operands: one instruction reaches memory once.", memories[1],
-            f"go through a register: `mov rax, ...`, then `{mnemonic}` with rax", form_texts(every, operation),
+            _through_register(operation), form_texts(every, operation),
         )  # fmt: skip
     if (
         len(operands) > 1
@@ -84,6 +84,16 @@ def _impossible_kinds(operation: Operation, every: Sequence[Form]) -> Refusal | 
             form_texts(every, operation),
         )
     return None
+
+
+def _through_register(operation: Operation) -> str:
+    """How an instruction with two operands in memory becomes two, through a register of its kind."""
+    mnemonic, move, register = operation.mnemonic, "mov", spare_register(operation)
+    if mnemonic.startswith(("movap", "movup", "movdq", "movss", "movsd")):
+        move, register = mnemonic, "xmm0"
+    elif mnemonic[-2:] in ("ss", "sd", "ps", "pd"):
+        move, register = "movups", "xmm0"
+    return f"go through a register: `{move} {register}, ...`, then `{mnemonic}` with {register}"
 
 
 def not_in_64_bit_mode(operation: Operation) -> Refusal | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from execmem_kernel.assembly.encoding.refusals.comparing import operand_kind, operand_size, slot_kinds
 from execmem_kernel.x86.forms import Form
 from execmem_kernel.x86.operands import SIZE_NAMES, Immediate, Memory, Operand, Operation, Register, Target
+from execmem_kernel.x86.registers import full_register
 from execmem_kernel.x86.selection import operand_fits
 
 # ---- words -----------------------------------------------------------------------------------------------------------
@@ -28,6 +29,17 @@ def operands_swapped(operation: Operation) -> str:
         case (Immediate(value), Register(name)):
             return f"{operation.mnemonic} {name}, {value if abs(value) < 10_000 else hex(value)}"
     return "mov rax, 5"
+
+
+def spare_register(operation: Operation) -> str:
+    """A 64-bit register that the operation does not name, so that a hint may put something into it."""
+    named: set[str] = set()
+    for operand in operation.operands:
+        if isinstance(operand, Register):
+            named.add(full_register(operand.name))
+        elif isinstance(operand, Memory):
+            named |= {full_register(part.name) for part in (operand.base, operand.index) if part is not None}
+    return next(name for name in ("rcx", "rax", "rdx", "r8", "r9") if name not in named)
 
 
 def size_text(operand: Operand) -> str:
