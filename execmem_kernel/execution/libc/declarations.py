@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from execmem_kernel.assembly.syntax.lines import QUOTED_OR_COMMENT, lines_of
 from execmem_kernel.errors import AssemblyError
 from execmem_kernel.execution.libc.constants import STT_OBJECT, STT_TLS, TABLE
 from execmem_kernel.program import externs
@@ -37,6 +38,13 @@ _REFUSED: Mapping[str, str] = MappingProxyType(
 
 _INSTEAD: Mapping[str, str] = MappingProxyType({"atexit": "on_exit"})
 """What a linker would take from a file of its own, and what is in the library."""
+
+_DECLARES = re.compile(r"\s*\[?\.?(?:extern|extrn|externdef|globa?l)\b", re.IGNORECASE)
+"""How a line begins that declares a name."""
+_REMARK = re.compile(r"\s*(?:#|;|//)")
+"""How a line begins that is a comment in every dialect."""
+_OF_WINDOWS = re.compile(r"(?:__imp_)?[A-Z][a-z]+[A-Z]\w*")
+"""A name in the style of Windows, `ExitProcess`: the C library of Linux has none such."""
 
 
 def check_declarations(program: Program, symbols: Mapping[str, tuple[int, int]]) -> None:
@@ -73,6 +81,10 @@ def _objection(name: str, symbols: Mapping[str, tuple[int, int]]) -> tuple[str, 
         if name.startswith("_") and name.lstrip("_") in symbols:
             near = [name.lstrip("_")]
         hint = f"did you mean `{near[0]}`?" if near else "a function of your own is a label in this cell: no extern"
+        if _OF_WINDOWS.fullmatch(name):
+            hint = (
+                "this is a name of Windows: a program in a cell is one of Linux, ends with `ret` and writes with `puts`"
+            )
         return "EXT001", f"The C library has no `{name}`.", hint
     if kind in (STT_OBJECT, STT_TLS) and name not in externs.VARIABLES:
         hint = "call `__errno_location`: it returns its address" if name == "errno" else ""
@@ -82,8 +94,17 @@ def _objection(name: str, symbols: Mapping[str, tuple[int, int]]) -> tuple[str, 
 
 
 def _diagnostic(program: Program, name: str, code: str, message: str, hint: str) -> Diagnostic:
-    for number, line in enumerate(program.source.splitlines(), 1):
-        found = re.search(rf"(?<![\w.@$?]){re.escape(name)}(?![\w.$?])", line)
-        if found:
-            return Diagnostic("error", code, message, Span(number, found.start() + 1, found.end() + 1), line, hint)
-    return Diagnostic("error", code, message, Span(1, 1, 2), "", hint)
+    """The error where the name is declared; where nothing declares it, at its first use outside of comments."""
+    word = re.compile(rf"(?<![\w.@$?]){re.escape(name)}(?![\w.$?])")
+    places: list[tuple[int, int, re.Match[str], str]] = []
+    for line in lines_of(program.source):
+        bare = QUOTED_OR_COMMENT.sub(lambda found: " " * len(found[0]), line.text)
+        found = word.search(bare)
+        if found is not None:
+            places.append((0 if _DECLARES.match(bare) else 1, line.number, found, line.source))
+        elif (found := word.search(line.text)) is not None and not _REMARK.match(line.text):
+            places.append((2, line.number, found, line.source))  # behind a semicolon, which may separate statements
+    if not places:
+        return Diagnostic("error", code, message, Span(1, 1, 2), "", hint)
+    _, number, found, source = min(places, key=lambda place: place[:2])
+    return Diagnostic("error", code, message, Span(number, found.start() + 1, found.end() + 1), source, hint)
