@@ -30,6 +30,11 @@ LANGUAGE = ROOT / "execmem_kernel" / "editor" / "language.json"
 TABLE = SOURCES / "src" / "language" / "table.json"
 VSCODE = ROOT / "vscode"
 GRAMMAR = VSCODE / "syntaxes" / "asm.tmLanguage.json"
+DECLARATIONS = (
+    "nasm_preprocessor", "nasm_alone", "nasm_word", "gnu_word", "gnu_section", "gnu_directive", "masm_word",
+)  # fmt: skip
+"""The patterns that tell a dialect."""
+
 VSIX = ROOT / "dist" / "execmem-kernel.vsix"
 
 
@@ -43,7 +48,7 @@ def generated() -> dict[Path, str]:
         "magic": language["magic"],
         "words": words(language),
         "tokens": token_patterns(language),
-        "dialects": {name: language["dialects"][name] for name in ("nasm", "gnu", "not_nasm")},
+        "dialects": {name: language["dialects"][name] for name in DECLARATIONS},
         "toggle": language["comments"]["toggle"],
     }
     return {TABLE: _json(table), GRAMMAR: _json(grammar(language))}

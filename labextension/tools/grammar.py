@@ -91,10 +91,17 @@ class _Grammar:
     def dialects(self) -> dict[str, Rule]:
         """A repository with the statements of each dialect, its operands, and what leads from one to another."""
         declared = self.language["dialects"]
-        nasm = "|".join(pattern.removeprefix("^") for pattern in declared["nasm"])
-        dotted = "|".join(pattern.removeprefix("^") for pattern in declared["not_nasm"])
+        nasm, dotted, masm = (
+            "|".join(declared[name].removeprefix("^") for name in names)
+            for names in (
+                ("nasm_preprocessor", "nasm_alone", "nasm_word"),
+                ("gnu_section", "gnu_directive"),
+                ("masm_word",),
+            )
+        )
         switches = {
             "to_nasm": ("nasm", rf"(?i)^(?={nasm})"),
+            "to_masm": ("masm", rf"(?i)^(?={masm})"),
             "to_dotted": ("dotted", rf"(?i)^(?={dotted})"),
             "to_gnu": ("gnu", r"(?i)^(?=[ \t]*\.intel_syntax\b)"),
             "to_att": ("att", r"(?i)^(?=[ \t]*\.att_syntax\b)"),
@@ -104,10 +111,10 @@ class _Grammar:
             for name, (target, begin) in switches.items()
         }
         leads = {
-            "undeclared": ("to_gnu", "to_att", "to_dotted", "to_nasm"), "dotted": ("to_gnu", "to_att"), "nasm": (),
-            "gnu": ("to_att",), "att": ("to_gnu",),
+            "undeclared": ("to_gnu", "to_att", "to_masm", "to_dotted", "to_nasm"),
+            "dotted": ("to_gnu", "to_att", "to_masm"), "nasm": (), "masm": (), "gnu": ("to_att",), "att": ("to_gnu",),
         }  # fmt: skip
-        for rules in ("undeclared", "nasm", "gnu"):
+        for rules in ("undeclared", "nasm", "masm", "gnu"):
             made |= self._rules(rules)
         made["att_mnemonic"] = self._begins(f"{self.words['att']}{EDGE}", "mnemonic", "gnu", "gnu_operands")
         for dialect, names in leads.items():
@@ -182,7 +189,7 @@ class _Grammar:
         return {"match": rf"(?i)(?=[ \t]*{self.tokens['divisor']})(?<=[\w.$?@)])(?!\G)[ \t]*//"}
 
     def _operand_tokens(self, rules: str) -> list[Rule]:
-        references = [] if rules == "nasm" else [("reference", "label")]
+        references = [] if rules in ("nasm", "masm") else [("reference", "label")]
         named = [
             (self.tokens["string"][rules], "string"),
             (self.tokens["decoration"], "size"),

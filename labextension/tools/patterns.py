@@ -42,7 +42,7 @@ def token_patterns(language: dict[str, Any]) -> dict[str, Any]:
         "name": name,
         "decoration": rf"\{{[ \t]*{alternatives(language['decorations'])}[ \t]*\}}",
         "string": {dialect: f"(?:{strings[dialect]}|{own['open_string']})" for dialect in strings},
-        "number": {"nasm": rf"(?:\$[0-9][0-9a-f_]*{EDGE}|{number})", "undeclared": number, "gnu": number},
+        "number": {**dict.fromkeys(strings, number), "nasm": rf"(?:\$[0-9][0-9a-f_]*{EDGE}|{number})"},
         # `1b` is a label before here, `10b` two in binary: execmem_kernel/assembly/syntax/literals.py.
         "reference": rf"(?:[0-9]b{EDGE}|(?!{number}){own['local_reference']})",
         "argument": own["macro_argument"],
@@ -60,6 +60,7 @@ def words(language: dict[str, Any]) -> dict[str, list[str]]:
         "mnemonics": language["mnemonics"],
         "att": language["att_mnemonics"],
         "prefixes": language["prefixes"],
+        "names_before": language["names_before"],
         "registers": sorted({*(name for names in language["registers"].values() for name in names)}
                             | set(language["register_aliases"])),
         "sizes": sorted({*language["sizes"], *language["keywords"]}),

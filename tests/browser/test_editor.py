@@ -335,7 +335,9 @@ def test_tab_completes_and_shift_tab_and_the_pointer_explain(opened: Callable[..
     lab.page.wait_for_function(COMPLETER_LISTENS)
     keys.press("Tab")
     lab.page.locator(".jp-Completer-item", has_text="mov").first.wait_for()
-    keys.press("Escape")
+    keys.press("Enter")
+    lab.page.locator(".jp-Completer-item").first.wait_for(state="hidden")
+    assert source(lab, 1) == "%%asm\nmov"
     focus(lab, 2, 1, 2)
     keys.press("Shift+Tab")
     tooltip = lab.page.locator(".jp-Tooltip")

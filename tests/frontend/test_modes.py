@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from execmem_kernel.assembly.syntax.dialect_detection import dialect_of
-from execmem_kernel.assembly.syntax.dialects import GNU, NASM
+from execmem_kernel.assembly.syntax.dialects import GNU, MASM, NASM
 from labextension.tools import build
 from labextension.tools.patterns import EDGE, alternatives
 from tests.assembly.test_course_programs import CASES, PROGRAMS, course, name_of
@@ -129,7 +129,7 @@ def marked(line: str) -> tuple[str, list[tuple[int, int, str]]]:
 def test_a_cell_is_assembly_where_ipython_takes_it_for_that(found: dict[str, Any], corpus: dict[str, str]) -> None:
     dialects = [None if kind is None else kind["dialect"] for kind in found["kinds"]]
     assert dict(zip(KINDS, dialects, strict=False)) == KINDS
-    names = {GNU: "gnu", NASM: "nasm"}
+    names = {GNU: "gnu", NASM: "nasm", MASM: "masm"}
     for source, dialect in zip(corpus.values(), dialects[len(KINDS) :], strict=True):
         assert dialect == names.get(dialect_of(source.partition("\n")[2]), "undeclared"), source
 

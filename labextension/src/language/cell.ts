@@ -1,7 +1,7 @@
 /** Which cells are assembly, and by whose rules they are written. */
 import table from './table.json';
 
-export type Dialect = 'undeclared' | 'nasm' | 'gnu';
+export type Dialect = 'undeclared' | 'nasm' | 'gnu' | 'masm';
 
 export interface CellKind {
   /** The line of `%%asm`, counted from 1. */
@@ -13,18 +13,28 @@ export interface CellKind {
 
 const MAGIC = new RegExp(table.magic, 'i');
 const ATT_OPTION = /\s--syntax[ \t=]+att\b/;
-const every = (sources: string[]): RegExp[] => sources.map(source => new RegExp(source, 'im'));
-const NASM = every(table.dialects.nasm);
-const GNU = every(table.dialects.gnu);
-const NOT_NASM = every(table.dialects.not_nasm);
+const { dialects, words } = table;
+const NASM_PREPROCESSOR = new RegExp(dialects.nasm_preprocessor, 'im');
+const NASM_ALONE = new RegExp(dialects.nasm_alone, 'im');
+const NASM_WORD = new RegExp(dialects.nasm_word, 'im');
+const GNU_WORD = new RegExp(dialects.gnu_word, 'm');
+const GNU_SECTION = new RegExp(dialects.gnu_section, 'im');
+const GNU_DIRECTIVE = new RegExp(dialects.gnu_directive, 'gm');
+const MASM_WORD = new RegExp(dialects.masm_word, 'im');
+const STATEMENT = new Set([...words.mnemonics, ...words.att, ...words.prefixes, ...words.names_before]);
 
-/** The dialect that a text declares by its directives. */
+/** The dialect that a text declares by its directives, as execmem_kernel/assembly/syntax/dialect_detection.py has it. */
 export function dialectOf(text: string): Dialect {
-  const declares = (patterns: RegExp[]): boolean => patterns.some(pattern => pattern.test(text));
-  const nasm = declares(NASM);
-  const gnu = declares(GNU);
-  if (nasm) {
-    return gnu || declares(NOT_NASM) ? 'undeclared' : 'nasm';
+  const nasmAlone = NASM_PREPROCESSOR.test(text) || NASM_ALONE.test(text);
+  const gnu = GNU_WORD.test(text);
+  // What stands before a statement is a label, whatever it is called.
+  const directives = Array.from(text.matchAll(GNU_DIRECTIVE));
+  const directive = directives.some(([, behind]) => !STATEMENT.has(behind.toLowerCase()));
+  if (!nasmAlone && !gnu && !directive && MASM_WORD.test(text)) {
+    return 'masm';
+  }
+  if (nasmAlone || NASM_WORD.test(text)) {
+    return gnu || directive || (!nasmAlone && GNU_SECTION.test(text)) ? 'undeclared' : 'nasm';
   }
   return gnu ? 'gnu' : 'undeclared';
 }

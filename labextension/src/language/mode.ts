@@ -88,8 +88,9 @@ export function columnBelow(doc: Text, number: number, tabSize: number): number 
 }
 
 /** Enter: CodeMirror's own also opens a bracket over three lines. */
-const newLine: Command = ({ state, dispatch }) => {
-  if (state.readOnly) {
+const newLine: Command = ({ state, dispatch, dom }) => {
+  // JupyterLab's list of completions is open: Enter takes one of them.
+  if (state.readOnly || dom.closest('.jp-mod-completer-active')) {
     return false;
   }
   const made = state.changeByRange(({ from, to }) => {

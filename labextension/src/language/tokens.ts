@@ -50,7 +50,8 @@ const sticky = (source: string): RegExp => new RegExp(source, 'iy');
 const byDialect = (sources: Record<Dialect, string>): Record<Dialect, RegExp> => ({
   undeclared: sticky(sources.undeclared),
   nasm: sticky(sources.nasm),
-  gnu: sticky(sources.gnu)
+  gnu: sticky(sources.gnu),
+  masm: sticky(sources.masm)
 });
 const BLANK = /[ \t\f\v\u00a0]+/y;
 const MAGIC = /%%asm/y;
@@ -68,7 +69,7 @@ const PREPROCESSOR = /%[a-z]\w*/iy;
 const DIVISOR = sticky(tokens.divisor);
 const BEHIND_SEPARATOR = sticky(tokens.behind_separator);
 const STACK_REGISTER = /\([0-7]\)/y;
-const COMMENT: Record<Dialect, RegExp> = { undeclared: /[;#]|\/\//y, nasm: /[;#]|\/\//y, gnu: /#|\/\//y };
+const COMMENT = byDialect({ undeclared: '[;#]|//', nasm: '[;#]|//', gnu: '#|//', masm: '[;#]|//' });
 
 const isDirective = (word: string): boolean =>
   known.directives.has(word) || words.directive_prefixes.some(prefix => word.startsWith(prefix));
@@ -283,7 +284,7 @@ export class Tokenizer {
     if (match(stream, DECORATION)) {
       return 'size';
     }
-    if (dialect !== 'nasm' && match(stream, REFERENCE)) {
+    if (dialect !== 'nasm' && dialect !== 'masm' && match(stream, REFERENCE)) {
       return 'label';
     }
     if (match(stream, NUMBER[dialect])) {

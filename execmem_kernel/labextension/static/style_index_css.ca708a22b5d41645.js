@@ -25,6 +25,7 @@
 
 .jp-CodeCell .execmem-hover {
   max-height: 20em;
+  max-width: 560px;
   overflow: auto;
   padding: 0 8px;
 }
