@@ -73,6 +73,7 @@ DOORS = {
         "execution/native/ctypes_function.py",
         "execution/native/function.py",
         "execution/native/guard.py",
+        "execution/values/addresses.py",
         "linux/libc.py",
         "linux/memory.py",
         "linux/process.py",

@@ -128,9 +128,10 @@ class Batch:
             # As near to the end of its area as an alignment of 64 allows, as in a process of its own.
             data = bytes_of_buffer(buffer)
             places[name] = ((self.areas[name][1] - len(data)) & -64, data)
+        registers, _ = passed.at({name: address for name, (address, _) in places.items()})
         values = []
         for register in (*INTEGER_ARGUMENTS, *VECTOR_ARGUMENTS):
-            value = passed.registers.get(register, 0)
+            value = registers.get(register, 0)
             values.append(places[value][0] if isinstance(value, str) else value)
         # Those that are const too, to see whether they still hold what they did.
         written = tuple((name, len(data)) for name, (_, data) in places.items())
@@ -194,6 +195,8 @@ def possible(program: Program, prototype: Prototype) -> bool:
     """Whether the program can share its process with the loop, and leaves nothing there that is still to be read."""
     apart = all(segment.end <= STATE or segment.address >= LOOP + PAGE for segment in program.segments)
     text = isinstance(prototype.result, Pointer) and prototype.result.is_text
+    # An address in a buffer is another one here than apart, and the two could not be compared.
+    text = text or any(isinstance(one.type, Pointer) and one.type.is_texts for one in prototype.parameters)
     # What the supervisor answers begins anew with each process: the cases of one would differ from those run apart.
     return apart and not program.externs and not text and not reads_chance(program)
 
@@ -227,10 +230,13 @@ class NumericCases:
         floats = [index for index, one in enumerate(parameters) if one.register in VECTOR_ARGUMENTS]
         kinds = [_scalar(parameter.type) for parameter in parameters]
         self.order: tuple[int, ...] = (*integers, *floats)
-        # A narrow signed number is extended in its register, so its own format only checks it.
-        narrow = any(kind.kind == "integer" and kind.signed and kind.size < 8 for kind in kinds)
+        # A narrow signed number is extended to an int in its register, so its own format only checks it.
+        narrow = any(kind.kind == "integer" and kind.signed and kind.size < 4 for kind in kinds)
         self.check: struct.Struct | None = struct.Struct("=" + "".join(kind.code for kind in kinds)) if narrow else None
-        words = ["q" if kind.kind == "integer" and kind.signed else f"{kind.code}{8 - kind.size}x" for kind in kinds]
+        words = [
+            "i4x" if kind.kind == "integer" and kind.signed and kind.size < 4 else f"{kind.code}{8 - kind.size}x"
+            for kind in kinds
+        ]
         self.record: struct.Struct = struct.Struct(
             "<" + "".join(words[index] for index in integers) + f"{8 * (6 - len(integers))}x"
             + "".join(words[index] for index in floats) + f"{8 * (8 - len(floats))}x16x"

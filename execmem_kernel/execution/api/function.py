@@ -6,13 +6,14 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Signature
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.errors import ProgramFault
+from execmem_kernel.errors import ProgramFault, PrototypeError
 from execmem_kernel.execution.api import batch
 from execmem_kernel.execution.contract.call import Call, Limits
 from execmem_kernel.execution.contract.outcome import Outcome, Returned
+from execmem_kernel.execution.engines.argument_places import with_arguments
 from execmem_kernel.execution.engines.placed_run import run_in
 from execmem_kernel.execution.values.prototype import Passed, Prototype
 from execmem_kernel.execution.values.prototype_parser import parse_prototype
@@ -53,22 +54,32 @@ class Function:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if named:
             raise TypeError(f"{self.__name__}() takes no keyword arguments; give them in the prototype's order")
-        outcome, passed = self._run(arguments)
+        return self._called(arguments, self.program)
+
+    def _called(self, arguments: tuple[Any, ...], program: Program) -> Any:
+        outcome, passed = self._run(arguments, program)
         self.outcome = outcome
         outcome.raise_for_fault()
         passed.write_back(outcome.buffers)
         return self._value(outcome)
 
-    def _run(self, arguments: tuple[Any, ...]) -> tuple[Outcome, Passed]:
+    def _run(self, arguments: tuple[Any, ...], program: Program) -> tuple[Outcome, Passed]:
         passed = self.prototype.convert(arguments)
-        call = Call(
-            program=self.program,
-            registers=passed.registers,
-            buffers=passed.buffers,
-            entry=self.entry,
-            limits=self.limits,
-        )
+        call = with_arguments(Call(program=program, entry=self.entry, limits=self.limits), passed)
         return run_in(manager(), call, name=self.name), passed
+
+    def session(self) -> FunctionSession:
+        """Calls that share the program's data: each begins with what the last one left in .data and .bss.
+
+            with counter.session() as counter:
+                counter()
+
+        Every call still has a process of its own, whose data start as the last one's ended: so calls cannot harm each
+        other or the notebook, and are the same in every run. What lay elsewhere is gone with its process: memory that
+        was asked for (`brk`, `mmap`, `malloc`), what the C library remembers, and arrays that were arguments. A call
+        that does not return changes nothing: the next begins as it did.
+        """
+        return FunctionSession(self, _Data(self.program))
 
     def _value(self, outcome: Outcome) -> Any:
         registers = outcome.registers
@@ -137,7 +148,8 @@ class Function:
             left = list(together.read(raw, first))
             values = [self.prototype.value(one.rax, one.xmm0, lambda _: None) for one in left]
         for index, (case, after) in enumerate(zip(passed[first:], left, strict=False)):
-            if any(after.buffers[name] != one.data for name, one in case.buffers.items() if not one.writable):
+            const = [name for name, one in case.buffers.items() if not one.writable]
+            if any(after.buffers[name] != case.buffers[name].data for name in const) or case.wrote_const(after.buffers):
                 values[index] = self._apart(cases[first + index])  # it wrote to what is const, which is a fault
         for index in _DICE.sample(range(len(values)), min(CHECKED, len(values))):
             if isinstance(values[index], ProgramFault):
@@ -158,14 +170,88 @@ class Function:
 
     def _agrees(self, arguments: tuple[Any, ...], value: Any, buffers: Mapping[str, bytes]) -> bool:
         """Whether a case does the same in a process of its own; nothing is written back."""
-        outcome, _ = self._run(arguments)
+        outcome, _ = self._run(arguments, self.program)
         if not isinstance(outcome, Returned):
             return False
         same = all(outcome.buffers[name] == data for name, data in buffers.items())
         return same and repr(self._value(outcome)) == repr(value)  # so that nan agrees with nan, and 0.0 not with -0.0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.program, self.prototype.text, self.limits, self.name)
+
     def __repr__(self) -> str:
         return f"<function {self.prototype.name}: {self.engine}>"
+
+
+def _unpickled(program: Program, prototype: str, limits: Limits, name: str) -> Function:
+    """A function as it was pickled; the outcome of its last call is not part of it."""
+    return Function(program, parse_prototype(prototype), limits, name)
+
+
+@dataclasses.dataclass(slots=True)
+class _Data:
+    """The program of a session, with its data as the last call left them."""
+
+    program: Program
+    open: bool = True
+
+    def keep(self, segments: Mapping[str, bytes]) -> None:
+        """The writable segments hold this from now on."""
+        changed = tuple(
+            dataclasses.replace(one, data=segments[one.name]) if one.name in segments else one
+            for one in self.program.segments
+        )
+        self.program = dataclasses.replace(self.program, segments=changed)
+
+
+class FunctionSession:
+    """A function of a session; `Function.session` says what its calls share."""
+
+    def __init__(self, function: Function, data: _Data) -> None:
+        self._function = function
+        self._data = data
+        self.prototype: Prototype = function.prototype
+        self.__name__: str = function.__name__
+        self.__qualname__: str = function.__name__
+        self.__doc__ = function.__doc__
+        self.__signature__: Signature = function.__signature__
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the last call's run was like."""
+        return self._function.outcome
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self._data.open:
+            raise ValueError(
+                f"the session of {self.__name__}() has ended; begin another: with function.session() as f:"
+            )
+        function = self._function
+        value = function._called(arguments, self._data.program)
+        assert function.outcome is not None
+        self._data.keep(function.outcome.segments)
+        return value
+
+    def function(self, prototype: str) -> FunctionSession:
+        """Another function of the same program, on the same data.
+
+        Raises:
+            PrototypeError: The prototype cannot be read, or the program has no label of its name.
+        """
+        proto = parse_prototype(prototype)
+        first = self._function
+        if proto.name not in first.program.labels:
+            raise PrototypeError(f"the program has no label {proto.name!r}")
+        return FunctionSession(Function(first.program, proto, first.limits, proto.name), self._data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._data.open = False
+
+    def __repr__(self) -> str:
+        return f"<function {self.prototype.name}: {self._function.engine}, in a session>"
 
 
 def _text_at(outcome: Outcome, address: int) -> bytes | None:
@@ -244,10 +330,13 @@ def function(
     Raises:
         AssemblyError: The source is wrong; every wrong line is named.
         PrototypeError: The prototype cannot be read.
+        ValueError: The source has no instruction.
         EngineUnavailableError: Natively: the program needs what only a process of its own has.
     """
     proto = parse_prototype(prototype)
     program = source if isinstance(source, Program) else assemble(source, syntax=syntax)
+    if not program.code:
+        raise ValueError("there is nothing to call: the source has no instruction; the shortest function is `ret`")
     if native:
         from execmem_kernel.execution.native.function import native_function
 

@@ -7,5 +7,6 @@ run                    Run: one run from its first registers to its outcome, sha
 initial_registers      what registers hold when a program starts
 refusals               what the host refuses in the middle of a run, as our errors
 canaries               buffers that were written beside
+argument_places        arguments of a C function in a call: addresses inside buffers
 placed_run             runs a call with its code in a region of a memory manager
 """

@@ -8,7 +8,7 @@ import struct
 import weakref
 from typing import Any
 
-from execmem_kernel.execution.values.buffers import bytes_of
+from execmem_kernel.execution.values.addresses import address_of
 from execmem_kernel.execution.values.c_types import Pointer, Scalar
 from execmem_kernel.execution.values.conversion import Pointed
 from execmem_kernel.execution.values.prototype import Prototype
@@ -39,12 +39,12 @@ class CtypesFunction:
             held: list[tuple[Pointed, Any]] = []
             values: list[int | float] = []
             for parameter, item in zip(self.prototype.parameters, self.prototype.check(arguments), strict=True):
-                bits = _copied(item, held) if isinstance(item, Pointed) else item
+                bits = _address(item, held) if isinstance(item, Pointed) else item
                 values.append(_ctype(parameter.type).from_buffer_copy(struct.pack("<Q", bits)).value or 0)
             result = self._call(*values)
             for pointed, copy in held:
                 if pointed.put is not None:
-                    pointed.put(copy.raw)
+                    pointed.put(copy.raw[: pointed.size])
             if self.prototype.result is None:
                 return None
             bits = int.from_bytes(_ctype(self.prototype.result)(result or 0), "little")
@@ -61,12 +61,17 @@ def _ctype(kind: Scalar | Pointer) -> Any:
     return ctypes.c_uint64
 
 
-def _copied(pointed: Pointed, held: list[tuple[Pointed, Any]]) -> int:
-    """The address of a copy of an argument's memory, one copy for each piece."""
+def _address(pointed: Pointed, held: list[tuple[Pointed, Any]]) -> int:
+    """Where the memory of an argument is: its own, which its view keeps in place, or a copy, one for each piece."""
+    if isinstance(pointed.data, memoryview):
+        pointed.address = address_of(pointed.data)
+        return pointed.address
     for known, copy in held:
         if known is pointed:
             return ctypes.addressof(copy)
-    data = bytes_of(pointed.data) if isinstance(pointed.data, memoryview) else pointed.data
-    copy = ctypes.create_string_buffer(data, max(1, len(data)))
+    copy = ctypes.create_string_buffer(pointed.data, max(1, len(pointed.data)))
     held.append((pointed, copy))
-    return ctypes.addressof(copy)
+    pointed.address = ctypes.addressof(copy)
+    for at, target, offset in pointed.targets:
+        struct.pack_into("<Q", copy, at, _address(target, held) + offset)
+    return pointed.address

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from execmem_kernel.errors import ExecmemError
 from execmem_kernel.execution.contract.call import Call, Limits
+from execmem_kernel.execution.engines.argument_places import with_arguments
 from execmem_kernel.execution.engines.placed_run import run_in
 from execmem_kernel.execution.native.guard import Arrived, Guard
 from execmem_kernel.execution.values.prototype import Passed
@@ -60,8 +61,9 @@ class FaultSentence:
         """The first sentence of a replay's report, if it ended in the same way."""
         # Here what is const could be written all the same.
         buffers = {name: dataclasses.replace(buffer, writable=True) for name, buffer in self.passed.buffers.items()}
-        call = Call(self.program, self.passed.registers, buffers, limits=_REPLAY)
+        passed = dataclasses.replace(self.passed, buffers=buffers)
         try:
+            call = with_arguments(Call(self.program, limits=_REPLAY), passed)
             outcome = run_in(self.guard.manager, call, name="replay")
         except ExecmemError:  # this host cannot run programs apart
             return None

@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import dataclasses
 import signal
+import struct
 import warnings
 import weakref
 from collections.abc import Callable
@@ -148,7 +149,7 @@ class NativeCode(ModuleType):
                 release_buffer(ctypes.addressof(view))
         for pointed, copy in held:
             if pointed.put is not None:
-                pointed.put(copy.raw)
+                pointed.put(copy.raw[: pointed.size])
         self._warn()
         return self.prototype.value(values.rax, values.xmm0, self._text_at)
 
@@ -159,13 +160,17 @@ class NativeCode(ModuleType):
             # SAFETY: released after the call; until then the object cannot move or resize its memory.
             get_buffer(pointed.data, ctypes.addressof(view), PYBUF_FULL_READ_ONLY)
             views.append(view)
-            return int(view.address or 0)
+            pointed.address = int(view.address or 0)
+            return pointed.address
         for known, copy in held:
             if known is pointed:
                 return ctypes.addressof(copy)
         copy = ctypes.create_string_buffer(pointed.data, max(1, len(pointed.data)))
         held.append((pointed, copy))
-        return ctypes.addressof(copy)
+        pointed.address = ctypes.addressof(copy)
+        for at, target, offset in pointed.targets:
+            struct.pack_into("<Q", copy, at, self._address(target, held, views) + offset)
+        return pointed.address
 
     def _text_at(self, address: int) -> bytes:
         """A C string in this process; a pointer that leads nowhere is a fault, and survived."""

@@ -1,4 +1,4 @@
-"""The state of the processor that a function keeps for its caller: what a native call can leave changed, and the warning.
+"""What a native call can leave changed of the processor's state that a function keeps for its caller, and the warning.
 
 Of the control bits of MXCSR and of the x87 unit, the x87 stack and MMX registers, and the flags for the direction and
 the alignment check, code that follows the ABI keeps all; Python's own arithmetic relies on them. Source: System V ABI,

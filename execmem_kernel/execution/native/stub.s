@@ -62,6 +62,7 @@ got_{index}:
         movsx   rax, cl
         cmp     rax, rcx
         jne     slow
+        mov     ecx, ecx                # the upper half of the register is zero, as after `mov edi, -1`
 #: range_u8
         movzx   eax, cl
         cmp     rax, rcx
@@ -70,6 +71,7 @@ got_{index}:
         movsx   rax, cx
         cmp     rax, rcx
         jne     slow
+        mov     ecx, ecx                # the upper half of the register is zero, as after `mov edi, -1`
 #: range_u16
         movzx   eax, cx
         cmp     rax, rcx
@@ -78,6 +80,7 @@ got_{index}:
         movsxd  rax, ecx
         cmp     rax, rcx
         jne     slow
+        mov     ecx, ecx                # the upper half of the register is zero, as after `mov edi, -1`
 #: range_u32
         mov     eax, ecx
         cmp     rax, rcx

@@ -105,11 +105,13 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A pointer to numbers, to a struct, or to anything (`target` None: `void *`)."""
+    """A pointer to numbers, to structs, pointers or arrays, or to what is not known (`target` None)."""
 
-    target: Scalar | Struct | Pointer | None
+    target: Scalar | Struct | Pointer | Array | None
     const: bool = False
     """What it points to is only read: nothing is written back."""
+    unknown: str = "void"
+    """What C calls its target where that is not known: "void", or a struct that is only declared."""
 
     kind: Literal["pointer"] = "pointer"
     size = 8
@@ -120,6 +122,11 @@ class Pointer:
         """Whether this is `char *`."""
         return isinstance(self.target, Scalar) and self.target.name == "char"
 
+    @property
+    def is_texts(self) -> bool:
+        """Whether this is `char **`: an array of strings."""
+        return isinstance(self.target, Pointer) and self.target.is_text
+
     def pack(self, value: Any, what: str) -> bytes:
         """An address as bytes: only inside a struct, where None is a null pointer."""
         return ADDRESS.pack(0 if value is None else value, what)
@@ -129,18 +136,68 @@ class Pointer:
         return int.from_bytes(data, "little")
 
     def __str__(self) -> str:
-        name = "void" if self.target is None else str(self.target)
+        name = self.unknown if self.target is None else str(self.target)
+        if self.const and isinstance(self.target, Pointer):
+            return f"{name}const *"
         return f"{'const ' if self.const else ''}{name} *"
 
 
 @dataclass(frozen=True, slots=True)
+class Array:
+    """So many items side by side; of arrays again, if it has more than one dimension."""
+
+    item: Scalar | Pointer | Struct | Array
+    count: int
+
+    kind: Literal["array"] = "array"
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.item.size * self.count
+
+    @property
+    def alignment(self) -> int:
+        """Bytes of which its address is a multiple: those of its items."""
+        return self.item.alignment
+
+    def pack(self, value: Any, what: str) -> bytes:
+        """A sequence of as many items, as bytes.
+
+        Raises:
+            TypeError: Not a sequence, or an item of the wrong type.
+            OverflowError: An item does not fit.
+            PrototypeError: Another number of items.
+        """
+        try:
+            items = list(value)
+        except TypeError:
+            raise TypeError(f"{what} must be a list of {self.count} items, not {type(value).__name__}") from None
+        if len(items) != self.count:
+            raise PrototypeError(f"{what} has {self.count} items, {len(items)} were given")
+        return b"".join(self.item.pack(item, what) for item in items)
+
+    def unpack(self, data: bytes) -> list[Any]:
+        """The items that the bytes hold."""
+        step = self.item.size
+        return [self.item.unpack(data[at * step : (at + 1) * step]) for at in range(self.count)]
+
+    def __str__(self) -> str:
+        inner: Any = self
+        lengths = ""
+        while isinstance(inner, Array):
+            lengths += f"[{inner.count}]"
+            inner = inner.item
+        return f"{inner}{lengths}"
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """One member of a struct; `count` is None unless it is an array."""
+    """One member of a struct."""
 
     name: str
     offset: int
-    type: Scalar | Pointer | Struct
-    count: int | None = None
+    type: Scalar | Pointer | Struct | Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,25 +230,15 @@ class Struct:
         for field in self.fields:
             if field.name not in value:
                 continue
-            given, place = value[field.name], f"{what}, field {field.name!r}"
-            if field.count is None:
-                packed = field.type.pack(given, place)
-            else:
-                items = list(given)
-                if len(items) != field.count:
-                    raise PrototypeError(f"{place} has {field.count} items, {len(items)} were given")
-                packed = b"".join(field.type.pack(item, place) for item in items)
+            packed = field.type.pack(value[field.name], f"{what}, field {field.name!r}")
             data[field.offset : field.offset + len(packed)] = packed
         return bytes(data)
 
     def unpack(self, data: bytes) -> dict[str, Any]:
         """The fields' values by name."""
-        values: dict[str, Any] = {}
-        for field in self.fields:
-            step, at = field.type.size, field.offset
-            items = [field.type.unpack(data[at + i * step : at + (i + 1) * step]) for i in range(field.count or 1)]
-            values[field.name] = items[0] if field.count is None else items
-        return values
+        return {
+            field.name: field.type.unpack(data[field.offset : field.offset + field.type.size]) for field in self.fields
+        }
 
     def __str__(self) -> str:
         return f"struct {self.name}" if self.name else "this struct"

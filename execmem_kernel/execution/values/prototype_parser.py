@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from pycparser import c_ast
@@ -12,11 +14,19 @@ from pycparser.c_parser import CParser, ParseError
 
 from execmem_kernel.errors import PrototypeError
 from execmem_kernel.execution.contract.calling_convention import INTEGER_ARGUMENTS, VECTOR_ARGUMENTS
-from execmem_kernel.execution.values.c_types import SCALARS, Field, Pointer, Scalar, Struct, Type
+from execmem_kernel.execution.values.c_types import SCALARS, Array, Field, Pointer, Scalar, Struct, Type
 from execmem_kernel.execution.values.prototype import Parameter, Prototype
 
+_ARITHMETIC: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
+    {"+": operator.add, "-": operator.sub, "*": operator.mul}
+)
 _TYPEDEFS = "".join(f"typedef int {name};" for name in SCALARS if name.endswith("_t")) + "typedef int bool;"
 """Tells the parser which names are types; what they are is looked up in the table above."""
+
+
+_MOST_LEVELS = 12
+"""Of pointers and arrays in one type. Source: ISO C, 5.2.4.1 "Translation limits"."""
+_TOO_DEEP = f"a type is nested too deep: pointers, arrays and functions go {_MOST_LEVELS} levels deep at most"
 
 
 @lru_cache(maxsize=256)
@@ -36,9 +46,11 @@ def parse_prototype(text: str) -> Prototype:
         plain += ";"
     try:
         tree = CParser().parse(f"{_TYPEDEFS}\n#line 1\n{plain}", "prototype")
+        return _Reader(text.strip()).read(tree.ext)
     except ParseError as error:
         raise PrototypeError(_unreadable(str(error), plain)) from None
-    return _Reader(text.strip()).read(tree.ext)
+    except RecursionError:  # the parser calls itself for each level of a type
+        raise PrototypeError(_TOO_DEEP) from None
 
 
 def _unreadable(message: str, text: str) -> str:
@@ -65,6 +77,10 @@ class _Reader:
         self.text = text
         self.typedefs: dict[str, Any] = {}
         self.structs: dict[str, Struct] = {}
+        self.declared: set[str] = set()
+        """Structs that are named before or without being defined: only pointers can lead to them."""
+        self.constants: dict[str, int] = {}
+        """What enumerations define."""
 
     def read(self, declarations: Sequence[Any]) -> Prototype:
         functions = []
@@ -74,7 +90,12 @@ class _Reader:
                     self.typedefs[declaration.name] = declaration.type
                     self.define(declaration.type)
             elif isinstance(declaration, c_ast.Decl) and isinstance(declaration.type, c_ast.Struct):
-                self.struct(declaration.type)
+                if declaration.type.decls is None:
+                    self.declared.add(declaration.type.name)
+                else:
+                    self.struct(declaration.type)
+            elif isinstance(declaration, c_ast.Decl) and isinstance(declaration.type, c_ast.Enum):
+                self.enum(declaration.type)
             elif isinstance(declaration, c_ast.Decl) and isinstance(declaration.type, c_ast.FuncDecl):
                 functions.append(declaration)
             elif isinstance(declaration, c_ast.FuncDef):
@@ -86,9 +107,42 @@ class _Reader:
         return self.function(functions[0])
 
     def define(self, node: Any) -> None:
-        """Note a struct that a typedef defines on the way."""
-        if isinstance(node, c_ast.TypeDecl) and isinstance(node.type, c_ast.Struct) and node.type.decls:
-            self.struct(node.type, node.declname)
+        """Note a struct or an enumeration that a typedef defines or declares on the way."""
+        while isinstance(node, c_ast.PtrDecl):
+            node = node.type
+        inner = getattr(node, "type", None)
+        if isinstance(inner, c_ast.Enum):
+            self.enum(inner)
+        elif isinstance(inner, c_ast.Struct) and inner.decls:
+            self.struct(inner, node.declname)
+        elif isinstance(inner, c_ast.Struct):
+            self.declared.add(inner.name)
+
+    def enum(self, node: Any) -> Scalar:
+        """The type of an enumeration, an int, with its constants noted."""
+        value = 0
+        for one in node.values.enumerators if node.values else ():
+            value = value if one.value is None else self.number(one.value, f"the constant {one.name!r}")
+            self.constants[one.name] = value
+            value += 1
+        return SCALARS["int"]
+
+    def number(self, node: Any, what: str) -> int:
+        """The value of a constant expression.
+
+        Raises:
+            PrototypeError: It is made of more than numbers, constants of enumerations, and + - *.
+        """
+        if isinstance(node, c_ast.Constant) and "int" in node.type:
+            digits = node.value.rstrip("uUlL")
+            return int(digits, 8 if digits[0] == "0" and digits.isdigit() else 0)
+        if isinstance(node, c_ast.ID) and node.name in self.constants:
+            return self.constants[node.name]
+        if isinstance(node, c_ast.UnaryOp) and node.op == "-":
+            return -self.number(node.expr, what)
+        if isinstance(node, c_ast.BinaryOp) and node.op in _ARITHMETIC:
+            return _ARITHMETIC[node.op](self.number(node.left, what), self.number(node.right, what))
+        raise PrototypeError(f"{what} needs a plain number")
 
     def function(self, declaration: Any) -> Prototype:
         node, name = declaration.type, declaration.name
@@ -110,7 +164,7 @@ class _Reader:
         if twice is not None:
             raise PrototypeError(f"{name}() has two parameters named {twice!r}")
         result = self.type_of(node.type, "the result")
-        if isinstance(result, Struct):
+        if isinstance(result, (Struct, Array)):
             raise PrototypeError(f"{name}() returns {result} by value; return a number or a pointer")
         return Prototype(self.text, name, result, tuple(parameters))
 
@@ -121,7 +175,7 @@ class _Reader:
         if isinstance(node, c_ast.ID):
             raise PrototypeError(f"parameter {node.name!r} of {function}() has no type")
         shown = repr(node.name or index)
-        kind = self.type_of(node.type, f"parameter {shown}")
+        kind = self.decayed(node.type, f"parameter {shown}")
         if kind is None:
             if only and node.name is None:
                 return None
@@ -132,21 +186,67 @@ class _Reader:
             )
         return kind
 
-    def type_of(self, node: Any, what: str) -> Scalar | Pointer | Struct | None:
-        if isinstance(node, (c_ast.PtrDecl, c_ast.ArrayDecl)):
+    def decayed(self, node: Any, what: str) -> Scalar | Pointer | Struct | None:
+        """The type of a parameter: an array is a pointer to its first item."""
+        if isinstance(node, c_ast.ArrayDecl):
             inner = node.type
-            if isinstance(inner, c_ast.FuncDecl):
-                return Pointer(None)
-            return Pointer(self.type_of(inner, what), "const" in getattr(inner, "quals", []) or self.is_const(inner))
+            while isinstance(inner, c_ast.ArrayDecl) and not self.has_length(inner):
+                inner = inner.type  # its length is a parameter too: items lie side by side however many they are
+            return self.pointer_to(inner, what)
+        kind = self.type_of(node, what)
+        return Pointer(kind.item) if isinstance(kind, Array) else kind
+
+    def has_length(self, node: Any) -> bool:
+        """Whether the length of an array is written out."""
+        try:
+            self.number(node.dim, "")
+        except PrototypeError:
+            return False
+        return True
+
+    def pointer_to(self, inner: Any, what: str, levels: int = 0) -> Pointer:
+        """The type of a pointer to what a node is."""
+        if isinstance(inner, c_ast.FuncDecl):
+            return Pointer(None)
+        named = inner
+        while isinstance(named, c_ast.ArrayDecl):
+            named = named.type
+        const = "const" in getattr(named, "quals", []) or self.is_const(named)
+        unknown = self.incomplete(named)
+        if unknown:
+            return Pointer(None, const, unknown)
+        return Pointer(self.type_of(inner, what, levels + 1), const)
+
+    def incomplete(self, node: Any) -> str | None:
+        """How C calls a struct that is declared and not defined here; None for any other type."""
+        inner = getattr(node, "type", None)
+        if isinstance(inner, c_ast.Struct) and inner.decls is None:
+            is_known = inner.name in self.structs or inner.name not in self.declared
+            return None if is_known else f"struct {inner.name}"
+        names = getattr(inner, "names", None) or [""]
+        if isinstance(node, c_ast.TypeDecl) and names[0] in self.typedefs:
+            return names[0] if self.incomplete(self.typedefs[names[0]]) else None
+        return None
+
+    def type_of(self, node: Any, what: str, levels: int = 0) -> Scalar | Pointer | Struct | Array | None:
+        if levels > _MOST_LEVELS:
+            raise PrototypeError(_TOO_DEEP)
+        if isinstance(node, c_ast.PtrDecl):
+            return self.pointer_to(node.type, what, levels)
+        if isinstance(node, c_ast.ArrayDecl):
+            item = self.type_of(node.type, what, levels + 1)
+            if item is None:
+                raise PrototypeError(f"{what} cannot be an array of void")
+            return Array(item, self.number(node.dim, f"the length of {what}"))
         if not isinstance(node, (c_ast.TypeDecl, c_ast.Typename)):
             raise PrototypeError(f"{what} has a type that does not travel in a register")
         inner = node.type
-        if isinstance(inner, c_ast.TypeDecl):
-            return self.type_of(inner, what)
+        if isinstance(inner, (c_ast.TypeDecl, c_ast.PtrDecl, c_ast.ArrayDecl)):
+            return self.type_of(inner, what, levels)
         if isinstance(inner, c_ast.Struct):
             return self.struct(inner)
         if isinstance(inner, c_ast.Enum):
-            return SCALARS["int"]
+            return self.enum(inner)
         if not isinstance(inner, c_ast.IdentifierType):
             raise PrototypeError(f"{what} is a {type(inner).__name__.lower()}: numbers, pointers and structs are known")
         return self.named(inner.names, what)
@@ -156,7 +256,7 @@ class _Reader:
         names = getattr(getattr(node, "type", None), "names", None) or [""]
         return "const" in getattr(self.typedefs.get(names[0]), "quals", [])
 
-    def named(self, words: Sequence[str], what: str) -> Scalar | Pointer | Struct | None:
+    def named(self, words: Sequence[str], what: str) -> Scalar | Pointer | Struct | Array | None:
         if len(words) == 1 and words[0] in self.typedefs:
             return self.type_of(self.typedefs[words[0]], what)
         if list(words) == ["void"]:
@@ -176,30 +276,25 @@ class _Reader:
             return self.structs[name]
         fields: list[Field] = []
         offset, alignment = 0, 1
+        self.declared.add(name)
         for member in node.decls:
-            kind, count = self.member_type(member)
+            kind = self.member_type(member)
             offset += -offset % kind.alignment
-            fields.append(Field(member.name, offset, kind, count))
-            offset += kind.size * (1 if count is None else count)
+            fields.append(Field(member.name, offset, kind))
+            offset += kind.size
             alignment = max(alignment, kind.alignment)
         laid_out = Struct(name, tuple(fields), offset + -offset % alignment, alignment)
         self.structs[name] = laid_out
         return laid_out
 
-    def member_type(self, member: Any) -> tuple[Scalar | Pointer | Struct, int | None]:
-        """The type of a struct's member, and how many there are if it is an array."""
-        node, count = member.type, None
-        if isinstance(node, c_ast.ArrayDecl):
-            if not isinstance(node.dim, c_ast.Constant):
-                raise PrototypeError(f"field {member.name!r} needs a plain number as its length")
-            count = int(node.dim.value, 0)
-            node = node.type
-        if member.bitsize is not None or isinstance(node, c_ast.ArrayDecl):
-            raise PrototypeError(f"field {member.name!r} is a bit field or an array of arrays, which are not supported")
-        kind = self.type_of(node, f"field {member.name!r}")
+    def member_type(self, member: Any) -> Scalar | Pointer | Struct | Array:
+        """The type of a struct's member."""
+        if member.bitsize is not None:
+            raise PrototypeError(f"field {member.name!r} is a bit field, which is not supported")
+        kind = self.type_of(member.type, f"field {member.name!r}")
         if kind is None:
             raise PrototypeError(f"field {member.name!r} cannot be void")
-        return kind, count
+        return kind
 
 
 def _spelling(words: Sequence[str]) -> str:

@@ -17,9 +17,9 @@ def convert(prototype: str, *arguments: Any) -> Any:
     return parse_prototype(prototype).convert(arguments)
 
 
-def test_integers_arrive_extended_to_their_register() -> None:
+def test_integers_arrive_as_compilers_pass_them() -> None:
     registers = convert("void f(int8_t a, uint8_t b, int32_t c, uint64_t d)", -1, 255, -2, 2**64 - 1).registers
-    assert dict(registers) == {"rdi": 2**64 - 1, "rsi": 255, "rdx": 2**64 - 2, "rcx": 2**64 - 1}
+    assert dict(registers) == {"rdi": 2**32 - 1, "rsi": 255, "rdx": 2**32 - 2, "rcx": 2**64 - 1}
 
 
 def test_floating_point_numbers_arrive_as_their_bits() -> None:
@@ -30,7 +30,7 @@ def test_floating_point_numbers_arrive_as_their_bits() -> None:
 
 def test_numpy_scalars_are_numbers() -> None:
     registers = convert("void f(int32_t a, double x)", np.int16(-3), np.float32(0.5)).registers
-    assert registers["rdi"] == 2**64 - 3
+    assert registers["rdi"] == 2**32 - 3
     assert registers["xmm0"] == int.from_bytes(struct.pack("<d", 0.5), "little")
 
 
@@ -156,6 +156,18 @@ def test_lengths_and_fields_that_do_not_fit_are_prototype_errors(prototype: str,
         ("int f(const void *p)", np.array([1.0]), struct.pack("<d", 1.0)),
         ("int f(const uint16_t *a)", b"1234", b"1234"),
         ("int f(const int32_t *a)", np.zeros((0, 3), "i4"), b""),
+        ("int f(const int32_t m[2][2])", [[1, 2], [3, 4]], struct.pack("<4i", 1, 2, 3, 4)),
+        ("int f(const int32_t m[][2])", np.array([[1, 2], [3, 4]], "i4"), struct.pack("<4i", 1, 2, 3, 4)),
+        (
+            "struct s {uint16_t a[2][3]; char c;}; int f(const struct s *p)",
+            {"a": [[1, 2, 3], [4, 5, 6]], "c": 7},
+            struct.pack("<6Hbx", 1, 2, 3, 4, 5, 6, 7),
+        ),
+        (
+            "struct s {int8_t a; int16_t b;}; int f(const struct s *p)",
+            [{"a": 1, "b": 2}, {"b": 3}],
+            b"\1\0\2\0\0\0\3\0",
+        ),
     ],
 )
 def test_what_a_pointer_points_to_is_laid_out_as_in_c(prototype: str, argument: Any, data: bytes) -> None:
@@ -171,3 +183,22 @@ def test_none_is_a_null_pointer() -> None:
 
 def test_an_address_may_stand_for_a_void_pointer_only() -> None:
     assert convert("int f(void *p)", 0x5000).registers == {"rdi": 0x5000}
+
+
+def test_an_array_of_strings_is_an_array_of_pointers_and_the_strings() -> None:
+    passed = convert("int f(const char *names[])", ["ab", None, b"c"])
+    assert passed.registers == {"rdi": "names"}
+    assert passed.buffers["names"].data == bytes(24)
+    assert passed.buffers["names[]"].data == b"ab\0c\0"
+    registers, buffers = passed.at({"names": 0x1000, "names[]": 0x2000})
+    assert registers == {"rdi": "names"}
+    assert buffers["names"].data == struct.pack("<3Q", 0x2000, 0, 0x2003)
+
+
+def test_strings_that_can_change_are_bytearrays() -> None:
+    passed = convert("int f(char **names)", [bytearray(b"ab"), bytearray(b"c")])
+    assert set(passed.buffers) == {"names", "names[0]", "names[1]"}
+    with pytest.raises(TypeError, match="item 0 is written to by char"):
+        convert("int f(char **names)", ["ab"])
+    with pytest.raises(TypeError, match="item 1 must be a str, bytes or bytearray or None"):
+        convert("int f(const char **names)", ["ab", 5])

@@ -66,6 +66,11 @@ def test_an_array_parameter_is_a_pointer(text: str) -> None:
         ("int f(void x)", "cannot be void"),
         ("union u {int a; float b;}; int f(int a)", "not a function"),
         ("struct s {int a : 3;}; int f(struct s *p)", "bit field"),
+        ("int " + "*" * 500 + "f(void)", "nested too deep"),
+        ("int f(int " + "(" * 5000 + "x" + ")" * 5000 + ")", "nested too deep"),
+        ("int f(int x" + "[2]" * 500 + ")", "nested too deep"),
+        ("typedef struct node node_t; int f(node_t n)", "struct node is not defined"),
+        ("struct s {int a[n];}; int f(struct s *p)", "needs a plain number"),
         ("#include <stdio.h>\nint f(void)", "#"),
     ],
 )
@@ -77,3 +82,31 @@ def test_what_cannot_be_read_is_refused_with_the_reason(text: str, part: str) ->
 
 def test_equal_texts_give_one_prototype() -> None:
     assert parse_prototype("int f(int a)") is parse_prototype("int f(int a)")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("enum item {A, B}; int f(enum item x)", "int"),
+        ("typedef enum {A, B} item; item f(item x)", "int"),
+        ("typedef struct node node_t; size_t f(node_t *t)", "node_t *"),
+        ("typedef struct node *list; size_t f(list t)", "struct node *"),
+        ("struct node; struct node *f(const struct node *t)", "const struct node *"),
+        ("struct node {int v; struct node *next;}; int f(struct node *t)", "struct node *"),
+        ("typedef struct node node_t; struct node {node_t *next;}; int f(node_t *t)", "struct node *"),
+        ("int f(const char *const names[])", "const char *const *"),
+        ("int f(int m[2][3])", "int[3] *"),
+        ("typedef int row[3]; int f(row *m)", "int[3] *"),
+        ("typedef int row[3]; int f(row m)", "int *"),
+    ],
+)
+def test_what_courses_declare_is_read(text: str, shown: str) -> None:
+    assert str(parse_prototype(text).parameters[0].type) == shown
+
+
+def test_the_length_of_an_array_may_be_an_expression_of_constants() -> None:
+    text = "enum {N = 4, M}; struct s {int a[N * 2 + M - 0x1][010];}; int f(struct s *p)"
+    kind = parse_prototype(text).parameters[0].type
+    assert isinstance(kind, Pointer)
+    assert kind.target is not None
+    assert kind.target.size == 4 * (4 * 2 + 5 - 1) * 8
