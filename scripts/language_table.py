@@ -23,15 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from execmem_kernel.assembly.assembler import assemble
-from execmem_kernel.assembly.diagnostics.codes import documented_codes
 from execmem_kernel.assembly.preprocessor import expander, messages
 from execmem_kernel.assembly.syntax import dialect_detection
 from execmem_kernel.assembly.syntax.directives import (
     DIRECTIVES,
     LINE_DIRECTIVES,
     MASM_DATA,
-    NASM_DATA,
-    NASM_ONLY,
     NEEDS_NO_NAME,
 )
 from execmem_kernel.assembly.syntax.words import BROADCASTS, KEYWORDS, PREFIXES, ROUNDINGS, SIZES
@@ -182,16 +179,28 @@ def language() -> dict[str, Any]:
             "undeclared": {"line": [";", "#", "//"], "block": ["/*", "*/"], "separator": None},
             "nasm": {"line": [";", "#"], "block": ["/*", "*/"], "separator": None},
             "gnu": {"line": ["#", "//"], "block": ["/*", "*/"], "separator": ";"},
-            "toggle": {"undeclared": ";", "nasm": ";", "gnu": "#", "att": "#"},
+            "masm": {"line": [";", "#", "//"], "block": ["/*", "*/"], "separator": None},
+            "toggle": {"masm": ";", "undeclared": ";", "nasm": ";", "gnu": "#", "att": "#"},
         },
         "dialects": {
+            # As `dialect_of` tells them; a match of gnu_directive counts where its group 1 begins no statement.
+            "nasm_preprocessor": _portable(dialect_detection._NASM_PREPROCESSOR.pattern),
+            "nasm_alone": _portable(dialect_detection._NASM_ALONE.pattern),
+            "nasm_word": _portable(dialect_detection._NASM_WORD.pattern),
+            "gnu_word": _portable(dialect_detection._GNU_WORD.pattern),
+            "gnu_section": _portable(dialect_detection._GNU_SECTION.pattern),
+            "gnu_directive": _portable(dialect_detection._GNU_DIRECTIVE.pattern),
+            "masm_word": _portable(dialect_detection._MASM_WORD.pattern),
+            # Nearly the same for who has no group to look into: NASM unless one of not_nasm matches too.
             "nasm": [
                 _portable(dialect_detection._NASM_PREPROCESSOR.pattern),
                 _portable(dialect_detection._NASM_WORD.pattern),
             ],
             "gnu": [_portable(dialect_detection._GNU_WORD.pattern)],
-            "not_nasm": [_portable(dialect_detection._DOTTED.pattern)],
-            "nasm_words": sorted({*NASM_ONLY, *NASM_DATA}),
+            "not_nasm": [
+                _portable(dialect_detection._GNU_SECTION.pattern),
+                _portable(dialect_detection._GNU_DIRECTIVE.pattern),
+            ],
         },
         "patterns": {
             "name": r"[A-Za-z_.@?][A-Za-z0-9_.@?$]*",
@@ -205,6 +214,7 @@ def language() -> dict[str, Any]:
             "string": {
                 "undeclared": r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`",
                 "nasm": r"\"[^\"]*\"|'[^']*'|`(?:[^`\\]|\\.)*`",
+                "masm": r"\"[^\"]*\"|'[^']*'",
                 "gnu": r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|'(?:\\.|[^'\\])",
             },
             "open_string": r"\"(?:[^\"\\]|\\.)*|'(?:[^'\\]|\\.)*|`(?:[^`\\]|\\.)*",
@@ -219,7 +229,6 @@ def language() -> dict[str, Any]:
             "vector": "[xyz]mm([12]?[0-9]|3[01])|k[0-7]",
         },
         "commands": {name: about for name, (_, about) in COMMANDS.items()},
-        "codes": {code: meaning for code, (meaning, _) in sorted(documented_codes().items())},
     }
 
 
@@ -312,13 +321,16 @@ def mnemonics() -> dict[str, list[str]]:
 
 
 def _in_one_line(found: re.Match[str]) -> str:
-    return "[" + re.sub(r"\s*\n\s*", " ", found[1]) + "]"
+    """A list in one line; what is no list stays."""
+    return found[0] if found[1] is None else "[" + re.sub(r"\s*\n\s*", " ", found[1]) + "]"
 
 
 def texts() -> dict[str, str]:
     """File name -> what it has to hold: lists in one line each, so that a difference is a line."""
     language_text = json.dumps(language(), indent=1, ensure_ascii=False)
-    language_text = re.sub(r"\[\s*((?:[^\[\]{}\"]|\"(?:[^\"\\]|\\.)*\")*?)\s*\]", _in_one_line, language_text)
+    # A text is matched first and left as it is: brackets in a pattern are no list.
+    text, item = r'"(?:[^"\\]|\\.)*"', r'(?:[^\[\]{}"]|"(?:[^"\\]|\\.)*")'
+    language_text = re.sub(rf"{text}|\[\s*({item}*?)\s*\]", _in_one_line, language_text)
     rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in mnemonics().items())
     return {"language.json": language_text + "\n", "mnemonics.json": f"{{\n{rows}\n}}\n"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from execmem_kernel.assembly.diagnostics.codes import documented_codes
 from execmem_kernel.editor.completion import complete
 from execmem_kernel.editor.completions import Completion, Completions
 from execmem_kernel.editor.table import language
@@ -33,7 +34,9 @@ def complete_command(line: str, offset: int) -> Completions:
         return Completions(offset - len(rest), offset, tuple(items))
     typed = rest[explain.end() :]
     codes = [
-        Completion(code, "code", meaning) for code, meaning in table.codes.items() if code.startswith(typed.upper())
+        Completion(code, "code", meaning)
+        for code, (meaning, _) in documented_codes().items()
+        if code.startswith(typed.upper())
     ]
     if codes and (typed or not explain[1]):
         return Completions(offset - len(typed), offset, tuple(codes))

@@ -30,7 +30,7 @@ _EXPECTATIONS = {
 _SYNTAXES = {"intel": "mov eax, 42", "att": "movl $42, %eax"}
 _LIMITS = {
     "cpu=": "seconds of processor time", "steps=": "instructions", "output=": "bytes that it prints", "memory=": "bytes that it asks for",
-    "calls=": "system calls", "trace=": "steps that are recorded",
+    "calls=": "system calls", "trace=": "steps that are recorded", "stack=": "bytes of its stack",
 }  # fmt: skip
 
 

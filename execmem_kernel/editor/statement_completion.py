@@ -116,15 +116,16 @@ def _directives(context: CursorContext, typed: str) -> Iterator[str]:
     """The directives of the declared dialect, or of all where none is declared."""
     tables = language().directives
     rules = context.rules
-    dialects = (
-        ("nasm", "nasm_preprocessor")
-        if rules.speaks_nasm
-        else ("gnu",)
-        if rules.is_declared and rules.gnu_symbols
-        else None
-    )
+    if rules.speaks_nasm:
+        dialects: tuple[str, ...] = ("nasm", "nasm_preprocessor")
+    elif rules.typed_labels:
+        dialects = ("masm",)
+    elif rules.gnu_symbols:
+        dialects = ("gnu",)
+    else:
+        dialects = ("gnu", "nasm", "nasm_preprocessor", "masm")
     before = language().names_before
-    for dialect in dialects or ("gnu", "nasm", "nasm_preprocessor", "masm"):
+    for dialect in dialects:
         for name in tables[dialect]:
             # What makes a name of the word before it does not begin a statement, but for data without a name.
             if name.startswith(typed) and (

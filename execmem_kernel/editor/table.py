@@ -54,8 +54,6 @@ class Language:
     """General registers that the option line can set."""
     commands: Mapping[str, str]
     """Subcommand of `%execmem` -> what it does."""
-    codes: Mapping[str, str]
-    """Code of a diagnostic -> what it means."""
 
 
 def _read(name: str) -> Any:
@@ -82,7 +80,6 @@ def language() -> Language:
         ),
         tuple(table["settable"]["general"]),
         MappingProxyType(table["commands"]),
-        MappingProxyType(table["codes"]),
     )
 
 
