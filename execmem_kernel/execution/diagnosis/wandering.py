@@ -89,7 +89,9 @@ def _way_back(context: FaultContext) -> Iterator[tuple[Step, int, ListingRow | N
         yield step, here, context.program.row_at(here)
         straight = step.address + len(step.place.code) == here
         here = step.address
-        if step.place.foreign or not (straight or _is_inside(context.program.row_at(here), here)):
+        row = context.program.row_at(here)
+        is_code = row is not None and row.kind == "instruction" and not _is_inside(row, here)
+        if step.place.foreign or (is_code and not straight):
             return
 
 
