@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from functools import lru_cache
 
+from execmem_kernel.assembly.diagnostics.other_languages import other_language
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.encoding.encoder import Encoder, default_encoder
 from execmem_kernel.assembly.fixups import apply_fixups
@@ -19,7 +20,7 @@ from execmem_kernel.assembly.refusal_report import report_refusal
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector, TooManyErrors
 from execmem_kernel.assembly.semantics.layout import Layout
 from execmem_kernel.assembly.semantics.lint import check_constants, check_flow, check_globals, check_unused
-from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Sections
+from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Sections, too_large
 from execmem_kernel.assembly.semantics.statement_reader import StatementReader
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.dialect_detection import dialect_of, is_compiled
@@ -102,6 +103,8 @@ class Assembly:
         if not collector.error_count:
             for line, error in collector.cascading:
                 collector.report_error(line, error, cascading=True)
+        if collector.error_count and (told := other_language([line.source for line in self._lines])) is not None:
+            collector.replace_all(self._lines[told[0]], told[1])
         if collector.error_count:
             raise AssemblyError([found for found in collector.in_order() if found.severity == "error"])
         check_flow(self._sections, self._symbols, collector)
@@ -138,9 +141,11 @@ class Assembly:
                 if fragment.fixups:
                     apply_fixups(fragment, self._symbols, self._collector)
         if total > SIZE_LIMIT:
-            line = self._lines[0]
-            self._collector.report_error(
-                line, SourceError("ASM062", "The program would be larger than 1 MiB.", 0, line.text_end)
+            largest = max(
+                (fragment for section in self._sections for fragment in section.fragments),
+                key=lambda fragment: fragment.size,
             )
+            statement = largest.statement
+            self._collector.report_error(largest.line, too_large(statement.start, statement.end))
         check_globals(self._symbols, self._collector)
         check_constants(self._symbols, self._collector)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from execmem_kernel.assembly.diagnostics.att_wording import in_att_syntax
 from execmem_kernel.assembly.diagnostics.hints import wrong_operand_count_in_line
+from execmem_kernel.assembly.encoding.refusals.phrases import number_text
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
 from execmem_kernel.assembly.semantics.sections import Fragment
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.semantics.word_hints import unknown_word
-from execmem_kernel.assembly.syntax.statements import Address
-from execmem_kernel.x86.operands import Refusal, Register
+from execmem_kernel.assembly.syntax.expressions import symbols_in
+from execmem_kernel.assembly.syntax.statements import Address, Constant
+from execmem_kernel.x86.operands import Immediate, Refusal, Register
 from execmem_kernel.x86.registers import full_register
 
 
@@ -42,6 +45,8 @@ def report_refusal(
             start, end = blamed.start, blamed.end
         elif statement.operands:
             end = max(piece.end for piece in statement.operands)
+    if refusal.code in ("ASM106", "ASM108") and not statement.att and refusal.operand is not None:
+        refusal = _about_number(fragment, refusal, text[start:end])
     hint = refusal.hint
     if refusal.code == "ASM104":
         hint = wrong_operand_count_in_line(text, start, end) or _first_operand_twice(fragment) or hint
@@ -59,6 +64,37 @@ def _first_operand_twice(fragment: Fragment) -> str:
         return ""
     first, second = (text[piece.start : piece.end] for piece in statement.operands)
     return f"write the first operand twice, as NASM does: `{statement.name} {first}, {first}, {second}`"
+
+
+def _about_number(fragment: Fragment, refusal: Refusal, written: str) -> Refusal:
+    """A number that has no place here, as it was written; or a label, whose address it is."""
+    operand = refusal.operand
+    if operand is None or not 0 <= operand < len(fragment.statement.operands):
+        return refusal
+    value = fragment.statement.operands[operand].value
+    if not isinstance(value, Constant) or fragment.operation is None:
+        return refusal
+    immediate = fragment.operation.operands[operand]
+    if not isinstance(immediate, Immediate):
+        return refusal
+    if immediate.movable:
+        if refusal.code == "ASM106":
+            message = f"`{written}` alone is an address, and no destination."
+            return replace(refusal, message=message, hint=f"for what is stored there write `[{written}]`")
+        return replace(
+            refusal,
+            message=f"`{written}` is an address, which does not fit into so few bits.",
+            hint=f"for what is stored there write `[{written}]`; the address itself goes into a 64-bit register",
+        )
+    if (symbols_in(value.value) and not written[0].isdigit()) or not re.fullmatch(r"-?[0-9]\w*", written):
+        return refusal
+    number = immediate.value
+    message, hint = refusal.message, refusal.hint
+    for text in (number_text(number), f"{number:#x}"):
+        if message.startswith(f"{text} "):
+            message = f"{written}{message[len(text) :]}"
+        hint = hint.replace(f", {text}`", f", {written}`")
+    return replace(refusal, message=message, hint=hint)
 
 
 _THROUGH_REGISTER = frozenset(("mov", "add", "adc", "sub", "sbb", "and", "or", "xor", "cmp", "test"))

@@ -43,6 +43,7 @@ READER_CODES = MappingProxyType(
         "ASM002": ("A character looks like another one that is meant.", "mov eax, –5"),
         "ASM003": ("A line begins with something that is neither a label, an instruction nor a directive.", "5"),
         "ASM004": ("A character that is not ASCII stands outside of comments and quotes.", "größe: ret"),
+        "ASM005": ("The cell is in another language.", "for i in range(3):\n    print(i)"),
         "ASM006": ("A quote or a comment is never closed.", '.ascii "hello'),
         "ASM007": (
             "A backslash is followed by something that is no escape sequence.",

@@ -52,6 +52,11 @@ _RUN_TIME = frozenset(
 _BARE_NEEDED = re.compile(
     r"^[ \t]*(?:if|else|endif|\.(?:while|endw|repeat|until|break|continue|else)\b)", re.MULTILINE | re.IGNORECASE
 )
+_MAGICS = frozenset(
+    ("%time", "%timeit", "%matplotlib", "%load_ext", "%reload_ext", "%pip", "%conda", "%cd", "%ls", "%run", "%who",
+     "%execmem", "%env", "%pwd", "%capture", "%history", "%config", "%autoreload")
+)  # fmt: skip
+"""Magics of IPython's that people write before or among assembly."""
 _SECOND_WORD = re.compile(r"[ \t]*[A-Za-z_.$@?][\w.$@?]*[ \t]+([A-Za-z_@?][\w.$@?]*)")
 
 
@@ -190,7 +195,10 @@ class Preprocessor:
                 handler(self._expansion, line, word, line.text[found.end() :])
             return True
         if active and word[0] == "%" and word[1:2] not in "%{0123456789" and not _is_att_register(word):
-            raise SourceError("ASM050", f"There is no directive named `{found[1]}`.", found.start(1), found.end(1))
+            hint = f"a magic has a cell of its own: `{found[1]}`, without `%%asm`" if word in _MAGICS else ""
+            raise SourceError(
+                "ASM050", f"There is no directive named `{found[1]}`.", found.start(1), found.end(1), hint
+            )
         return False
 
     def _is_label(self, line: Line, found: re.Match[str], word: str) -> bool:

@@ -113,6 +113,17 @@ class DiagnosticCollector:
             error.forms,
         )
 
+    def replace_all(self, line: Line, error: SourceError) -> None:
+        """Forget every error for the one that says it all.
+
+        Args:
+            line: Where that stands.
+            error: It.
+        """
+        self._diagnostics = [found for found in self._diagnostics if found.severity != "error"]
+        self.error_count = 0
+        self.report_error(line, error)
+
     def warn(self, line: Line, code: str, message: str, start: int, end: int, hint: str = "") -> None:
         """Add a warning.
 

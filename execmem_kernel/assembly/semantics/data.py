@@ -11,7 +11,15 @@ from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics import numbers
 from execmem_kernel.assembly.semantics.arguments import DirectiveArguments, arguments_of
 from execmem_kernel.assembly.semantics.numbers import fitted
-from execmem_kernel.assembly.semantics.sections import PAGE, SIZE_LIMIT, Fixup, Fragment, Sections, lost_in_bss
+from execmem_kernel.assembly.semantics.sections import (
+    PAGE,
+    SIZE_LIMIT,
+    Fixup,
+    Fragment,
+    Sections,
+    lost_in_bss,
+    too_large,
+)
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.dialects import GNU_ESCAPES
 from execmem_kernel.assembly.syntax.directives import DirectiveKind
@@ -145,14 +153,14 @@ class DataDirectives:
         if body[0].text == "(" and body[-1].text == ")":
             body = body[1:-1]
         if not 0 <= count <= SIZE_LIMIT:
-            raise SourceError("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
+            raise too_large(tokens[0].start, tokens[-1].end)
         begin = len(fragment.data)
         inner = fragment.statement._replace(tokens=tuple(body))
         for argument in arguments_of(inner):
             self._datum(fragment, argument, size, nasm=True)
         unit = bytes(fragment.data[begin:])
         if len(unit) * count > SIZE_LIMIT:
-            raise SourceError("ASM062", "The program would be larger than 1 MiB.", tokens[0].start, tokens[-1].end)
+            raise too_large(tokens[0].start, tokens[-1].end)
         fixups = [fixup for fixup in fragment.fixups if fixup.offset >= begin]
         if fixups and count > 1:
             raise SourceError("ASM036", "What `dup` repeats must be a plain number.", tokens[0].start, tokens[-1].end)

@@ -6,7 +6,15 @@ from typing import Literal
 
 from execmem_kernel.assembly.diagnostics.source_error import SourceError
 from execmem_kernel.assembly.semantics.collector import DiagnosticCollector
-from execmem_kernel.assembly.semantics.sections import PAGE, SEGMENT_ORDER, SIZE_LIMIT, Fragment, Section, Sections
+from execmem_kernel.assembly.semantics.sections import (
+    PAGE,
+    SEGMENT_ORDER,
+    SIZE_LIMIT,
+    Fragment,
+    Section,
+    Sections,
+    too_large,
+)
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
 from execmem_kernel.assembly.syntax.evaluation import evaluate
 from execmem_kernel.assembly.syntax.expressions import Expression
@@ -128,7 +136,7 @@ class Layout:
             fragment.amount = None
             self._collector.report_error(
                 fragment.line,
-                SourceError("ASM062", "The program would be larger than 1 MiB.", statement.start, statement.end),
+                too_large(statement.start, statement.end),
             )
             return 0
         return size

@@ -247,7 +247,7 @@ class Sections:
         """
         self.size += size
         if size > SIZE_LIMIT or self.size > SIZE_LIMIT:
-            raise SourceError("ASM062", "The program would be larger than 1 MiB.", statement.start, statement.end)
+            raise too_large(statement.start, statement.end)
 
     def open(self, name: str, segment: SectionKind) -> Section:
         """The section of that name, made when it is first named."""
@@ -257,6 +257,17 @@ class Sections:
             section = Section(name, segment, self._runs)
             self._by_name[name] = self.owners[self._runs] = section
         return section
+
+
+def too_large(start: int, end: int) -> SourceError:
+    """What says that the program is past its cap, at the columns of what takes so much."""
+    return SourceError(
+        "ASM062",
+        "The program would be larger than 1 MiB.",
+        start,
+        end,
+        "that is the most that .text, .data and .bss may have together; `call malloc` gets more while it runs",
+    )
 
 
 def lost_in_bss(statement: Statement) -> SourceError:

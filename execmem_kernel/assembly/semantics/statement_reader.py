@@ -14,7 +14,7 @@ from execmem_kernel.assembly.semantics.data import DataDirectives, Handler
 from execmem_kernel.assembly.semantics.dialect_warnings import may_mislead, warn_of_meanings
 from execmem_kernel.assembly.semantics.instructions import Instructions
 from execmem_kernel.assembly.semantics.section_directives import SectionDirectives
-from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Section, Sections, repeated
+from execmem_kernel.assembly.semantics.sections import SIZE_LIMIT, Section, Sections, repeated, too_large
 from execmem_kernel.assembly.semantics.structures import Structures
 from execmem_kernel.assembly.semantics.symbol_directives import SymbolDirectives
 from execmem_kernel.assembly.semantics.symbols import SymbolTable
@@ -294,7 +294,7 @@ class StatementReader:
         if plain is not None:
             unit, item = plain
             if len(unit) * count > SIZE_LIMIT:
-                raise SourceError("ASM062", "The program would be larger than 1 MiB.", start, end)
+                raise too_large(start, end)
             self._sections.add_data(statement, line, unit * count, item)
             return
         if count > _REPETITION_LIMIT:

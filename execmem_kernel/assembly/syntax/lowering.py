@@ -185,10 +185,12 @@ def _constant(
     if name == "lea" or rules.bare_label == "memory":
         return Memory(Register("rip"), None, 1, 0, constant.size, None, value.number)
     label = expression_text(constant.value)
+    is_destination = written is statement.operands[0] and len(statement.operands) > 1
     raise SourceError(
         "ASM035",
         f"`{label}` alone can mean its address (NASM) or what is stored there (GNU, MASM).",
         written.start,
         written.end,
-        f"write [{label}] for what is stored there, `offset {label}` or lea for the address",
+        f"write [{label}] for what is stored there"
+        + ("" if is_destination else f", `offset {label}` or lea for the address"),
     )

@@ -50,6 +50,8 @@ def _hint(token: Token, following: Token | None, before: Sequence[Token]) -> str
         return f"a constant is `{before[-2].text if len(before) > 1 else before[-1].text} = 5`"
     if following is not None and following.text == "<" and token.text not in ("{", "}"):
         return LISTING  # `401000 <main>:`
+    if token.text == "!" and not before and following is not None and following.start == token.end:
+        return f"a command of the shell has a cell of its own: `!{following.text}`, without `%%asm`"
     if (hint := _HINTS.get(token.text)) is not None:
         return hint
     if following is not None and HEX_BYTE.match(token.text):

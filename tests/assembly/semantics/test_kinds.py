@@ -35,7 +35,8 @@ def test_every_kind_of_directive_has_one_handler() -> None:
 
 
 def test_every_kind_of_directive_is_the_kind_of_some_name() -> None:
-    assert {directive.kind for directive in DIRECTIVES.values()} == set(get_args(DirectiveKind))
+    kinds = {directive.kind for directive in DIRECTIVES.values()} | {"label"}  # which only MASM has
+    assert kinds == set(get_args(DirectiveKind))
 
 
 def test_every_kind_of_fragment_is_tried_here() -> None:
