@@ -206,9 +206,9 @@ def leak_chart(events: Sequence[Event] | None = None) -> _charts.Chart:
 def memory_map(manager: CodeMemoryManager | None = None) -> _memory_map.MemoryMap:
     """A live view of a manager's executable memory; the session's manager unless another is given."""
     from execmem_kernel.memory import session
-    from execmem_kernel.views.memory_map import MemoryMap
+    from execmem_kernel.views.memory_map import map_of
 
-    return MemoryMap(session.manager() if manager is None else manager)
+    return map_of(session.manager() if manager is None else manager)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

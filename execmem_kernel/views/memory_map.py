@@ -3,16 +3,18 @@
     Snapshot, events --> Picture --> widget (live), and a table as text and HTML (at the time it was displayed)
 
 The widget asks the manager ten times a second whether anything has happened, from a thread of its own: nothing is
-hooked into the allocator, a burst of events costs one update, and the map moves while a cell is still running.
+hooked into the allocator, a burst of events costs one update, and the map moves while a cell is still running. The
+thread knows its widget by a weak reference only, and ends with it. ipywidgets keeps every widget until it is closed, so
+a manager has one, however often it is asked for: a cell that is run again shows one more view of it.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import anywidget
 import traitlets
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 INTERVAL_S = 0.1
-_open_maps: WeakSet[MemoryMap] = WeakSet()
+_open_maps: weakref.WeakSet[MemoryMap] = weakref.WeakSet()
 
 
 class MemoryMap(anywidget.AnyWidget):
@@ -42,7 +44,11 @@ class MemoryMap(anywidget.AnyWidget):
         self._closing = threading.Event()
         super().__init__()
         self.update()
-        self._watcher = threading.Thread(target=self._watch, name="execmem-memory-map", daemon=True)
+        # The widget has to be collected while its thread is waiting, which then has nothing to wait for any more.
+        collected = weakref.ref(self, lambda _, closing=self._closing: closing.set())
+        self._watcher = threading.Thread(
+            target=_watch, args=(collected, self._closing), name="execmem-memory-map", daemon=True
+        )
         self._watcher.start()
         _open_maps.add(self)
 
@@ -59,13 +65,16 @@ class MemoryMap(anywidget.AnyWidget):
         snapshot = self._manager.snapshot()
         return picture(snapshot, self._manager.events())
 
-    def _watch(self) -> None:
-        seen = -1
-        while not self._closing.wait(INTERVAL_S):
-            latest = self._manager.statistics().events
-            if latest != seen:
-                seen = latest
-                self.update()
+    def shows(self, manager: CodeMemoryManager) -> bool:
+        """Whether this is an open map of a manager."""
+        return self._manager is manager and not self._closing.is_set()
+
+    def follow(self, seen: int) -> int:
+        """Show what there is now, if an event came after the one numbered `seen`; returns the number of the last."""
+        latest = self._manager.statistics().events
+        if latest != seen:
+            self.update()
+        return latest
 
     def close(self) -> None:
         """Stop watching and take the widget off the page; twice is harmless."""
@@ -82,6 +91,25 @@ class MemoryMap(anywidget.AnyWidget):
         shown = super()._repr_mimebundle_(**kwargs)
         data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         return {**data, **self._now().report()._repr_mimebundle_()}, metadata
+
+
+def _watch(collected: weakref.ref[MemoryMap], closing: threading.Event) -> None:
+    """Keep a map up to date until it is closed or nobody has it any more."""
+    seen = -1
+    while not closing.wait(INTERVAL_S):
+        widget = collected()
+        if widget is None:
+            return
+        seen = widget.follow(seen)
+        del widget  # no reference while waiting
+
+
+def map_of(manager: CodeMemoryManager) -> MemoryMap:
+    """The open map of a manager, made when it is first asked for."""
+    for widget in list(_open_maps):
+        if widget.shows(manager):
+            return widget
+    return MemoryMap(manager)
 
 
 def close_all() -> None:

@@ -86,7 +86,19 @@ def test_closing_ends_its_thread_and_twice_is_harmless(manager: CodeMemoryManage
 
 def test_all_maps_can_be_closed_at_once(manager: CodeMemoryManager) -> None:
     before = set(threading.enumerate())
-    memory_map(manager), memory_map(manager)
+    memory_map(manager), memory_map(CodeMemoryManager())
     started = set(threading.enumerate()) - before
     close_all()
     assert [thread.is_alive() for thread in started] == [False, False]
+
+
+def test_a_manager_has_one_map_and_one_thread_however_often_it_is_asked_for(manager: CodeMemoryManager) -> None:
+    before = set(threading.enumerate())
+    maps = [memory_map(manager) for _ in range(20)]
+    started = set(threading.enumerate()) - before
+    assert len(started) == 1
+    assert len({id(each) for each in maps}) == 1
+    maps[0].close()
+    again = memory_map(manager)
+    assert again is not maps[0]
+    again.close()
