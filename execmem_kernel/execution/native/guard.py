@@ -180,7 +180,9 @@ class Guard:
             block[_TID] = block[_FS] = 0
 
     def _after_fork(self) -> None:
-        """In a child: its one thread has a new number, the others are gone."""
+        """In a child: its one thread has a new number, the others are gone, and with them what they held."""
+        global _guard_lock
+        _guard_lock = threading.RLock()
         self.lock = threading.RLock()
         self.parents.append(self.manager)
         self.manager = CodeMemoryManager()

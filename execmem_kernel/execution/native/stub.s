@@ -176,7 +176,10 @@ got_{index}:
         mov     rcx, [rdi + {bytearray_start}]
         mov     rax, {bytearray_type}
         cmp     [rdi + 8], rax
-        je      got_{index}
+        jne     other_{index}
+        test    rcx, rcx                # an empty one may have no memory yet, and is no null pointer
+        jnz     got_{index}
+other_{index}:
 
 # ---- what the code may change of the processor's state, before and after the call; machine_state.py chooses
 #: before_nothing

@@ -214,3 +214,8 @@ def test_a_function_has_a_name_a_docstring_and_a_signature() -> None:
     assert inspect.isbuiltin(add)
     assert repr(add) == "<built-in function add>"
     assert "native" in add.__self__.engine  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("prototype", ["int64_t f(char *s)", "int64_t f(const char *s)", "int64_t f(void *s)"])
+def test_an_empty_bytearray_is_no_null_pointer(prototype: str) -> None:
+    assert make("mov rax, rdi\nret", prototype)(bytearray()) != 0
