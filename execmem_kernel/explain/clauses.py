@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from execmem_kernel.explain.templates import COUNTED, count_modulo
 from execmem_kernel.wording import listed
 from execmem_kernel.x86.disassembler import Instruction
 from execmem_kernel.x86.registers import canonical_register, full_register, register_class, register_size
@@ -89,11 +90,11 @@ def about_flags(instruction: Instruction, mnemonic: str) -> str:
         parts.append(f"sets {listed(written)}")
     if undefined:
         parts.append(f"leaves {listed(undefined)} undefined")
-    unless = ", unless cl is 0" if mnemonic in _COUNTED and instruction.operands[-1] == "cl" else ""
+    counted = mnemonic in COUNTED and instruction.operands[-1] == "cl"
+    unless = f", unless cl modulo {count_modulo(instruction)} is 0" if counted else ""
     return ", and " + " and ".join(parts) + unless
 
 
-_COUNTED = frozenset(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
 _FLAGS_ARE_SAID = frozenset(
     ("xtest", "tpause", "umwait", "enqcmd", "enqcmds", "stac", "clac", "lar", "lsl", "verr", "verw", "mul", "imul", "vtestps", "vtestpd", "ktestb", "ktestw", "ktestd", "ktestq", "kortestb", "kortestw", "kortestd", "kortestq", "vcomish", "vucomish", "popcnt", "iretd", "iret",
      "sysret", "sysretq", "sysenter", "vmcall", "cmp", "test", "clc", "stc", "cmc", "cld", "std", "popfq", "popf", "sahf", "bt", "bts", "btr", "btc", "comiss", "comisd", "ucomiss", "ucomisd",

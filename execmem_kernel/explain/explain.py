@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from execmem_kernel.errors import AssemblyError
 from execmem_kernel.explain.clauses import (
     REST_IS_SAID,
     about_flags,
@@ -29,19 +30,61 @@ def explain(instruction: str | Instruction) -> str:
     """Say in one sentence what an instruction does.
 
     Args:
-        instruction: One instruction as text, in any spelling the assembler takes, or as the disassembler gave it.
+        instruction: One instruction as text, in any spelling the assembler takes, or as the disassembler gave it. Names
+            in a text stand for labels; a mnemonic alone is enough.
 
     Raises:
         AssemblyError: The text is no instruction.
     """
-    if isinstance(instruction, str):
-        # Only a text needs the assembler, which itself needs the disassembler.
-        from execmem_kernel.assembly.assembler import assemble
+    return _of_text(instruction) if isinstance(instruction, str) else _sentence(instruction)
 
-        program = assemble(instruction)
-        found = disassemble(program.code, program.address, program.labels)
-        return " ".join(_sentence(one) for one in found)
-    return _sentence(instruction)
+
+_UNDEFINED_NAME, _WRONG_COUNT = "ASM040", "ASM104"
+_SAMPLES = (
+    "rax, rbx", "eax, ebx", "rax", "xmm0, xmm1", "xmm0, xmm1, xmm2", "rax, [rbx]", "rax, 1", "rax, rbx, 1",
+    "rax, rbx, rcx", "xmm0, xmm1, 1", "xmm0, xmm1, xmm2, 1", "xmm0, eax", "eax, xmm0", "al", "ax", "st(1)",
+    "dword ptr [rbx]", "qword ptr [rbx]", "k1, k2", "k1, k2, k3", "zmm0, zmm1", "zmm0, zmm1, zmm2",
+    "ymm0, xmm1", "[rbx]", "there", "1",
+)  # fmt: skip
+"""Operands for a mnemonic that is asked about alone, the commonest first; `there` is a label."""
+
+
+def _of_text(text: str) -> str:
+    """The sentences of a text: its names need not be defined, and of an instruction the mnemonic is enough."""
+    # Only a text needs the assembler, which itself needs the disassembler.
+    from execmem_kernel.assembly.assembler import assemble
+
+    try:
+        program = assemble(text)
+    except AssemblyError as error:
+        codes = {one.code for one in error.diagnostics}
+        if codes == {_UNDEFINED_NAME}:
+            spans = (one.span for one in error.diagnostics)
+            lines = text.splitlines()
+            names = {lines[span.line - 1][span.column - 1 : span.end_column - 1] for span in spans}
+            program = assemble("\n".join((text, *(f"{name}: nop" for name in sorted(names)))))
+            found = disassemble(program.code, program.address, program.labels)
+            return " ".join(map(_sentence, found[: len(found) - len(names)]))
+        if codes == {_WRONG_COUNT} and text.strip().isalnum():
+            sentence = _of_mnemonic(text.strip())
+            if sentence:
+                return sentence
+        raise
+    return " ".join(map(_sentence, disassemble(program.code, program.address, program.labels)))
+
+
+def _of_mnemonic(mnemonic: str) -> str:
+    """What an instruction does, by an example with operands that it takes; empty where none of the samples fits."""
+    from execmem_kernel.assembly.assembler import assemble
+
+    for operands in _SAMPLES:
+        try:
+            program = assemble(f"{mnemonic} {operands}\nthere: nop")
+        except AssemblyError:
+            continue
+        first = disassemble(program.code, program.address, program.labels)[0]
+        return f"With operands, `{mnemonic} {operands}` for example: {_sentence(first)}"
+    return ""
 
 
 def _sentence(instruction: Instruction) -> str:

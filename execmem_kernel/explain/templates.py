@@ -8,6 +8,7 @@ import re
 
 from execmem_kernel.explain.operands import address_words, value_words
 from execmem_kernel.x86.disassembler import Instruction
+from execmem_kernel.x86.registers import register_size
 
 # ---- templates -------------------------------------------------------------------------------------------------------
 # {0} {1} {2} {3} are the operands in words, {a0} {a1} the address in an operand's brackets.
@@ -155,6 +156,10 @@ def from_template(instruction: Instruction, mnemonic: str) -> str | None:
     values = [value_words(operand) for operand in instruction.operands]
     if mnemonic in ("shl", "shr", "sar", "rol", "ror", "rcl", "rcr") and len(values) == 1:
         values.append("1")
+    if mnemonic in COUNTED and values:
+        values[-1] = _count(values[-1], instruction)
+        if values[-1].startswith("0 ("):
+            template = "leaves {0} and the flags as they are: the count is {" + str(len(values) - 1) + "}"
     if "{L}" in template:
         template = template.replace("{L}", values[-1] if values else "st(1)")
     wanted = {int(number) for number in re.findall(r"\{a?(\d)\}", template)}
@@ -162,3 +167,25 @@ def from_template(instruction: Instruction, mnemonic: str) -> str | None:
         return None
     addresses = {f"a{number}": address_words(operand) for number, operand in enumerate(instruction.operands)}
     return template.format(*values, **addresses)
+
+
+COUNTED = frozenset(("shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd"))
+"""Instructions that move bits by a count."""
+
+
+def _count(count: str, instruction: Instruction) -> str:
+    """A count as the processor takes it: its lowest 5 bits, or 6 for 64 bits. Source: Intel SDM vol. 2, SAL/SAR/SHL/SHR."""
+    modulo = count_modulo(instruction)
+    if count == "cl":
+        return f"cl modulo {modulo}"
+    number = int(count, 0) if re.fullmatch(r"\d+|0x[0-9a-f]+", count) else 0
+    if number < modulo:
+        return count
+    return f"{number % modulo} ({number} modulo {modulo})"
+
+
+def count_modulo(instruction: Instruction) -> int:
+    """What the count of an instruction that moves bits is taken modulo: 64 for a 64-bit operand, otherwise 32."""
+    target = instruction.operands[0]
+    size = 8 * instruction.memory[0].size if target.endswith("]") and instruction.memory else register_size(target) * 8
+    return 64 if size == 64 else 32

@@ -61,7 +61,7 @@ def test_what_beginners_meet_is_said_plainly(text: str, sentence: str) -> None:
         ("rep movsd", ("4 bytes", "rsi", "rdi", "df", "rcx times")),
         ("xchg [rdi], rax", ("no other processor",)),
         ("cmove eax, ebx", ("if", "zf is 1", "either way the upper half of rax is cleared")),
-        ("shr eax, cl", ("filling with zeros", "unless cl is 0")),
+        ("shr eax, cl", ("filling with zeros", "unless cl modulo 32 is 0")),
         ("bt [rdi], rcx", ("the bits that begin with",)),
         ("lodsb al, gs:[rsi]", ("where gs:rsi points",)),
         # What becomes of the rest of a vector register.
@@ -156,3 +156,38 @@ def test_every_instruction_there_is_has_one_sentence() -> None:
             assert "{" not in text, text
             assert len(text.split()) > 2, text
     assert len(seen) > 1500
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "never"),
+    [
+        ("shl eax, 33", "left by 1 (33 modulo 32)", "undefined, unless"),
+        ("shl rax, 65", "left by 1 (65 modulo 64)", "32"),
+        ("shl eax, 32", "Leaves eax and the flags as they are: the count is 0 (32 modulo 32)", "filling"),
+        ("shl eax, cl", "unless cl modulo 32 is 0", "unless cl is 0"),
+        ("sar rax, cl", "unless cl modulo 64 is 0", "unless cl is 0"),
+        ("shl byte ptr [rbx], 9", "left by 9", "modulo"),
+        ("shld rax, rbx, 66", "left by 2 (66 modulo 64)", "by 66"),
+    ],
+)
+def test_a_count_is_taken_as_the_processor_takes_it(text: str, says: str, never: str) -> None:
+    assert says in explain(text)
+    assert never not in explain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("jg next", "Jumps to next"),
+        ("call printf", "printf"),
+        ("loop l", "jumps to l unless"),
+        ("mov rax, [msg]", "msg"),
+        ("lea rdi, [rel msg]", "msg"),
+        ("jg", "`jg there` for example"),
+        ("add", "`add rax, rbx` for example"),
+        ("cdq", "edx"),
+        ("vaddps", "`vaddps "),
+    ],
+)
+def test_names_stand_for_labels_and_a_mnemonic_is_enough(text: str, says: str) -> None:
+    assert says in explain(text)

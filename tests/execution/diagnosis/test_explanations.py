@@ -87,8 +87,9 @@ HINTED = [row for row in ROWS if "`jz`" not in " ".join(row["says"]) and "test r
 def test_a_hint_that_is_followed_ends_the_complaint(row: dict[str, Any]) -> None:
     source = row["asm"].replace(" / ", "\n")
     before = run(source, row)
-    hints = [("cause", before.cause.name, before.cause.look_at)] if before.cause is not None else []
-    hints += [("warning", one.code, one.hint) for one in before.warnings]
+    hints: list[tuple[str, str, str]] = [("warning", one.code, one.hint) for one in before.warnings]
+    if before.cause is not None:
+        hints.append(("cause", before.cause.name, before.cause.look_at))
     for kind, name, hint in hints:
         mended = follow(source, hint)
         if mended is None:
