@@ -94,8 +94,8 @@ class Guest:
         self._last_at = time.monotonic() + last_s
         try:
             self._begin(plan, call, timed)
-        except ProcessLookupError:
-            raise
+        except (ChildProcessError, ProcessLookupError):
+            raise  # its stop, or the process itself, was taken by others: no refusal of the host's
         except OSError as error:
             raise self.refused(error) from error
 
