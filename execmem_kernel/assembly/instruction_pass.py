@@ -114,8 +114,27 @@ class InstructionPass:
             if target.form is None and fragment.limit is None:
                 target = Target(target.address, fragment.form)
                 operation = Operation(operation.mnemonic, (target,), (), operation.address)
+        if self._rules.speaks_nasm and operation.mnemonic == "jmp" and "bnd" in operation.prefixes:
+            operation = self._without_bnd(fragment, operation)
         fragment.operation = operation
         return True
+
+    def _without_bnd(self, fragment: Fragment, operation: Operation) -> Operation:
+        """`bnd jmp` as NASM has it, which leaves the prefix out where the jump is short, and says so."""
+        target, statement = operation.operands[0], fragment.statement
+        if not isinstance(target, Target) or target.form == "near":
+            return operation
+        if not -128 <= target.address - fragment.address - 2 <= 127:
+            return operation
+        self._collector.warn(
+            fragment.line,
+            "ASM095",
+            "A short jump has no `bnd`: NASM leaves the prefix out.",
+            statement.start,
+            statement.end,
+            "leave it out, or write `bnd jmp near`",
+        )
+        return operation._replace(prefixes=tuple(prefix for prefix in operation.prefixes if prefix != "bnd"))
 
 
 def _estimate_sizes(code: Sequence[Fragment]) -> list[Jump]:

@@ -121,6 +121,7 @@ READER_CODES = MappingProxyType(
         "ASM091": ("A place is given by a count of bytes (NASM).", "section .text\njmp $ + 4\ndb 'hi'\nret"),
         "ASM092": ("The program runs into data.", "mov eax, [x]\nx: .long 5\nret"),
         "ASM094": ("A name is declared global, and nothing here has it.", "global mian\nmain: ret"),
+        "ASM095": ("A prefix is left out, as NASM leaves it out.", "section .text\nbnd jmp x\nx: ret"),
         "ASM093": ("Something stands behind the end of the source.", "ret\nend\nmov eax, 1"),
     }
 )

@@ -4,19 +4,27 @@
 
 The child has no environment, no descriptors but the two pipes, a session of its own (Ctrl-C is not for it), limits on
 memory and files, and ends when the pipe closes. Every request begins with an instruction whose bytes are known.
+
+An interrupt may come between any two steps: the child is started and noted by C in one step, and reaped and forgotten
+in one. What an interrupt leaves half started or half stopped is ended before the next child starts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
-import subprocess
+import signal
 import sys
+from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 
 from execmem_kernel.errors import EncoderLostError
+from execmem_kernel.linux.descriptors import Descriptors
 
 _ANSWER_TIMEOUT_S = 1.0
 """How long the child may be silent: an instruction takes it 30 microseconds, its start 0.1 s on a busy machine."""
@@ -33,7 +41,11 @@ class KeystoneChild:
     """The child process that holds Keystone: started when first needed, asked in batches, ended when it misbehaves."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._children: list[int] = []
+        """The process, until it has been waited for."""
+        self._pipes = Descriptors()
+        self._requests = self._answers = -1
+        """Our ends of the two pipes; -1 as long as the child has not been started."""
         self._received = b""
         self._greeted = False
 
@@ -43,42 +55,51 @@ class KeystoneChild:
         Raises:
             EncoderLostError: Keystone is not installed.
         """
-        if self._process is not None:
+        if self._answers >= 0:
             return
+        self.stop()
         spec = find_spec("keystone")
         if spec is None or spec.origin is None:
             raise EncoderLostError("Keystone is not installed: pip install keystone-engine")
         self._received = b""
         self._greeted = False
-        self._process = subprocess.Popen(
-            [
-                sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("keystone_worker.py")),
-                str(Path(spec.origin).parent.parent),
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-            cwd="/", env={}, start_new_session=True,
-        )  # fmt: skip
+        arguments = [
+            sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("keystone_worker.py")),
+            str(Path(spec.origin).parent.parent),
+        ]  # fmt: skip
+        theirs, requests = self._pipes.pipe()
+        answers, written = self._pipes.pipe()
+        actions = [
+            (os.POSIX_SPAWN_DUP2, theirs, 0),
+            (os.POSIX_SPAWN_DUP2, written, 1),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ]
+        spawn = partial(
+            os.posix_spawn, file_actions=actions, setsid=True, setsigmask=(), setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)
+        )
+        self._children.extend(map(spawn, (arguments[0],), (arguments,), ({},)))
+        self._pipes.close_one(theirs)
+        self._pipes.close_one(written)
+        self._requests, self._answers = requests, answers
 
     def stop(self) -> None:
         """End the child and reap it."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            self._close_pipes(process)
+        self._requests = self._answers = -1
+        for child in self._children:
+            with contextlib.suppress(ChildProcessError):  # somebody else has waited for it
+                # Looked at, and not reaped: so its number cannot become another process's before it is killed.
+                if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+                    os.kill(child, signal.SIGKILL)
+                os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(IndexError, ChildProcessError):  # IndexError: how popping the last one ends
+            deque(map(os.waitpid, iter(self._children.pop, None), repeat(0)), maxlen=0)
+        self._pipes.close()
 
     def forget(self) -> None:
         """In a forked copy of this process: let go of a child that is the parent's."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.returncode = 0  # not ours to wait for, and Popen would warn about that
-            self._close_pipes(process)
-
-    @staticmethod
-    def _close_pipes(process: subprocess.Popen[bytes]) -> None:
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._requests = self._answers = -1
+        self._children.clear()
+        self._pipes.close()
 
     def send(self, lines: Sequence[str]) -> None:
         """Send a batch; `receive` has the answers.
@@ -88,13 +109,11 @@ class KeystoneChild:
             EncoderLostError: Keystone is not installed.
         """
         self.start()
-        assert self._process is not None
-        assert self._process.stdin is not None
         text = [str(len(lines) + 1), _CANARY, *lines]
         try:
             data = memoryview(("\n".join(text) + "\n").encode("ascii"))
             while data:
-                data = data[self._process.stdin.write(data) :]
+                data = data[os.write(self._requests, data) :]
         except BrokenPipeError:
             self.stop()
             raise ChildLost([]) from None
@@ -105,9 +124,7 @@ class KeystoneChild:
         Raises:
             ChildLost: It died, was silent for too long, or got the canary wrong; with the answers before that.
         """
-        assert self._process is not None
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
+        descriptor = self._answers
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         found: list[bytes | None] = []

@@ -7,6 +7,7 @@ answer is as many lines: hexadecimal bytes, or "-" where not every instruction o
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -19,6 +20,7 @@ _PATIENCE_S = 2.0
 
 def main(package_folder: str) -> None:
     """Answer requests until the pipe closes."""
+    os.chdir("/")
     sys.path.append(package_folder)
     from keystone import KS_ARCH_X86, KS_MODE_64, Ks, KsError
 

@@ -282,6 +282,12 @@ class Parser:
                 following.end,
                 "`%macro name 2` has the arguments %1 and %2",
             )
+        if self.rules.gnu_symbols and not self._att and self.peek_kind() == "name":
+            named = self.tokens[self.position]
+            register = canonical_register(named.text)
+            if register is not None and named.start == token.end:
+                self.position += 1
+                return self._register(named, register)  # GNU as takes both where it is told `noprefix`
         raise SourceError(
             "ASM020",
             "`%` before a name is AT&T syntax.",
