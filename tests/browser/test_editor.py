@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from execmem_kernel.editor.snippets import SNIPPETS
 from tests.browser.lab import READY, ROOT, Application, Lab, Notebook, lab
+from tests.running import HANGS_S
 
 LOAD = "%load_ext execmem_kernel"
 LOOP = "%%asm\nagain:\n        dec  ecx\n        jnz  again\n        ret"
@@ -28,6 +29,13 @@ def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """One server and one browser for all tests of an application: each takes seconds to start."""
     application: Application = request.param
     with lab(tmp_path_factory.mktemp(application), application=application) as started:
+        # JupyterLab drops completions that take longer than a second, which on a busy machine the first ones do.
+        started.page.evaluate(
+            """settings => window.jupyterapp.serviceManager.settings.save(
+                '@jupyterlab/completer-extension:manager', JSON.stringify(settings))""",
+            {"providerTimeout": HANGS_S * 1000},
+        )
+        started.start()
         yield started
 
 
