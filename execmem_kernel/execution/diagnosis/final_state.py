@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from execmem_kernel.errors import NotRecordedError
 from execmem_kernel.execution.contract.call import Call
 from execmem_kernel.execution.contract.registers import Registers
 from execmem_kernel.execution.contract.trace import Trace
+from execmem_kernel.execution.process.address_space import PlacedBuffer
 from execmem_kernel.x86.disassembler import Instruction, disassemble
 
 
@@ -30,6 +32,8 @@ class FinalState:
     describe: Callable[[int], str]
     misaligned: int | None = None
     """Where the first call into the C library with a stack that was not 16-aligned would have come back to."""
+    buffers: Mapping[str, PlacedBuffer] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the buffers lie."""
 
     @property
     def entry(self) -> int:

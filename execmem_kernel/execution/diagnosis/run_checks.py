@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from execmem_kernel.errors import NotRecordedError
+from execmem_kernel.execution.contract.address_map import CANARY
 from execmem_kernel.execution.contract.details import Warned
 from execmem_kernel.execution.contract.trace import Step, Trace
 from execmem_kernel.execution.diagnosis import flow
@@ -33,17 +34,54 @@ def check_run(ending: FinalState) -> Iterator[Warned]:
     program = ending.call.program
     graph = flow.flow_of(program.code, program.address, (ending.entry,))
     kinds = _worth_looking(program.code, program.address, ending.entry)
-    if not kinds:
+    filled = _holds_filling(ending)
+    if not kinds and not filled:
         return
     trace = ending.history()
     if trace is None or trace.gaps or trace.first:
         return
+    if filled:
+        yield from _read_outside(ending, trace)
     if "call" in kinds:
         yield from _lost_in_calls(program, graph, trace)
     if "idiv" in kinds:
         yield from _half_dividends(program, trace)
     if "stack" in kinds:
         yield from _unbalanced(program, trace)
+
+
+def _holds_filling(ending: FinalState) -> bool:
+    """Whether a register that changed has a byte in it that fills what lies around the buffers."""
+    if not any(place.canary for place in ending.buffers.values()):
+        return False
+    before, after = ending.before.values_, ending.after.values_
+    return any(CANARY in after[name].to_bytes(8, "little") for name in GENERAL if after[name] != before[name])
+
+
+def _read_outside(ending: FinalState, trace: Trace) -> Iterator[Warned]:
+    """Reads around a buffer, in its pages, which do not fault."""
+    told = set()
+    for step in trace:
+        for access in step.reads:
+            start, end = access.address, access.address + len(access.data)
+            for place in ending.buffers.values():
+                if not place.canary or end <= place.page_start or start >= place.page_end or step.address in told:
+                    continue
+                if place.end < end:
+                    off = start - place.end
+                    where = f"{plural(off, 'byte')} past the end" if off > 0 else "past the end"
+                elif start < place.start:
+                    where = f"{plural(place.start - start, 'byte')} before the start"
+                else:
+                    continue
+                told.add(step.address)
+                yield Warned(
+                    "buffer-overrun",
+                    f"reads {plural(len(access.data), 'byte')} {where} of buffer {place.name} "
+                    f"({plural(place.size, 'byte')}): what lies there is filled with {CANARY:#x}",
+                    step.line,
+                    "check the size of the items, and the last index: those of a buffer of n go from 0 to n-1",
+                )
 
 
 @lru_cache(256)

@@ -12,6 +12,7 @@ import pytest
 
 import execmem_kernel as em
 from execmem_kernel.execution.contract import address_map
+from execmem_kernel.views.outcome import outcome_report
 from tests.execution.diagnosis import planted
 
 ROWS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data" / "explanations.json").read_text())
@@ -127,3 +128,30 @@ def test_a_planted_bug_is_named_with_its_line_and_cause(kind: Callable[[planted.
         assert program.line in lines_named(outcome), text
         for words in program.says:
             assert words in told(outcome), text
+
+
+@pytest.mark.parametrize(
+    ("asm", "says"),
+    [
+        ("mov rax, [rdi+24]\nret", "line 1: reads 8 bytes past the end of buffer a (24 bytes)"),
+        ("mov rax, [rdi+40]\nret", "line 1: reads 8 bytes 16 bytes past the end of buffer a"),
+        ("nop\nmov rax, [rdi-1]\nret", "line 2: reads 8 bytes 1 byte before the start of buffer a"),
+        (
+            "xor eax, eax\nmov ecx, 3\nl: add rax, [rdi+rcx*8]\ndec ecx\njns l\nret",
+            "line 3: reads 8 bytes past the end",
+        ),
+        ("mov rax, [rdi+16]\nret", ""),
+        ("mov eax, 0xa5\nret", ""),
+    ],
+)
+def test_a_read_beside_a_buffer_is_told(asm: str, says: str) -> None:
+    outcome = em.run(asm, {"rdi": "a"}, {"a": bytes([1, 0, 0, 0, 0, 0, 0, 0] * 3)})
+    assert says in told(outcome)
+    assert ("filled with 0xa5" in told(outcome)) == bool(says)
+
+
+def test_what_the_c_library_changed_is_not_the_programs() -> None:
+    source = "extern strlen\nsub rsp, 8\nmov edi, 5\ncall strlen\nadd rsp, 8\nret"
+    report = outcome_report(em.run(source)).text()
+    assert "registers changed" not in report
+    assert "stopped inside the C library" in report
