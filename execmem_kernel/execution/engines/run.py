@@ -144,7 +144,7 @@ class Run:
         if kind in (Returned, Exited):
             found = FinalState(
                 self.call, self.before, registers, self.raw, self.extended, self.trace, self._history, outcome.describe,
-                None if self.library is None else self.library.misaligned_call(self.guest),
+                None if self.library is None else self.library.misaligned_call(self.guest), self.plan.buffers,
             )  # fmt: skip
             warnings += abi.check(found) if kind is Returned else check_calls(found)
         return dataclasses.replace(outcome, warnings=warnings) if warnings else outcome
