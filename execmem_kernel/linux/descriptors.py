@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Callable
+from itertools import chain, starmap
 
 
 class Descriptors:
@@ -39,6 +40,11 @@ class Descriptors:
             if error.errno != errno.EINVAL:
                 raise
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None
+
+    def pipe(self) -> tuple[int, int]:
+        """Hold both ends of a new pipe: the one to read from, the one to write to."""
+        self._held.extend(chain.from_iterable(starmap(os.pipe, ((),))))
+        return self._held[-2], self._held[-1]
 
     def close_one(self, descriptor: int) -> None:
         """Close one of those that are held, in one step like all of them."""

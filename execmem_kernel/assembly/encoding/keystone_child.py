@@ -33,6 +33,16 @@ _CANARY = "mov eax, 0xa"
 _CANARY_CODE = bytes.fromhex("b80a000000")
 
 
+def _inheritable() -> list[int]:
+    """Descriptors that a child would be given, such as those of a shell's: closing one that is gone is no error."""
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # it was the list's own
+            if number > 2 and os.get_inheritable(number):
+                found.append(number)
+    return found
+
+
 class ChildLost(Exception):
     """The child died, hung or answered wrongly; its one argument is the answers that it gave before."""
 
@@ -73,6 +83,7 @@ class KeystoneChild:
             (os.POSIX_SPAWN_DUP2, theirs, 0),
             (os.POSIX_SPAWN_DUP2, written, 1),
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            *((os.POSIX_SPAWN_CLOSE, number) for number in _inheritable()),
         ]
         spawn = partial(
             os.posix_spawn, file_actions=actions, setsid=True, setsigmask=(), setsigdef=(signal.SIGPIPE, signal.SIGXFSZ)

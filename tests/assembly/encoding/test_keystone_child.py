@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from execmem_kernel.errors import EncoderLostError
 from execmem_kernel.x86.operands import Encoding, Immediate, Operation, Register
 from tests import kernel, running
 from tests.assembly.encoding.answers import codes
+from tests.memory.interrupting import Interrupter
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,7 +109,7 @@ def test_the_child_ends_with_its_parent_however_that_ends() -> None:
         "from execmem_kernel.x86.operands import Operation\n"
         "encoder = default_encoder()\n"
         "encoder.encode([Operation('cpuid')])\n"
-        "print(encoder._keystone.child._process.pid, flush=True)\n"
+        "print(encoder._keystone.child._children[0], flush=True)\n"
         "signal.pause()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -150,3 +152,23 @@ def test_an_interrupted_request_does_not_answer_the_next(monkeypatch: pytest.Mon
         assert codes(encoder.encode(SAMPLE)) == EXPECTED
     finally:
         encoder.close()
+
+
+def test_an_interrupt_while_the_child_starts_or_stops_leaves_no_process_and_no_pipe() -> None:
+    """At every instruction of the child's own code, as the tracer of tests/memory/interrupting.py finds them."""
+    children, files = kernel.children(), kernel.open_files()
+    child = keystone_child.KeystoneChild()
+    for verb in (child.start, child.stop):
+        place = 0
+        while True:
+            if verb == child.stop:
+                child.start()
+            interrupter = Interrupter(KeyboardInterrupt, place, within=(keystone_child.__file__,))
+            with contextlib.suppress(KeyboardInterrupt), interrupter.at_work():
+                verb()
+            child.stop()
+            assert kernel.children() == children, interrupter.where
+            assert kernel.open_files() == files, interrupter.where
+            if not interrupter.raised:
+                break
+            place += 3
