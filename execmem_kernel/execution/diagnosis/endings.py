@@ -164,11 +164,28 @@ def refused(text: str, reason: str, look_at: str, registers: Mapping[str, int]) 
         look_at: What to look at instead; empty for nothing.
         registers: As they were when it was made.
     """
+    look_at = _of_32_bits(registers) or look_at
     return Cause(
         "forbidden-system-call",
         f"{text if '(' not in text else 'the system call ' + text} is refused: {reason}",
         MappingProxyType({"rax": registers["rax"]}),
         look_at,
+    )
+
+
+def _of_32_bits(registers: Mapping[str, int]) -> str:
+    """What to look at in a call made by `syscall` with a number and arguments as `int 0x80` takes them; empty if not.
+
+    A number alone says nothing; that the first argument is where the 32-bit interface has it, and none where
+    `syscall` has it, does.
+    """
+    meant = numbers.NAMES_32.get(registers["rax"])
+    here = numbers.NUMBERS.get(meant or "")
+    if meant is None or here is None or here == registers["rax"] or registers["rdi"] or not registers["rbx"]:
+        return ""
+    return (
+        f"{registers['rax']} is {meant} for `int 0x80`, which has its arguments in ebx, ecx, edx; "
+        f"for `syscall` {meant} is {here}, with its arguments in rdi, rsi, rdx"
     )
 
 
