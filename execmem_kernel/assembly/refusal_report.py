@@ -52,6 +52,8 @@ def report_refusal(
         hint = wrong_operand_count_in_line(text, start, end) or _first_operand_twice(fragment) or hint
     elif refusal.code == "ASM102" and statement.name in ("vmovss", "vmovsd"):
         hint = hint or _first_operand_twice(fragment)
+    elif statement.name == "lea" and refusal.code == "ASM102" and len(statement.operands) == 2 and not statement.att:
+        hint = _in_brackets(fragment) or hint
     elif refusal.code == "ASM105":
         hint = _through_register(fragment, symbols) or hint
     collector.report("error", fragment.line, refusal.code, refusal.message, start, end, hint, refusal.forms)
@@ -122,6 +124,15 @@ def _through_register(fragment: Fragment, symbols: SymbolTable | None) -> str:
         return ""
     first, second = (text[piece.start : piece.end] for piece in statement.operands)
     return f"go through a register: `mov {register}, {second}`, then `{statement.name} {first}, {register}`"
+
+
+def _in_brackets(fragment: Fragment) -> str:
+    """`lea rdx, message`, which NASM takes for a number, with what is missing."""
+    statement, text = fragment.statement, fragment.line.text
+    first, second = statement.operands
+    if not isinstance(second.value, Constant) or not symbols_in(second.value.value):
+        return ""
+    return f"write `lea {text[first.start : first.end]}, [{text[second.start : second.end]}]`"
 
 
 def _part(register: str, size: int) -> str | None:

@@ -1,7 +1,5 @@
 """Hints are followed: the line that a hint names is written, and the same complaint does not come back."""
 
-
-
 from __future__ import annotations
 
 import re

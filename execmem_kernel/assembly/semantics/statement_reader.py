@@ -37,7 +37,10 @@ _DEFAULTS = frozenset(("rel", "abs", "bnd", "nobnd", ",", "fs", "gs", ":"))
 """What may stand behind NASM's `default`."""
 _REPETITION_LIMIT = 100_000
 _WORD = re.compile(r"[\w.$@?~#]+")
-_ATT_THROUGHOUT = 'the whole cell is in AT&T syntax: write `.att_syntax` before its first line, or ask for syntax="att"'
+_ATT_THROUGHOUT = (
+    "the whole cell is in AT&T syntax: write `.att_syntax` before its first line, "
+    "or begin the cell with `%%asm --syntax att`"
+)
 _C_DEFINE = re.compile(r"[ \t]*#[ \t]*define[ \t]+([A-Za-z_]\w*)[ \t]+([^\n]+)")
 
 

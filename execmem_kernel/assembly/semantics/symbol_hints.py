@@ -128,7 +128,7 @@ def _bare_ptr(tree: Symbol, line: str, known: KnownNames) -> str | None:
 def _misspelt_name(tree: Symbol, line: str, known: KnownNames) -> str | None:
     near = difflib.get_close_matches(tree.name, known.comparable(tree.name), n=2, cutoff=0.6)
     if not near and (known.gnu or known.uses_externs):
-        near = difflib.get_close_matches(tree.name, externs.FAMILIAR, n=2, cutoff=0.75)
+        near = difflib.get_close_matches(tree.name, externs.FAMILIAR, n=2, cutoff=0.8)
     near = near or difflib.get_close_matches(tree.name.lower(), SIZES, n=1, cutoff=0.75)
     return f"did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else None
 

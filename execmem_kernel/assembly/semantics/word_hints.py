@@ -26,6 +26,10 @@ _FROM_C = {
         ("print", "write", "echo", "input", "read", "cout", "cin"),
         "there is no `{}`: make a system call with syscall, or write `extern puts` above and `call puts`",
     ),
+    **dict.fromkeys(
+        ("print_dec", "print_udec", "print_hex", "print_string", "print_char", "print_int", "newline", "get_dec"),
+        "`{}` is a macro of a course's own file; here rax is shown after `ret`, and `call puts` writes a text",
+    ),
     "return": "put the result into rax and write `ret`",
     "goto": "write `jmp` and a label",
     "break": "write `jmp` and a label behind the loop",

@@ -250,6 +250,14 @@ def _number_in_register(misfit: _Misfit) -> str:
     return "put the number into a register first"
 
 
+def _sized_number(misfit: _Misfit) -> str:
+    """`cmp ax, byte 0x80`: the size written before a number is too small for it."""
+    operand = misfit.operand
+    if not isinstance(operand, Immediate) or operand.size != 1 or -128 <= operand.value <= 127:
+        return ""
+    return "as a byte a number can be -128 to 127 here: leave out `byte`"
+
+
 def _fixed_register(misfit: _Misfit) -> str:
     """The only registers that some form takes here, where each form takes one at most."""
     slots = [form.slots[misfit.number] for form in misfit.remaining if len(form.slots) > misfit.number]
@@ -268,6 +276,7 @@ _HINTS: tuple[Callable[[_Misfit], str], ...] = (
     _number_first,
     _of_its_family,
     _number_in_register,
+    _sized_number,
     _fixed_register,
 )
 """Each says a hint or "", in the order in which they are asked."""
