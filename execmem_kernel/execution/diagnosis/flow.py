@@ -130,7 +130,13 @@ def round_of(flow: Flow, address: int) -> tuple[Instruction, ...]:
 
 
 def reaches(flow: Flow, start: int, goal: int) -> bool:
-    """Whether one instruction can be followed by another, in one step or more."""
+    """Whether one instruction can be followed by another, now or later.
+
+    Args:
+        flow: The graph.
+        start: The address of the one.
+        goal: The address of the other.
+    """
     return start == goal or goal in _reached(flow.following, [start])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ _SHOWN, _FEWEST = 4, 3
 """How many rounds are shown, and how many there must have been."""
 
 
-class Condition(NamedTuple):
+class LoopCondition(NamedTuple):
     """What decides whether a loop goes on: a conditional jump, and the instruction that set the flags for it."""
 
     jump: Instruction
@@ -25,7 +26,7 @@ class Condition(NamedTuple):
     """What the setter looks at, as it names them."""
 
 
-def condition_of(loop: Sequence[Instruction]) -> Condition | None:
+def condition_of(loop: Sequence[Instruction]) -> LoopCondition | None:
     """What the last conditional jump out of a loop looks at; None where that is not to be seen in the code.
 
     Args:
@@ -37,12 +38,12 @@ def condition_of(loop: Sequence[Instruction]) -> Condition | None:
         if "conditional" not in jump.groups or {jump.target, jump.end} <= inside:
             continue
         if jump.mnemonic.startswith("loop") or jump.mnemonic in ("jrcxz", "jecxz"):
-            return Condition(jump, jump, ("rcx",))
+            return LoopCondition(jump, jump, ("rcx",))
         setter = next((one for one in reversed(loop[:position]) if _sets_flags(one)), None)
         if setter is None:
             continue
         named = tuple(dict.fromkeys(name for name in setter.operands if name in PARTS or name in GENERAL))
-        return Condition(jump, setter, named) if named else None
+        return LoopCondition(jump, setter, named) if named else None
     return None
 
 
@@ -50,7 +51,7 @@ def _sets_flags(one: Instruction) -> bool:
     return bool({flag.upper() for flag in one.flags_written} & set(STATUS_FLAGS))
 
 
-def values_of(program: Program, loop: Sequence[Instruction], condition: Condition, trace: Trace) -> str:
+def values_of(program: Program, loop: Sequence[Instruction], condition: LoopCondition, trace: Trace) -> str:
     """What the registers of a loop's condition hold in its first rounds, and which lines set them again; or nothing.
 
     Args:
@@ -59,9 +60,11 @@ def values_of(program: Program, loop: Sequence[Instruction], condition: Conditio
         condition: What decides whether it goes on.
         trace: The first steps of a run.
     """
-    rounds = [position for position, at in enumerate(trace.addresses()) if at == condition.setter.address][:_SHOWN]
+    addresses = trace.addresses()
+    rounds = [position for position, at in enumerate(addresses) if at == condition.setter.address][:_SHOWN]
     if len(rounds) < _FEWEST:
         return ""
+    between = [set(addresses[start:end]) for start, end in itertools.pairwise(rounds)]
     said = []
     for name in condition.registers:
         whole, shift, bits = PARTS.get(name, (name, 0, 64))
@@ -69,7 +72,11 @@ def values_of(program: Program, loop: Sequence[Instruction], condition: Conditio
         shown = [str(signed(number, bits)) for number in numbers]
         same = len(set(shown)) == 1
         said.append(f"{name} stays {shown[0]}" if same else f"{name} goes {', '.join(shown)}, ...")
-        again = [one for one in loop if _sets_again(one, whole) and one.address != condition.setter.address]
+        again = [
+            one
+            for one in loop
+            if _sets_again(one, whole) and all(one.address in carried_out for carried_out in between)
+        ]
         if again:
             lines = [text for one in again if (text := _line(program, one))]
             said[-1] += f", because {listed(lines)} sets it again in every round" if lines else ""
