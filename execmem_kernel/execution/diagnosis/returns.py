@@ -9,7 +9,7 @@ from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
 from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.contract.trace import Step
 from execmem_kernel.execution.diagnosis.context import FaultContext
-from execmem_kernel.execution.diagnosis.stack_balance import Balance, Frame, Item, balance, frame_of
+from execmem_kernel.execution.diagnosis.stack_balance import Balance, StackFrame, StackItem, balance, frame_of
 from execmem_kernel.program.program import ListingRow
 from execmem_kernel.wording import listed
 
@@ -86,7 +86,7 @@ def _evidence(slot: int) -> MappingProxyType[str, int]:
     return MappingProxyType({"rsp": slot})
 
 
-def _frame(context: FaultContext) -> Frame | None:
+def _frame(context: FaultContext) -> StackFrame | None:
     """The function that the `ret` ends, before it is carried out."""
     trace = context.history
     if trace is None:
@@ -96,7 +96,7 @@ def _frame(context: FaultContext) -> Frame | None:
     return frame_of(trace, context.stop.plan.first[0])
 
 
-def _last_write(context: FaultContext, slot: int, frame: Frame) -> Step | None:
+def _last_write(context: FaultContext, slot: int, frame: StackFrame) -> Step | None:
     """The step that last wrote one of the 8 bytes at a place of the stack, since the function was entered."""
     found = [step for step in map(context.last_write, range(slot, slot + 8)) if step is not None]
     last = max(found, key=lambda step: step.index, default=None)
@@ -129,7 +129,7 @@ def _without_steps(context: FaultContext, took: str, slot: int, at_entry: int) -
 
 
 def _left(
-    context: FaultContext, took: str, slot: int, size: int, left: Sequence[Item], row: ListingRow | None
+    context: FaultContext, took: str, slot: int, size: int, left: Sequence[StackItem], row: ListingRow | None
 ) -> Cause:
     """The cause where something still lies upon the return address."""
     if all(item.is_push for item in left):
@@ -157,7 +157,7 @@ def _left(
     )
 
 
-def _give_back(context: FaultContext, size: int, left: Sequence[Item], row: ListingRow | None) -> str:
+def _give_back(context: FaultContext, size: int, left: Sequence[StackItem], row: ListingRow | None) -> str:
     """The line that makes up for what was left, and where it belongs."""
     only = left[0]
     crossed = next((item.crossed for item in left if item.crossed is not None), None)
@@ -169,7 +169,7 @@ def _give_back(context: FaultContext, size: int, left: Sequence[Item], row: List
     return f"write {context.lines(line)}{where}"
 
 
-def _surplus(context: FaultContext, took: str, surplus: Sequence[Item], slot: int) -> Cause:
+def _surplus(context: FaultContext, took: str, surplus: Sequence[StackItem], slot: int) -> Cause:
     """The cause where the return address has been taken off."""
     if all(item.is_push for item in surplus):
         lines = sorted({item.step.line for item in surplus if item.step.line is not None})
@@ -199,7 +199,7 @@ def _surplus(context: FaultContext, took: str, surplus: Sequence[Item], slot: in
     )
 
 
-def _too_many(one: str, many: str, items: Sequence[Item]) -> str:
+def _too_many(one: str, many: str, items: Sequence[StackItem]) -> str:
     """`there was one push too many on line 2`, `there were 7 pushes too many on line 2`."""
     lines = sorted({item.step.line for item in items if item.step.line is not None})
     where = "" if not lines else f" on line {lines[0]}"
@@ -209,10 +209,10 @@ def _too_many(one: str, many: str, items: Sequence[Item]) -> str:
     return f"there was one {one} too many{where}" if count == 1 else f"there were {count:,} {many} too many{where}"
 
 
-def _grouped(items: Sequence[Item]) -> list[Item]:
+def _grouped(items: Sequence[StackItem]) -> list[StackItem]:
     """One item for each instruction, with the bytes of all its rounds."""
-    found: dict[int, Item] = {}
+    found: dict[int, StackItem] = {}
     for item in items:
-        known = found.setdefault(item.step.address, Item(item.step, 0))
+        known = found.setdefault(item.step.address, StackItem(item.step, 0))
         known.size += item.size
     return list(found.values())

@@ -1,6 +1,6 @@
 """What a function has put on the stack and taken off it, step by step: the lines that do not balance, and by how much.
 
-    Trace --frame_of--> Frame(slot, changes) --balance--> Balance(left, surplus)
+    Trace --frame_of--> StackFrame(slot, changes) --balance--> Balance(left, surplus)
 
 What is left lies between rsp and the return address: the sizes add up to that distance.
 """
@@ -14,7 +14,7 @@ from execmem_kernel.execution.contract.trace import Step, Trace
 
 
 @dataclass(slots=True)
-class Item:
+class StackItem:
     """Bytes that one step put on the stack, or took off it, without a counterpart."""
 
     step: Step
@@ -34,7 +34,7 @@ class Item:
 
 
 @dataclass(slots=True)
-class Frame:
+class StackFrame:
     """A function that has been entered: where its return address lies, and how it has moved rsp so far."""
 
     slot: int
@@ -48,13 +48,13 @@ class Frame:
 class Balance:
     """What does not balance in a function, oldest first."""
 
-    left: tuple[Item, ...]
+    left: tuple[StackItem, ...]
     """What was put on the stack and not taken off."""
-    surplus: tuple[Item, ...]
+    surplus: tuple[StackItem, ...]
     """What was taken off though this function had not put it there."""
 
 
-def frame_of(trace: Trace, slot: int) -> Frame | None:
+def frame_of(trace: Trace, slot: int) -> StackFrame | None:
     """The function that a program is in after the steps of a trace; None where that is not known.
 
     Args:
@@ -63,23 +63,23 @@ def frame_of(trace: Trace, slot: int) -> Frame | None:
     """
     if trace.first or trace.gaps:
         return None
-    frames = [Frame(slot, 0)]
+    frames = [StackFrame(slot, 0)]
     for _ in _followed(trace, frames):
         pass
     return frames[-1]
 
 
-def frames_of(trace: Trace, slot: int) -> Iterator[tuple[Frame, Step]]:
+def frames_of(trace: Trace, slot: int) -> Iterator[tuple[StackFrame, Step]]:
     """Each function with the `ret` that ended it, whether that took its return address or another.
 
     Args:
         trace: Steps from the program's first, without gaps.
         slot: Where the program's own return address lies.
     """
-    yield from _followed(trace, [Frame(slot, 0)])
+    yield from _followed(trace, [StackFrame(slot, 0)])
 
 
-def _followed(trace: Trace, frames: list[Frame]) -> Iterator[tuple[Frame, Step]]:
+def _followed(trace: Trace, frames: list[StackFrame]) -> Iterator[tuple[StackFrame, Step]]:
     """Follow the steps, changing the functions that are entered; each that is left by a `ret`, with that."""
     before = trace.state(0)["rsp"]
     for position in range(len(trace)):
@@ -87,7 +87,7 @@ def _followed(trace: Trace, frames: list[Frame]) -> Iterator[tuple[Frame, Step]]
         after = trace.at(position + 1)[1] if position + 1 < len(trace) else trace.state(position + 1)["rsp"]
         place = trace.places[rip]
         if place.mnemonic == "call":
-            frames.append(Frame(after, position + 1))
+            frames.append(StackFrame(after, position + 1))
         elif (place.foreign or place.mnemonic == "ret") and before >= frames[-1].slot:
             if not place.foreign:
                 yield frames[-1], trace[position]
@@ -104,11 +104,11 @@ def balance(changes: Iterable[tuple[Step, int]]) -> Balance:
     Args:
         changes: Steps that moved rsp, with bytes: positive where the stack grew.
     """
-    items: list[Item] = []
-    surplus: list[Item] = []
+    items: list[StackItem] = []
+    surplus: list[StackItem] = []
     for step, size in changes:
         if size > 0:
-            items.append(Item(step, size))
+            items.append(StackItem(step, size))
             continue
         rest = -size
         for item in _matching(items, step, rest):
@@ -125,7 +125,7 @@ def balance(changes: Iterable[tuple[Step, int]]) -> Balance:
                 item.crossed = None
         items = [item for item in items if item.size]
         if rest:
-            surplus.append(Item(step, rest))
+            surplus.append(StackItem(step, rest))
     while items and surplus:  # put back later what had been taken too much
         took = min(items[-1].size, surplus[-1].size)
         for side in (items, surplus):
@@ -135,7 +135,7 @@ def balance(changes: Iterable[tuple[Step, int]]) -> Balance:
     return Balance(tuple(items), tuple(surplus))
 
 
-def _matching(items: list[Item], step: Step, size: int) -> list[Item]:
+def _matching(items: list[StackItem], step: Step, size: int) -> list[StackItem]:
     """Which items a step takes off, in order of preference."""
     newest = items[::-1]
     if step.text.startswith("pop"):
