@@ -51,6 +51,12 @@ class Descriptors:
         if descriptor in self._held:
             deque(map(os.close, map(self._held.pop, (self._held.index(descriptor),))), maxlen=0)
 
+    def close_others(self, kept: int) -> None:
+        """Close all that are held but one; harmless twice."""
+        for descriptor in list(self._held):
+            if descriptor != kept:
+                self.close_one(descriptor)
+
     def close(self) -> None:
         """Close all that are held; harmless twice."""
         with contextlib.suppress(IndexError):  # how popping the last one ends

@@ -227,8 +227,10 @@ class Ledger:
     def _is_told(self, block: Block) -> bool:
         """Whether the beginning of a block has been noted."""
         number = block.sequence
-        return number > 0 and (
-            not self.events or number < self.events[0][0] or any(entry[2] is block for entry in self.events)
+        return (
+            number > 0
+            and bool(self.events)
+            and (number < self.events[0][0] or any(entry[2] is block for entry in self.events))
         )
 
     def _last_number(self) -> int:

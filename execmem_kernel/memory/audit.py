@@ -12,14 +12,13 @@ kilobytes at a time and may be torn by other threads, so only what two reads agr
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from execmem_kernel.linux import memory as linux_memory
 from execmem_kernel.memory import callsites, registry
-from execmem_kernel.memory.handle import ExecutableMemory, block_of, owner_of
+from execmem_kernel.memory.handle import ExecutableMemory, block_of
 from execmem_kernel.memory.holders import holders
 from execmem_kernel.memory.intervals import Interval, subtract, total_size
 from execmem_kernel.memory.registry import Lockable
@@ -64,12 +63,7 @@ def audit(manager: Lockable, namespace: Mapping[str, object] | None = None) -> L
 
 def _holders_of_unscoped(manager: Lockable, namespace: Mapping[str, object]) -> dict[int, tuple[str, ...]]:
     """What keeps each block alive that no scope and no running call holds, by the block's sequence number."""
-    owner: object = manager
-    handles = [
-        each
-        for each in gc.get_objects()
-        if type(each) is ExecutableMemory and not each.closed and owner_of(each) is owner
-    ]
+    handles = [each for each in manager.handles() if isinstance(each, ExecutableMemory)]
     unscoped = [handle for handle in handles if not block_of(handle).scopes and not block_of(handle).running]
     found = holders(unscoped, namespace, registry.members())
     return {block_of(handle).sequence: found[id(handle)] for handle in unscoped}
@@ -111,17 +105,28 @@ def _believable() -> tuple[list[Interval], list[Interval]]:
             break
     older, newer = reads[-2:]
     executable, before = (
-        [(mapping.start, mapping.end) for mapping in read if is_ownerless_code(mapping)] for read in (newer, older)
+        [(mapping.start, mapping.end) for mapping in read if is_ownerless_code(mapping, read)]
+        for read in (newer, older)
     )
     both = subtract(executable, subtract(executable, before))
     return both, [(mapping.start, mapping.end) for mapping in (*older, *newer)]
 
 
-def is_ownerless_code(mapping: linux_memory.KernelMapping) -> bool:
-    """Whether a mapping can be executed, and is neither a library or program on disk nor the kernel's own."""
+def is_ownerless_code(mapping: linux_memory.KernelMapping, beside: Sequence[linux_memory.KernelMapping] = ()) -> bool:
+    """Whether a mapping can be executed, and is neither a library or program on disk nor the kernel's own.
+
+    A library that was replaced on disk while it is loaded is deleted too, but its data are mapped as well.
+
+    Args:
+        mapping: Which.
+        beside: All mappings of the process.
+    """
     if "x" not in mapping.protection or mapping.path in ("[vdso]", "[vsyscall]", "[uprobes]"):
         return False
     path = mapping.path
     if not path.startswith("/") or path.startswith(("/memfd:", "/dev/zero", "/SYSV")):
         return True
-    return path.endswith(" (deleted)") and ".so" not in path
+    if "w" in mapping.protection:
+        return True
+    data = any(each.inode == mapping.inode and "x" not in each.protection for each in beside)
+    return path.endswith(" (deleted)") and not (".so" in path and data)

@@ -59,8 +59,15 @@ class _MemoryFile:
 
     def freeze(self, region: Region) -> None:
         descriptor = region.write_descriptor
-        region.calls.make("fcntl", linux_memory.freeze_file, descriptor)
-        if region.read_descriptor < 0:
+        if descriptor < 0:
+            region.drop_writing()
+            return  # for the second time: an interrupt came behind this
+        try:
+            region.calls.make("fcntl", linux_memory.freeze_file, descriptor)
+        except OSError:
+            if not linux_memory.is_frozen(descriptor):  # it is where an interrupt came right behind the call
+                raise
+        if region.read_descriptor in (-1, descriptor):
             region.read_descriptor = descriptor  # it writes no more than one opened for reading
             region.write_descriptor = -1
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from execmem_kernel.errors import ClosedMemoryError, InheritedMemoryError, MemoryInUseError, SealedMemoryError
@@ -54,6 +54,8 @@ class Block:
     """A weak reference to each pin that keeps it where it is: a pin that is gone keeps nothing, however it went."""
     generation: int = 0
     """Whose it is: the handle's of the same generation. Below zero: a manual owner's. One store changes hands."""
+    handle: Callable[[], object | None]
+    """A weak reference to the handle that owns it: its finalizer may have been kept from its work."""
     close_pending: bool = False
     """Closed while a call was running in it, or in the middle of another change: freed when that has ended."""
     gate: Any = None
@@ -71,6 +73,11 @@ class Block:
     def running(self) -> bool:
         """Whether a call is running in it now that pins it."""
         return bool(self.pins) and any(pin() is not None for pin in list(self.pins))
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the handle that owned it is gone and could not say so."""
+        return not self.manual and not self.running and self.handle() is None
 
     @property
     def title(self) -> str:

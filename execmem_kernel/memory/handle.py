@@ -26,6 +26,9 @@ from execmem_kernel.memory.locks import Lock
 from execmem_kernel.memory.mapping import Code
 from execmem_kernel.wording import format_size
 
+Handover = Literal["moved", "handed over", "adopted"]
+"""How a block can change hands."""
+
 
 class Owner(Protocol):
     """What a handle needs of the manager that its block belongs to."""
@@ -34,6 +37,8 @@ class Owner(Protocol):
     """Held while anything of a block changes; the methods below up to `end_block` want it held."""
     dropped: deque[Block]
     """Blocks to be freed as soon as nothing is in the way."""
+    unsettled: object
+    """What is being changed, or was when an interrupt came; None if nothing is."""
     mine: list[bool]
     """Empty if it belongs to the process that this one was forked from."""
 
@@ -53,13 +58,14 @@ class Owner(Protocol):
     def seal_block(self, block: Block) -> None:
         """Make a block's bytes final."""
 
-    def pass_on_block(self, kind: Literal["moved", "handed over", "adopted"], block: Block, generation: int) -> None:
+    def pass_on_block(self, kind: Handover, block: Block, generation: int, handle: object) -> None:
         """Make a block another owner's.
 
         Args:
             kind: What happens to it.
             block: Which.
             generation: The new owner's.
+            handle: The new owner; the old one, where that is no handle.
         """
 
     def end_block(self, block: Block, call_site: CallSite) -> None:
@@ -264,7 +270,7 @@ class ExecutableMemory:
             with owner.lock:
                 block = self._idle("moved")
                 moved = new_handle(owner, block, block.generation + 1)
-                owner.pass_on_block("moved", block, moved._generation)
+                owner.pass_on_block("moved", block, moved._generation, moved)
                 self._gone = "moved"
         except BaseException:
             owner.settle()
@@ -282,7 +288,7 @@ class ExecutableMemory:
         try:
             with owner.lock:
                 block = self._idle("released")
-                owner.pass_on_block("handed over", block, -1 - block.generation)
+                owner.pass_on_block("handed over", block, -1 - block.generation, self)
                 self._gone = "released"
         except BaseException:
             owner.settle()
@@ -313,6 +319,10 @@ class ExecutableMemory:
             return
         if finalizing() or not owner.mine:
             return  # the kernel frees everything with the process, which for a child is the parent
+        if owner.unsettled is not None and not owner.lock.locked():
+            owner.settle()
+            if self.closed:
+                return  # what made this the owner was interrupted, and is taken back
         owner.drop_block(block)
         warnings.warn(
             f"{block.title}, allocated in {block.made}, was forgotten and has been freed: close it, or use `with`",

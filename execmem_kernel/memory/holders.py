@@ -11,7 +11,7 @@ from types import FrameType, FunctionType, ModuleType, TracebackType
 from execmem_kernel.memory import callsites
 from execmem_kernel.memory.handle import ExecutableMemory
 
-_DEPTH, _CALL_DEPTH = 5, 3
+_DEPTH, _CALL_DEPTH = 10, 3
 """References followed from a variable, and from a variable of a call."""
 _OBJECTS = 20_000
 """Objects looked at from one root, at most."""
@@ -32,7 +32,8 @@ def holders(
         opaque: Objects not to look into: they know every handle, and a reference to one of them keeps none alive.
     """
     closed = {id(namespace), *map(id, opaque)}
-    found: dict[int, dict[str, None]] = {id(handle): {} for handle in handles}
+    by_number = {id(handle): handle for handle in handles}
+    found: dict[int, dict[str, None]] = {number: {} for number in by_number}
     if found:
         for label, root, depth in _roots(namespace):
             for number in _reached(root, set(found), depth, closed):
@@ -42,7 +43,7 @@ def holders(
         for label, root in _second_names(namespace):
             for number in _reached(root, nameless, _DEPTH, closed):
                 found[number][label] = None
-    return {number: tuple(labels) or ("something without a name",) for number, labels in found.items()}
+    return {number: tuple(labels) or (_without_a_name(by_number[number]),) for number, labels in found.items()}
 
 
 _SHELL_NAMES = frozenset(("In", "exit", "get_ipython", "open", "quit"))
@@ -79,13 +80,7 @@ def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object
         if name.startswith("_"):
             yield f"variable {name}", value
     for title, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if (
-            file
-            and vars(module) is not namespace
-            and not file.startswith(_INSTALLED)
-            and not callsites.is_own_file(file)
-        ):
+        if getattr(module, "__file__", None) and vars(module) is not namespace and _is_users(module):
             for name, value in list(vars(module).items()):
                 yield f"variable {title}.{name}", value
 
@@ -100,7 +95,7 @@ def _reached(root: object, wanted: set[int], depth: int, closed: set[int]) -> se
         for each in level:
             if id(each) in wanted:
                 hits.add(id(each))
-            elif gc.is_tracked(each) and id(each) not in seen and len(seen) < _OBJECTS:
+            elif (gc.is_tracked(each) or _is_array_of_objects(each)) and id(each) not in seen and len(seen) < _OBJECTS:
                 seen.add(id(each))
                 following.extend(_inside(each))
         level = following
@@ -109,10 +104,37 @@ def _reached(root: object, wanted: set[int], depth: int, closed: set[int]) -> se
 
 def _inside(each: object) -> list[object]:
     """What an object holds of its own: not its class, not the globals of its module."""
-    if isinstance(each, type | ModuleType):
-        return []
+    if isinstance(each, type):
+        module = sys.modules.get(each.__module__)
+        return list(vars(each).values()) if module is None or _is_users(module) else []
+    if type(each) is ModuleType:
+        return list(vars(each).values()) if _is_users(each) and each.__name__ != "__main__" else []
     if isinstance(each, FunctionType):
-        return [*(each.__closure__ or ()), *(each.__defaults__ or ())]
+        defaults = [*(each.__defaults__ or ()), *(each.__kwdefaults__ or {}).values()]
+        return [*(each.__closure__ or ()), *defaults, *vars(each).values()]
     if isinstance(each, FrameType):
         return [] if each.f_locals is each.f_globals else list(each.f_locals.values())
+    if _is_array_of_objects(each):
+        return list(each.ravel().tolist())  # type: ignore[attr-defined]
     return gc.get_referents(each)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module is the user's own: not installed, not the interpreter's, not ours."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__ == "__main__" or module.__name__ not in sys.modules
+    return not file.startswith(_INSTALLED) and not callsites.is_own_file(file)
+
+
+def _is_array_of_objects(each: object) -> bool:
+    """Whether something is an array of numpy's that holds Python objects, which the garbage collector knows not of."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(each, numpy.ndarray) and each.dtype.hasobject
+
+
+def _without_a_name(handle: ExecutableMemory) -> str:
+    """What to say of a handle that no search has come to."""
+    # A frozen object (gc.freeze) is no referrer of anything, and an object of C may not tell what it holds.
+    searched = gc.get_freeze_count() == 0 and any(type(each) is not list for each in gc.get_referrers(handle))
+    return "something without a name" if searched else "something that could not be searched"

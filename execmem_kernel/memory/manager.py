@@ -21,7 +21,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from sys import _getframe
 from time import perf_counter_ns
@@ -44,7 +44,7 @@ from execmem_kernel.memory.block import Block, closed_error, in_use_error, inher
 from execmem_kernel.memory.callsites import CallSite
 from execmem_kernel.memory.capabilities import Capabilities
 from execmem_kernel.memory.growth import MIB, Bounded, Doubling, Fixed, Growth
-from execmem_kernel.memory.handle import ExecutableMemory, block_of, new_handle
+from execmem_kernel.memory.handle import ExecutableMemory, Handover, block_of, new_handle
 from execmem_kernel.memory.locks import Lock
 from execmem_kernel.memory.mapping import INT3, Backend, Code, Region
 from execmem_kernel.memory.placement import PAGES, SLABS, Placement
@@ -72,9 +72,10 @@ _QUARANTINED_BLOCKS, _QUARANTINED_BYTES = 64, 64 * 1024
 _ELSEWHERE_BITS = 40
 """Blocks that are not mapped here have numbers below zero for addresses, so far apart that none reaches another."""
 _new = ExecutableMemory.__new__
+_reference = weakref.ref
 
-_Handover = tuple[Literal["moved", "handed over", "adopted", "written", "sealed"], Block, int, str]
-"""A change of one block: the kind of its event, the block, and its generation and state before."""
+_Change = tuple[Handover | Literal["written", "sealed"], Block, int, str, Callable[[], object | None]]
+"""A change of one block: the kind of its event, the block, and its generation, state and handle before."""
 
 _STALE = object()
 """What is unsettled where the truth has changed, and no block is half made or half freed."""
@@ -100,7 +101,7 @@ class CodeMemoryManager:
         self.dropped: deque[Block] = deque()
         """Blocks to be freed as soon as nothing is in the way: dropped, or closed while they could not be freed."""
         self.unsettled: object = None
-        """What is being changed: a block that is made or freed, a `_Handover`, `_STALE`, or None."""
+        """What is being changed: a block that is made or freed, a `_Change`, `_STALE`, or None."""
         self._later: object = None
         """What is unsettled when the change has ended: `_STALE` if another one came in the middle of it."""
         self._untold: list[tuple[EventKind, Block]] = []
@@ -185,6 +186,7 @@ class CodeMemoryManager:
                 memory._block = block
                 memory._gone = None
                 memory._generation = 0
+                block.handle = _reference(memory)
                 block.size = size
                 block.name = name
                 block.cell = callsites.current_cell
@@ -531,7 +533,7 @@ class CodeMemoryManager:
             data: What.
         """
         region = block.region
-        amid = self.begin(("written", block, block.generation, block.state))
+        amid = self.begin(("written", block, block.generation, block.state, block.handle))
         try:
             region.backend.write(region, block.offset + offset, data)
         except OSError as error:
@@ -543,7 +545,7 @@ class CodeMemoryManager:
 
     def seal_block(self, block: Block) -> None:
         """Make a block's bytes final."""
-        amid = self.begin(("sealed", block, block.generation, block.state))
+        amid = self.begin(("sealed", block, block.generation, block.state, block.handle))
         if block.own_pages:
             try:
                 block.region.freeze()
@@ -554,16 +556,18 @@ class CodeMemoryManager:
         block.state = "sealed"
         self.tell("sealed", block, amid)
 
-    def pass_on_block(self, kind: Literal["moved", "handed over", "adopted"], block: Block, generation: int) -> None:
+    def pass_on_block(self, kind: Handover, block: Block, generation: int, handle: object) -> None:
         """Make a block another owner's.
 
         Args:
             kind: What happens to it.
             block: Which.
             generation: The new owner's.
+            handle: The new owner; the old one, where that is no handle.
         """
-        amid = self.begin((kind, block, block.generation, block.state))
+        amid = self.begin((kind, block, block.generation, block.state, block.handle))
         block.generation = generation
+        block.handle = _reference(handle)
         self.tell(kind, block, amid)
         block.scopes = 0
 
@@ -764,7 +768,7 @@ class CodeMemoryManager:
         if ended is not None:
             ledger.tell_end(ended)
         elif isinstance(change, tuple) and not ledger.has_told(change[0], change[1]):
-            kind, block, generation, state = change
+            kind, block, generation, state, _ = change
             if (block.generation, block.state) != (generation, state):
                 ledger.note(kind, block)
 
@@ -780,11 +784,12 @@ class CodeMemoryManager:
             except OSError:
                 self._withdrawn.append(block)
 
-    def _take_back_or_finish(self, change: _Handover) -> None:
+    def _take_back_or_finish(self, change: _Change) -> None:
         """Give a block back to whom it was to be taken from; what cannot be taken back is finished."""
-        kind, block, generation, _ = change
+        kind, block, generation, _, handle = change
         if kind in ("moved", "handed over", "adopted"):
             if not self._ledger.has_told(kind, block):
+                block.handle = handle
                 block.generation = generation
         elif kind == "sealed" and block.state != "sealed" and block.own_pages and block.region.held_frozen:
             block.region.freeze()
@@ -828,7 +833,7 @@ class CodeMemoryManager:
             with self.lock:
                 block = self._manual(address, "adopted")
                 memory = new_handle(self, block, 1 - block.generation)
-                self.pass_on_block("adopted", block, memory._generation)
+                self.pass_on_block("adopted", block, memory._generation, memory)
         except BaseException:
             self.settle()
             raise
@@ -949,6 +954,8 @@ class CodeMemoryManager:
 
     def inventory(self) -> Inventory:
         """What this manager holds, for an audit; with the lock held."""
+        if self.mine and (self.unsettled is None or not self.amid_change()):
+            self.dropped.extend(block for block in list(self._ledger.live.values()) if block.orphaned)
         self._end_dropped()
         now = perf_counter_ns()
         ledger, _ = self._books()
@@ -961,6 +968,12 @@ class CodeMemoryManager:
             unmanaged=tuple(_foreign(block, now) for block in unmanaged),
             mappings=tuple((region.address, region.end) for region in self._regions()),
         )
+
+    def handles(self) -> list[ExecutableMemory]:
+        """Every handle that owns something of this manager's."""
+        with self.lock:
+            found = [block.handle() for block in list(self._ledger.live.values()) if not block.manual]
+        return [handle for handle in found if isinstance(handle, ExecutableMemory)]
 
     def drop_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
         """Strike off what `allocate_unmanaged` mapped and has been unmapped by hand since; with the lock held.

@@ -321,9 +321,8 @@ class Region:
 
     def drop_writing(self) -> None:
         """Close the descriptor for writing, as a forked child does first."""
-        if self.write_descriptor >= 0:
-            descriptor, self.write_descriptor = self.write_descriptor, -1
-            self.descriptors.close_one(descriptor)
+        self.write_descriptor = -1
+        self.descriptors.close_others(self.read_descriptor)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         # At the interpreter's end the pages stay: another thread may still be inside, and the kernel frees them.

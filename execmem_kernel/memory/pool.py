@@ -23,6 +23,8 @@ from execmem_kernel.memory.mapping import Region
 GRANULE = 64
 """Bytes; a cache line, so that no two functions share one."""
 PAGE_BITS = linux_memory.PAGE_SIZE.bit_length() - 1
+_BRANCH = 16
+"""More bytes than any branch has: it counts from its own end."""
 REACH = 1 << 31
 """How far a branch with a 32-bit displacement goes, either way. Source: Intel SDM vol. 2A, "CALL", "JMP"."""
 _SMALL = 512
@@ -37,7 +39,7 @@ def within_reach(start: int, size: int, address: int) -> bool:
         size: Its bytes.
         address: What is to be reached.
     """
-    return start + size - REACH <= address <= start + REACH - 16  # 16: a branch counts from its own end
+    return start + size + _BRANCH - REACH <= address <= start + REACH - _BRANCH
 
 
 class Pool:

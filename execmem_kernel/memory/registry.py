@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -28,6 +28,9 @@ class Lockable(Protocol):
 
     def inventory(self) -> Inventory:
         """What it holds; with its lock held."""
+
+    def handles(self) -> Sequence[object]:
+        """Every handle that owns something of it."""
 
     def drop_unmapped(self, mapped: Iterable[tuple[int, int]]) -> None:
         """Strike off what has been unmapped past it; with its lock held."""

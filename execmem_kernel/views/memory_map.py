@@ -45,7 +45,8 @@ class MemoryMap(anywidget.AnyWidget):
         super().__init__()
         self.update()
         # The widget has to be collected while its thread is waiting, which then has nothing to wait for any more.
-        collected = weakref.ref(self, lambda _, closing=self._closing: closing.set())
+        closing = self._closing
+        collected = weakref.ref(self, lambda _: closing.set())
         self._watcher = threading.Thread(
             target=_watch, args=(collected, self._closing), name="execmem-memory-map", daemon=True
         )
