@@ -212,7 +212,6 @@ REFUSED_THOUGH_GNU_AS_TAKES = {
     "a NUL in the text": ("mov eax, 1\x00mov ebx,2",),
     "AT&T's signs in Intel syntax; GNU as reads `$5` as a symbol": (
         "mov eax, $10",
-        ".intel_syntax\nmov %eax, 5",
         "mov %eax, 5",
         "mov $5, %eax",
         "mov eax, $5",
