@@ -175,7 +175,17 @@ class Prototype:
         """
         registers: dict[str, int | str | Place] = {}
         checked = self.check(arguments)
-        layout = _Layout(_all_pieces(item for item in checked if isinstance(item, Pointed)))
+        pieces = _all_pieces(item for item in checked if isinstance(item, Pointed))
+        if len(pieces) == 1:  # it shares its memory with none
+            (piece,) = pieces
+            for parameter, item in zip(self.parameters, checked, strict=False):
+                registers[parameter.register] = item.name if isinstance(item, Pointed) else item
+            return Passed(
+                MappingProxyType(registers),
+                MappingProxyType({piece.name: Buffer(piece.content, writable=piece.put is not None)}),
+                () if piece.put is None else ((piece.name, piece.put),),
+            )
+        layout = _Layout(pieces)
         for parameter, item in zip(self.parameters, checked, strict=False):
             registers[parameter.register] = layout.address_of(item) if isinstance(item, Pointed) else item
         return layout.passed(registers)
