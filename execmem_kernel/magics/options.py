@@ -22,7 +22,7 @@ EXPECTATIONS = (
 
 LIMITS = {
     "cpu": "cpu_s", "steps": "steps", "output": "output_size", "memory": "memory_size", "calls": "system_calls",
-    "trace": "trace_steps",
+    "stack": "stack_size", "trace": "trace_steps",
 }  # fmt: skip
 """Name of a limit on the option line -> field of `Limits`; the clock on the wall has an option of its own."""
 

@@ -22,6 +22,7 @@ import unicorn
 from unicorn import x86_const
 
 import execmem_kernel as em
+from execmem_kernel.execution.contract.address_map import RETURN, STACK_AT_ENTRY, STACK_END
 from execmem_kernel.execution.contract.call import Buffer
 from execmem_kernel.execution.contract.outcome import Returned
 from execmem_kernel.execution.trace import stepping_loop
@@ -31,7 +32,8 @@ from execmem_kernel.x86.registers import FLAGS, GENERAL
 
 BUFFER, BUFFER_SIZE = 0x2010_0000, 4096
 MIDDLE = BUFFER + BUFFER_SIZE // 2
-STACK_START, STACK_SIZE, STACK_AT_ENTRY, RETURN = 0x6FF0_0000, 0x10_0000, 0x6FFF_FFF8, 0x7100_0000
+STACK_SIZE = 0x10_0000
+STACK_START = STACK_END - STACK_SIZE
 COMPARED = ("CF", "PF", "AF", "ZF", "SF", "DF", "OF")
 FREE = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 """Registers that a function may write; rbx holds a pointer, r15 a small index, rbp counts."""

@@ -112,7 +112,7 @@ def test_another_entry_than_main_is_a_function() -> None:
 def test_what_main_must_keep_and_give_back_is_checked_as_ever() -> None:
     found = em.run("main: mov ebx, 5\nret").warnings
     assert [(one.code, one.line) for one in found] == [("callee-saved", 1)]
-    assert em.run("main: pop rax\nret").headline.endswith("there was one pop too many")
+    assert em.run("main: pop rax\nret").headline.endswith("there was one pop too many on line 1")
     assert em.run("main: push 5\nret").headline == (
         "line 2: `ret` took 5 for its return address: there was one push too many on line 1"
     )

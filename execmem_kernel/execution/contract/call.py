@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from execmem_kernel.execution.contract.address_map import LARGEST_STACK, PAGE
 from execmem_kernel.program.program import Program
 
 LimitName = Literal["wall", "cpu", "steps", "output", "memory", "system calls"]
@@ -15,6 +16,7 @@ TIME_LIMITS: tuple[LimitName, ...] = ("wall", "cpu")
 _BOUNDS = (
     ("wall_s", 0, 10**6), ("cpu_s", 0, 10**6), ("steps", 0, 10**9), ("trace_steps", 0, 10**9),
     ("output_size", 0, 2**30), ("memory_size", 0, 2**40), ("system_calls", 0, 10**9),
+    ("stack_size", PAGE, LARGEST_STACK),
 )  # fmt: skip
 """Each field of `Limits`, its least and its greatest value: what the kernel's own clocks and limits take."""
 
@@ -45,6 +47,8 @@ class Limits:
     """Bytes that it may ask for by brk and mmap."""
     system_calls: int = 20_000
     """So many take half a second: well before time ends the run, so that it is always this limit that does."""
+    stack_size: int = 8 * 1024 * 1024
+    """Bytes of the stack, in whole pages: as many as Linux gives a program."""
 
     def __post_init__(self) -> None:
         for name, least, most in _BOUNDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from execmem_kernel.execution.contract.address_map import CALLER_SIZE
 from execmem_kernel.wording import signed
 
 
@@ -20,7 +21,7 @@ def describe_place(value: int, places: Mapping[str, tuple[int, int]]) -> str:
         if name != "stack" and start <= value <= end:
             return f"{name}+{value - start:#x}" if value != start else name
     start, end = places.get("stack", (0, 0))
-    if end and start - 64 <= value <= end + 64:
+    if end and start - 64 <= value <= end + CALLER_SIZE:
         offset = value - (end - 8)  # from rsp at the start, where the return address lies
         return f"stack{'-' if offset < 0 else '+'}{abs(offset):#x}" if offset else "stack"
     return ""

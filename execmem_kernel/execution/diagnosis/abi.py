@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterator
 from functools import lru_cache
 
-from execmem_kernel.execution.contract.address_map import STACK_SIZE
 from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
 from execmem_kernel.execution.contract.details import Warned, WarningCode
 from execmem_kernel.execution.diagnosis import flow, inner_calls
@@ -87,7 +86,7 @@ def _stack_pointer(ending: FinalState) -> Iterator[Warned]:
         elsewhere = f"{ending.describe(after['rsp'])}, which is not where the caller left it"
         yield Warned(
             "stack-pointer",
-            f"rsp is {far if abs(off) <= STACK_SIZE else elsewhere}",
+            f"rsp is {far if abs(off) <= ending.call.limits.stack_size else elsewhere}",
             ending.line_of_write("rsp"),
             "take off the stack what was put on it, and no more",
         )

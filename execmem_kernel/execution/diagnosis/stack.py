@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from execmem_kernel.execution.contract.address_map import PAGE, STACK_END, STACK_SIZE, STACK_START
+from execmem_kernel.execution.contract.address_map import PAGE, STACK_END
 from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.diagnosis import flow
 from execmem_kernel.execution.diagnosis.context import FaultContext
@@ -18,7 +18,7 @@ from execmem_kernel.wording import format_amount, listed
 _STACK_WORDS = ("push", "pop", "call", "ret", "pushfq", "popfq", "enter", "leave", "pushf", "popf")
 _NEAR_PAGES = 64 * PAGE
 """How far above the stack an address still counts as one that missed it."""
-_NEAR_STACKS = 64 * STACK_SIZE
+_NEAR_STACKS = 64 * 1024 * 1024
 """The same below it, where a program may have pushed its way down."""
 _DEEP = 1_000
 """So many equal return addresses on a full stack are a recursion, whatever the last instruction was."""
@@ -46,7 +46,7 @@ def stack_pointer_lost(context: FaultContext) -> Cause | None:
     if not _uses_stack(context) or not context.instruction:
         return None
     rsp = context.rsp
-    near = STACK_START - _NEAR_STACKS <= rsp <= STACK_END + _NEAR_PAGES or _took_locals(context)
+    near = _start(context) - _NEAR_STACKS <= rsp <= STACK_END + _NEAR_PAGES or _took_locals(context)
     place = context.place_of(rsp)
     if near or place == "stack":
         return None
@@ -65,6 +65,11 @@ def stack_pointer_lost(context: FaultContext) -> Cause | None:
     )
 
 
+def _start(context: FaultContext) -> int:
+    """Where the stack begins."""
+    return context.stop.plan.places["stack"][0]
+
+
 def _took_locals(context: FaultContext) -> bool:
     """Whether rsp lies where it does because a local area was taken off it."""
     step = context.last_write("rsp")
@@ -81,22 +86,23 @@ def stack_overflow(context: FaultContext) -> Cause | None:
     """The page below the stack, or one further down: a recursion, a loop that pushes, or too large a local area."""
     if context.access is None:
         return None
-    below = STACK_START - context.access.address
-    reach = STACK_START if _took_locals(context) else _NEAR_STACKS
-    if not 0 < below <= reach or context.rsp > STACK_START + _NEAR_PAGES:
+    start = _start(context)
+    below = start - context.access.address
+    reach = start if _took_locals(context) else _NEAR_STACKS
+    if not 0 < below <= reach or context.rsp > start + _NEAR_PAGES:
         return None
-    size = STACK_SIZE // 1024**2
-    if below > PAGE and context.rsp < STACK_START - PAGE:
+    size = format_amount(context.stop.call.limits.stack_size)
+    if below > PAGE and context.rsp < start - PAGE:
         area = context.stop.plan.first[0] - context.rsp
         return Cause(
             "stack-too-small",
-            f"a local area of {format_amount(area)}{_taken(context)} is larger than the stack, which has {size} MiB",
+            f"a local area of {format_amount(area)}{_taken(context)} is larger than the stack, which has {size}",
             MappingProxyType({}),
             "keep large data in the data section or in a buffer",
         )
     return _recursion(context) or Cause(
         "stack-overflow",
-        f"stack overflow: the stack's {size} MiB are full; something is pushed again and again and never popped",
+        f"stack overflow: the stack's {size} are full; something is pushed again and again and never popped",
         context.evidence("rsp"),
         "take as much off the stack as you put on it, in every round of a loop",
     )
@@ -121,7 +127,7 @@ def _recursion(context: FaultContext) -> Cause | None:
     if lines:
         where += f" on line {lines[0]}" if len(lines) == 1 else f" on lines {listed([str(line) for line in lines])}"
     deep = sum(calls.values())
-    amount = format_amount(end - start)
+    amount = format_amount(context.stop.call.limits.stack_size)
     sentence = f"stack overflow: {deep:,} calls deep, {where} again and again without coming back"
     evidence = context.evidence("rsp")
     way_out = _way_out(context, rows)

@@ -155,6 +155,7 @@ class Run:
         self.guest.start(self.plan, self.call, timed=not stepped)
         child = self.guest.child
         if self.library is not None:
+            self.library.stack_start = self.plan.places["stack"][0]
             self.library.load(self.guest)
         raw, wide = initial_registers(self.call, self.plan)
         if self.library is not None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from execmem_kernel.errors import NotRecordedError
-from execmem_kernel.execution.contract.address_map import STACK_START
 from execmem_kernel.execution.contract.cause import Cause, Explanation
 from execmem_kernel.execution.contract.signal_codes import SEGV_ACCERR, SEGV_MAPERR
 from execmem_kernel.execution.contract.trace import Trace
@@ -72,6 +71,8 @@ class LibraryStop:
     address: int
     """si_addr."""
     registers: Mapping[str, int]
+    stack_start: int
+    """Where the program's stack begins."""
     thread_pointer: int
     """What the loader has set fs's base to."""
     describe: Callable[[int], str]
@@ -114,8 +115,8 @@ def _misaligned(stop: LibraryStop, call: LibraryCall) -> Cause | None:
 
 
 def _stack_is_full(stop: LibraryStop, call: LibraryCall) -> Cause | None:
-    accessed, rsp = stop.accessed, stop.registers["rsp"]
-    if accessed is None or not STACK_START - _NEAR <= accessed < STACK_START or rsp >= STACK_START + _NEAR:
+    accessed, rsp, start = stop.accessed, stop.registers["rsp"], stop.stack_start
+    if accessed is None or not start - _NEAR <= accessed < start or rsp >= start + _NEAR:
         return None
     return Cause(
         "stack-overflow",

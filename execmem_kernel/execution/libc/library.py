@@ -18,7 +18,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
 
-from execmem_kernel.execution.contract.address_map import RETURN, STACK_END, STACK_START
+from execmem_kernel.execution.contract.address_map import RETURN, STACK_END, STACK_LOWEST
 from execmem_kernel.execution.contract.calling_convention import SYSTEM_CALL_ARGUMENTS
 from execmem_kernel.execution.contract.cause import Cause, Explanation
 from execmem_kernel.execution.libc.constants import LIBC_BASE, LIBM_BASE, LOADER_BASE, LOADER_STACK, LOADER_STACK_SIZE
@@ -53,6 +53,8 @@ class Library:
         self._opened = opened
         self._loader = Loader(opened, table)
         self.thread_pointer: int = 0
+        self.stack_start: int = 0
+        """Where the program's stack begins, which a run says."""
 
     @property
     def mappings(self) -> tuple[PlannedMapping, ...]:
@@ -139,7 +141,8 @@ class Library:
             raw: The registers.
             described: How a number is shown.
         """
-        return explain_stop(LibraryStop(*stopped, raw, self.thread_pointer, described), self.last_call(guest, raw))
+        stop = LibraryStop(*stopped, raw, self.stack_start, self.thread_pointer, described)
+        return explain_stop(stop, self.last_call(guest, raw))
 
     def jumped_out(self, guest: Guest, raw: Mapping[str, int], described: Callable[[int], str]) -> Explanation | None:
         """Why no code is where the program is, if it was the library that jumped there: it calls functions back.
@@ -205,7 +208,7 @@ class Library:
 
 def _stack_end(address: int) -> int:
     """The end of the program's stack, if the address is in it."""
-    return STACK_END if STACK_START <= address < STACK_END else address
+    return STACK_END if STACK_LOWEST <= address < STACK_END else address
 
 
 def library_for(program: Program) -> contextlib.AbstractContextManager[Library | None]:

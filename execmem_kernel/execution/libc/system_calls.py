@@ -182,7 +182,7 @@ class LibrarySystemCallHandler(SystemCallHandler):
     def _prlimit(self, guest: GuestMemory, _pid: int, _kind: int, new: int, old: int, *_: int) -> Verdict:
         if new or not old:
             return Refused("how the program's process is set up stays as it is")
-        return Answered(0 if guest.write(old, struct.pack("<QQ", 1 << 20, 1 << 20)) else -errno.EFAULT)
+        return Answered(0 if guest.write(old, struct.pack("<2Q", *[self.limits.stack_size] * 2)) else -errno.EFAULT)
 
     def _entropy(self, guest: GuestMemory, address: int, size: int, flags: int, *_: int) -> Verdict:
         if size == 8 and flags == 1:  # malloc marks freed memory with a number; a program may read it by mistake

@@ -18,6 +18,7 @@ from execmem_kernel.execution.contract.address_map import (
     BREAKPOINT,
     BUFFERS,
     BUFFERS_SIZE,
+    CALLER_SIZE,
     CANARY,
     CODE_DESCRIPTOR,
     CONTROL,
@@ -30,13 +31,12 @@ from execmem_kernel.execution.contract.address_map import (
     RUNNER,
     STACK_AT_ENTRY,
     STACK_END,
-    STACK_SIZE,
-    STACK_START,
+    STACK_LOWEST,
     USER_END,
     page_ceil,
     page_floor,
 )
-from execmem_kernel.execution.contract.call import Buffer, Call
+from execmem_kernel.execution.contract.call import Buffer, Call, Limits
 from execmem_kernel.execution.process.nondeterminism import Nondeterminism, nondeterminism
 from execmem_kernel.linux.memory import MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE
 from execmem_kernel.program.externs import SLOT
@@ -191,13 +191,14 @@ def plan(call: Call, beside: MappedLibrary | None = None) -> AddressSpace:
     """
     if call.buffers or beside is not None or call.start != "function":
         return _Planner(call).plan(beside)
-    return _program_alone(call.program, None if call.backing is None else call.backing[1])
+    return _program_alone(call.program, None if call.backing is None else call.backing[1], call.limits.stack_size)
 
 
 @lru_cache(8)
-def _program_alone(program: Program, backing_at: int | None) -> AddressSpace:
+def _program_alone(program: Program, backing_at: int | None, stack_size: int) -> AddressSpace:
     """The address space of a program without buffers or arguments: the same in each of its runs."""
-    return _Planner(Call(program, backing=None if backing_at is None else (-1, backing_at, 0))).plan(None)
+    backing = None if backing_at is None else (-1, backing_at, 0)
+    return _Planner(Call(program, backing=backing, limits=Limits(stack_size=stack_size))).plan(None)
 
 
 class _Planner:
@@ -210,7 +211,7 @@ class _Planner:
         self._places: dict[str, tuple[int, int]] = {}
         self._buffers: dict[str, PlacedBuffer] = {}
         self._taken = [
-            (STACK_START - PAGE, STACK_END + PAGE, "stack"),
+            (STACK_LOWEST - PAGE, STACK_END + PAGE, "stack"),
             (RETURN, RETURN + PAGE, "return address"),
             (RUNNER, RUNNER + 16 * PAGE, "runner"),
             (CONTROL, ALTERNATE_STACK + ALTERNATE_STACK_SIZE, "runner"),
@@ -270,10 +271,11 @@ class _Planner:
 
     def _add_stack(self) -> tuple[Mapping[str, int], int]:
         """The registers that the program starts with, and the word at rsp."""
-        self._mappings.append(PlannedMapping(STACK_START, STACK_SIZE, "rw-"))
         registers, first_word, above = _given(self._call)
         at_entry = registers["rsp"]
-        self._places["stack"] = (STACK_START, at_entry + 8)
+        start = page_floor(at_entry + 8) - page_ceil(self._call.limits.stack_size)
+        self._mappings.append(PlannedMapping(start, STACK_END - start, "rw-"))
+        self._places["stack"] = (start, at_entry + 8)
         if above:
             self._contents.append((at_entry + 8, above))
             self._places["arguments"] = (at_entry + 8, STACK_END)
@@ -319,17 +321,18 @@ def _given(call: Call) -> tuple[Mapping[str, int], int, bytes]:
     words = len(texts) + 1 + 1 + 2  # argv, envp, and the auxiliary vector, each with its end
     size = 8 * words + len(strings)
     process = call.start == "process"
-    at_entry = STACK_END - size - 8 & -16 if process else (STACK_END - size & -16) - 8
+    end = STACK_END - CALLER_SIZE
+    at_entry = end - size - 8 & -16 if process else (end - size & -16) - 8
     argv = at_entry + 8
-    if STACK_END - argv > ARGUMENTS_SIZE:
+    if end - argv > ARGUMENTS_SIZE:
         raise ValueError(f"the arguments of a program may have {ARGUMENTS_SIZE:,} bytes at most, all together")
     pointers = []
-    address = STACK_END - len(strings)
+    address = end - len(strings)
     for text in texts:
         pointers.append(address)
         address += len(text)
     block = struct.pack(f"<{words}Q", *pointers, 0, 0, 0, 0)
-    above = block.ljust(STACK_END - len(strings) - argv, b"\0") + strings
+    above = block.ljust(end - len(strings) - argv, b"\0") + strings
     if process:
         return MappingProxyType({"rsp": at_entry}), len(texts), above
     registers = {"rsp": at_entry, "rdi": len(texts), "rsi": argv, "rdx": argv + 8 * (len(texts) + 1)}

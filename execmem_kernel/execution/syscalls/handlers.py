@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from execmem_kernel.execution.contract.address_map import BREAK, MAPPINGS, MAPPINGS_END, PAGE, page_ceil
+from execmem_kernel.execution.contract.address_map import BREAK, BREAK_END, MAPPINGS, MAPPINGS_END, PAGE, page_ceil
 from execmem_kernel.execution.contract.call import Limits
 from execmem_kernel.execution.contract.details import Warned
 from execmem_kernel.execution.syscalls.charged_memory import ChargedMemory
@@ -128,8 +128,8 @@ class SystemCallHandler:
         return Answered(PID)
 
     def _brk(self, guest: GuestMemory, wanted: int, *_: int) -> Verdict:
-        if wanted < BREAK or wanted >= MAPPINGS:
-            if wanted >= MAPPINGS and wanted - BREAK > self.limits.memory_size:
+        if wanted < BREAK or wanted >= BREAK_END:
+            if wanted >= BREAK_END and wanted - BREAK > self.limits.memory_size:
                 return Exhausted("memory")
             return Answered(self._break)
         old, new = page_ceil(self._break), page_ceil(wanted)

@@ -22,7 +22,7 @@ def windows(plan: AddressSpace, stack: int) -> Iterator[tuple[int, int]]:
     """Memory to compare: data, buffers, and the stack from `stack` upwards, each as start and size."""
     room = _WATCHED
     for start, size in _writable(plan):
-        if start == address_map.STACK_START:
+        if start + size == address_map.STACK_END:
             start, size = max(start, min(stack, start + size)), min(size, max(0, start + size - stack))
         if size and size <= room:
             room -= size
@@ -39,11 +39,12 @@ def unwatched(plan: AddressSpace, stack: int, watched: Sequence[tuple[int, int]]
     """
     starts = {start for start, _ in watched}
     for start, size in _writable(plan):
-        if start == address_map.STACK_START:
+        if start + size == address_map.STACK_END:
             yield start, max(0, min(stack - start, size)) if stack in starts else size
         elif start not in starts:
             yield start, size
-    yield address_map.BREAK, address_map.STACK_START - address_map.BREAK
+    yield address_map.BREAK, address_map.BREAK_END - address_map.BREAK
+    yield address_map.MAPPINGS, address_map.MAPPINGS_END - address_map.MAPPINGS
 
 
 def differences(start: int, old: bytes, new: bytes) -> list[tuple[int, bytes, bytes]]:

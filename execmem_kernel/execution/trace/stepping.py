@@ -305,7 +305,7 @@ def _contents(run: SteppedRun) -> tuple[tuple[int, int, bytes], ...]:
     stack = run.raw["rsp"]
     top = (
         run.guest.read(stack, address_map.STACK_END - stack)
-        if address_map.STACK_START <= stack < address_map.STACK_END
+        if address_map.STACK_LOWEST <= stack < address_map.STACK_END
         else b""
     )
     return (*rows, (stack, len(top), top))

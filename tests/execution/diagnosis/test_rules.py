@@ -30,7 +30,7 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "after-munmap": (MMAP + "mov rdi, rax\nmov rbx, rax\nmov eax, 11\nsyscall\nmov al, [rbx]\nret", {}),
     "unmapped": ("mov rax, 0x12345678000\nmov al, [rax]\nret", {}),
     "write-to-rodata": ("lea rax, [rip + x]\nmov byte ptr [rax], 1\nret\nsection .rodata\nx: db 1", {}),
-    "above-stack": ("mov rax, [rsp + 8]\nret", {}),
+    "above-stack": ("mov rax, [rsp + 0x1008]\nret", {}),
     "return-from-start": ("_start: ret", {}),
     "null-jump": ("xor eax, eax\njmp rax", {}),
     "null-call": ("xor eax, eax\ncall rax\nret", {}),

@@ -28,7 +28,7 @@ EDGES = (
     0xFFFFFFFF, 1 << 32, (1 << 47) - 0x1000, (1 << 47) - 1, 1 << 47, (1 << 63) - 0x1000, (1 << 63) - 1, 1 << 63,
     (1 << 63) + 1, (1 << 64) - 0x1000, (1 << 64) - 16, (1 << 64) - 1,
     *(base + offset for offset in (-0x1000, -8, -1, 0, 1, 8, 0x1000)
-      for base in (address_map.BREAK, address_map.MAPPINGS, address_map.STACK_START, address_map.STACK_END,
+      for base in (address_map.BREAK, address_map.MAPPINGS, address_map.STACK_LOWEST, address_map.STACK_END,
                    address_map.BUFFERS, 0x1000_0000, address_map.RETURN, address_map.RUNNER)),
 )  # fmt: skip
 """Numbers at which lengths and addresses go wrong."""
@@ -43,8 +43,9 @@ _SHAPES = {
 _KINDS: dict[str, tuple[str, ...]] = {
     "f": ("1", "2"), "z": ("0",), "1": ("1",), "4": ("4",), "t": ("0x5401",), "m": ("0x22",), "p": ("0", "1", "3"),
     "c": ("0", "1", "2", "7", "1024"), "s": ("1", "8", "0x1000", "0x1001", "0x3000", "0x100000"),
-    "a": ("r12", "r13", "rsp"), "A": ("r12", "r13"), "V": ("r13", "r12", "0x6ffffff8"), "M": ("r12", "r14"),
-    "b": ("0", "0x30001000", "0x30005008", "0x30002000"),
+    "a": ("r12", "r13", "rsp"), "A": ("r12", "r13"), "M": ("r12", "r14"),
+    "V": ("r13", "r12", str(address_map.STACK_END - 8)),
+    "b": ("0", *(str(address_map.BREAK + more) for more in (0x1000, 0x5008, 0x2000))),
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def source(seed: int, kind: str) -> str:
     """A program with twelve calls; r12 and r14 hold the last memory that two of them gave."""
     chance = random.Random(seed)
     lines = ["extern puts", "main: push rbx"] if kind != "alone" else []
-    lines += ["mov r12d, 0x30000000", "mov r14, r12", "lea r13, [rsp - 64]", "lea rbx, [rsp - 4096]"]
+    lines += [f"mov r12, {address_map.BREAK}", "mov r14, r12", "lea r13, [rsp - 64]", "lea rbx, [rsp - 4096]"]
     for number in range(12):
         name = chance.choice(CALLS[kind])
         shape = _SHAPES.get(name, "")

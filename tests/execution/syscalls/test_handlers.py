@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import execmem_kernel as em
+from execmem_kernel.execution.contract.address_map import MAPPINGS
 from execmem_kernel.execution.syscalls import handlers, numbers, verdicts
 
 
@@ -89,7 +90,7 @@ def test_a_refused_call_is_named_with_its_reason(source: str, words: str) -> Non
 def test_every_name_has_a_reason_and_is_refused_or_offered() -> None:
     guest = type("Guest", (), {"read": lambda *_: b"", "write": lambda *_: False})()
     for number, name in numbers.NAMES.items():
-        verdict = handlers.SystemCallHandler(em.Limits()).answer(guest, number, (0x40000000, 4096, 3, 0x22, 0, 0))
+        verdict = handlers.SystemCallHandler(em.Limits()).answer(guest, number, (MAPPINGS, 4096, 3, 0x22, 0, 0))
         assert isinstance(verdict, verdicts.Refused) == (name not in handlers.OFFERED)
 
 
