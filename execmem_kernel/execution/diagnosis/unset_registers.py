@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
+from types import MappingProxyType
 
 from execmem_kernel.execution.contract.calling_convention import CALLEE_SAVED
 from execmem_kernel.execution.contract.details import Warned
@@ -30,8 +31,12 @@ def check_unset_registers(ending: FinalState) -> Iterator[Warned]:
     possible = {name for name, _ in _read_unset(program.code, program.address, entry)} - given
     if not possible:
         return
-    trace = ending.history()
-    if trace is not None and not trace.gaps and not trace.first:
+    at_once = _read_at_once(program.code, program.address, entry)
+    known = possible <= at_once.keys()  # then the run need not be looked at again
+    trace = None if known else ending.history()
+    if known:
+        found = {name: address for name, address in at_once.items() if name in possible}
+    elif trace is not None and not trace.gaps and not trace.first:
         found = _read_in_run(trace, possible)
     else:
         certain = _read_unset(program.code, program.address, entry, certain=True)
@@ -47,6 +52,25 @@ def check_unset_registers(ending: FinalState) -> Iterator[Warned]:
             program.line_at(address),
             hint,
         )
+
+
+@lru_cache(256)
+def _read_at_once(code: bytes, address: int, entry: int) -> Mapping[str, int]:
+    """What is read unset before the program's first branch or call, which every run carries out."""
+    graph = flow.flow_of(code, address, (entry,))
+    found: dict[str, int] = {}
+    written = frozenset({"rsp"})
+    here, seen = entry, set[int]()
+    while here in graph.instructions and here not in seen:
+        seen.add(here)
+        instruction = graph.instructions[here]
+        for name in _TRACKED.intersection(really_read(instruction)) - written:
+            found.setdefault(name, here)
+        written |= _written(instruction)
+        if len(graph.following[here]) != 1 or "call" in instruction.groups:
+            break
+        here = graph.following[here][0]
+    return MappingProxyType(found)
 
 
 def _read_in_run(trace: Trace, possible: Set[str]) -> dict[str, int]:
