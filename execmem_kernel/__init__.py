@@ -68,6 +68,7 @@ from execmem_kernel.errors import (
     WorkerLostError,
 )
 from execmem_kernel.memory import hooks
+from execmem_kernel.program import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,6 +186,16 @@ def _watching() -> Any:
     return import_module("execmem_kernel.execution.engines.choice").watching()
 
 
+def _bundle(value: Any) -> dict[str, str]:
+    from execmem_kernel.program.program import Program
+
+    home, name = ("listing", "program_report") if isinstance(value, Program) else ("outcome", "outcome_report")
+    report = getattr(import_module(f"execmem_kernel.views.{home}"), name)
+    bundle: dict[str, str] = report(value)._repr_mimebundle_()
+    return bundle
+
+
+shown.bundle = _bundle
 # memory stands below the packages that call code and run programs; they are imported when it first needs one.
 hooks.function_factory = _native_function
 hooks.watching = _watching

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from execmem_kernel.program import shown
 from execmem_kernel.program.diagnostic import Diagnostic, Span
 
 Item = Literal["", "b", "e", "f", "d", "h", "i", "q", "t", "o", "s", "x"]
@@ -59,7 +60,7 @@ class ListingRow(NamedTuple):
     """What the directive says that the data consist of; "" for instructions and padding."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Program:
     """A program ready to be placed and run; equal sources give equal programs."""
 
@@ -84,6 +85,14 @@ class Program:
     def __setstate__(self, state: list[Any]) -> None:
         # A pickle is the values of the fields in their order; an older one has fewer, and the rest is as by default.
         Program.__init__(self, *state)
+
+    def __repr__(self) -> str:
+        count = sum(row.kind == "instruction" for row in self.listing)
+        return f"<Program: instructions {count:,}, bytes of code {len(self.code):,}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The listing, in both forms; notebooks ask for this."""
+        return shown.bundle(self)
 
     @property
     def text(self) -> Segment:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from execmem_kernel import errors
 from execmem_kernel.execution.contract.call import TIME_LIMITS, LimitName
@@ -18,6 +18,7 @@ from execmem_kernel.execution.contract.cause import Cause
 from execmem_kernel.execution.contract.details import LifeEvent, SystemCall, Warned, Witness
 from execmem_kernel.execution.contract.pointers import describe
 from execmem_kernel.execution.contract.registers import Registers
+from execmem_kernel.program import shown
 from execmem_kernel.program.program import ListingRow, Program
 from execmem_kernel.wording import signed
 from execmem_kernel.x86.registers import GENERAL
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from execmem_kernel.execution.contract.trace import Trace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
     """What happened when a program ran; match on `Returned`, `Faulted`, `TimedOut`, `Exited`."""
 
@@ -147,6 +148,13 @@ class Outcome:
     def _title(self) -> str:
         return self.headline
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._title()}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """The report, in both forms; notebooks ask for this."""
+        return shown.bundle(self)
+
     def describe(self, value: int) -> str:
         """A number as a person reads it: a pointer by the place it points into, anything else in hex and decimal."""
         return describe(value, self.places)
@@ -169,7 +177,7 @@ class Returned(Outcome):
         return f"returned rax = {self.value:#x} ({signed(self.value)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Faulted(Outcome):
     """A fault or a forbidden system call stopped it: `signal` is "SIGSEGV", "SIGILL", ..., or "SIGSYS"."""
 
@@ -190,7 +198,7 @@ class Faulted(Outcome):
         return f"{self.signal}: {self.headline}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TimedOut(Outcome):
     """A limit was reached."""
 
@@ -217,7 +225,7 @@ class TimedOut(Outcome):
         return f"stopped: {self.headline}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Exited(Outcome):
     """It asked the operating system to end it with `status`."""
 

@@ -62,3 +62,23 @@ def test_what_lies_at_a_label_or_in_a_buffer_is_read() -> None:
         outcome.read("z", 1)
     with pytest.raises(ValueError, match="not all in the program's data or a buffer"):
         outcome.read("x", 5000)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("mov eax, 42\nret", "<Returned: returned rax = 0x2a (42)>"),
+        ("mov rax, [rbx]\nret", "<Faulted: SIGSEGV: "),
+        ("_start: mov eax, 60\nxor edi, edi\nsyscall", "<Exited: exited: "),
+    ],
+)
+def test_an_outcome_shows_itself_in_one_line_and_in_a_rich_form(source: str, said: str) -> None:
+    """Also where no extension is loaded: in plain IPython, and in other notebooks."""
+    outcome = em.run(source)
+    assert repr(outcome).startswith(said)
+    assert str(outcome) == repr(outcome)
+    assert "\n" not in repr(outcome)
+    bundle = outcome._repr_mimebundle_()
+    assert bundle.keys() == {"text/plain", "text/html"}
+    assert outcome.program._repr_mimebundle_().keys() == {"text/plain", "text/html"}
+    assert repr(outcome.program).startswith("<Program: instructions ")
