@@ -119,7 +119,9 @@ def _parser() -> _Parser:
         action="store_true",
         help="record the steps in outcome.trace (of a long run: the first, samples, the last)",
     )
-    add("--poison", action="store_true", help="registers that are not given start with numbers that nobody chose, not 0")
+    add(
+        "--poison", action="store_true", help="registers that are not given start with numbers that nobody chose, not 0"
+    )
     add("--seed", metavar="N", type=_whole_number, help="make what is random to the program the same in every run")
     add("--function", metavar="PROTOTYPE", help="run nothing: make a Python function of this C prototype")
     add("--native", action="store_true", help="with --function: call it in this process, as fast as a builtin")
