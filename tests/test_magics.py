@@ -272,7 +272,7 @@ def test_poison_shows_what_relies_on_a_register_that_nobody_set(notebook: Notebo
 
     assert left("") == 0
     assert left("--poison --seed 7") == left("--poison --seed 7") not in (0, left("--poison --seed 8"))
-    assert left("--poison") != left("--poison")
+    assert left("--poison") == left("--poison") != left("--poison --seed 5")
     assert left("--poison rbx=5") == 5
     assert "'x' is not a number" in notebook.fails("%%asm --seed x\nret", errors.MagicError)
 
@@ -411,7 +411,7 @@ def test_a_limit_can_be_set_on_the_option_line(notebook: Notebook, limit: str, b
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--limit step=5", "'step' is not one of cpu, steps, output, memory, calls, trace"),
+        ("--limit step=5", "'step' is not one of cpu, steps, output, memory, calls, stack, trace"),
         ("--limit steps=many", "steps takes a number, as in steps=64K, not 'many'"),
         ("--limit steps=1.5", "steps takes a number"),
         ("--limit cpu=0", "--limit: the limit cpu_s is 0"),
