@@ -49,7 +49,6 @@ LEVELS = {
     "execution.native": 10,
     "execution.api": 11,
     "editor": 11,
-    "editor": 11,
     "magics": 12,
     "moved": 13,
 }
