@@ -82,10 +82,12 @@ def test_a_warning_stands_in_the_report() -> None:
     assert "warning: line 1: rbx is the caller's" in em.run("mov ebx, 77\nret").report()
 
 
-def test_poisoned_registers_differ_from_run_to_run_and_not_for_a_seed() -> None:
-    source = "lea rax, [rdi+rdx]\nret"
-    assert len({em.run(source, poison=True).registers["rax"] for _ in range(3)}) == 3
+def test_poisoned_registers_differ_from_program_to_program_and_from_seed_to_seed_but_in_no_run() -> None:
+    source, other = "lea rax, [rdi+rdx]\nret", "lea rax, [rdi+rdx+0]\nnop\nret"
+    assert len({em.run(source, poison=True).registers["rax"] for _ in range(3)}) == 1
+    assert em.run(source, poison=True).registers["rax"] != em.run(other, poison=True).registers["rax"]
     assert len({em.run(source, poison=True, seed=5).registers["rax"] for _ in range(3)}) == 1
+    assert em.run(source, poison=True, seed=5).registers["rax"] != em.run(source, poison=True, seed=6).registers["rax"]
     outcome = em.run(source, registers={"rdi": 40, "rdx": 2}, poison=True)
     assert outcome.registers["rax"] == 42
     assert outcome.warnings == ()
