@@ -593,7 +593,9 @@ class CodeMemoryManager:
             if is_tracing() and block.region.mapped:
                 linux_memory.untrace_memory(block.address)
             if block.own_pages:
+                # Out of the books first: in the middle of this a signal handler may be given the same address.
                 self._ledger.own -= 1
+                self._ledger.remove(block)
                 self._unmap(block.region)
             else:
                 # Filled with int3, and kept out of use for a while.
@@ -617,7 +619,7 @@ class CodeMemoryManager:
                         self._free_oldest()
                 else:
                     self._keep_out(block)  # its old bytes could not be wiped out
-            self._ledger.remove(block)
+                self._ledger.remove(block)
             self.unsettled = self._later
         except BaseException:
             self.settle()  # the stop button, most likely
@@ -917,7 +919,8 @@ class CodeMemoryManager:
     def _statistics(self, ledger: Ledger, pools: list[Pool]) -> Statistics:
         quarantined = self._quarantined
         if ledger is not self._ledger:
-            quarantined = sum(block.capacity for block in list(self._quarantine))
+            waiting = [each for each in list(self._quarantine) if ledger.live.get(each.address) is not each]
+            quarantined = sum(block.capacity for block in waiting)
         return ledger.statistics(pools, quarantined, len(self._placement.stuck))
 
     def events(self, since: int = 0) -> tuple[Event, ...]:

@@ -100,7 +100,7 @@ class Pool:
     def computed(self, taken: Iterable[tuple[int, int]]) -> Pool:
         """A pool of the same slabs, with all else computed from the blocks that are taken, as (start, granules)."""
         fresh = Pool()
-        blocks = sorted(taken)
+        blocks = sorted(set(taken))  # one that is being freed is live and in quarantine
         for slab in list(self.slabs.values()):
             fresh.slabs[slab.address] = slab
             for page in range(slab.address >> PAGE_BITS, slab.end >> PAGE_BITS):
