@@ -109,7 +109,7 @@ class Run:
         if "stopped_by" in details:
             details = self._explained(*details["stopped_by"])
         if kind is TimedOut and details["limit"] in _OF_LOOPS:
-            cause = endings.with_steps(details["cause"], details["row"], self.call, self._first_steps)
+            cause = endings.with_steps(details["cause"], details.get("row"), self.call, self._first_steps)
             details = {**details, "cause": cause}
         assert self.before is not None
         registers = self._registers()
