@@ -41,8 +41,15 @@ def test_a_program_that_ran_into_data_is_told_so_whatever_the_comment_says(comme
     assert outcome.cause.name == "ran-into-data"
 
 
-@pytest.mark.parametrize("data", ["x: .byte 6", "x: db 6", ".macro spelt\n.byte 6\n.endm\nx: spelt", "x: times 2 db 6"])
-def test_single_bytes_are_instructions_spelled_out(data: str) -> None:
-    outcome = em.run(f"jmp x\n{data}\nret")
+@pytest.mark.parametrize("data", [".byte 6", "db 6", ".macro spelt\n.byte 6\n.endm\nspelt", "times 2 db 6"])
+def test_single_bytes_without_a_label_are_instructions_spelled_out(data: str) -> None:
+    outcome = em.run(f"nop\n{data}\nret")
     assert isinstance(outcome, em.Faulted)
     assert outcome.cause.name == "not-an-instruction"
+
+
+@pytest.mark.parametrize("data", ["x: .byte 6", "x: db 6", ".macro spelt\n.byte 6\n.endm\nx: spelt", "x: times 2 db 6"])
+def test_single_bytes_with_a_label_are_data(data: str) -> None:
+    outcome = em.run(f"jmp x\n{data}\nret")
+    assert isinstance(outcome, em.Faulted)
+    assert outcome.cause.name == "ran-into-data"
