@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 import execmem_kernel as em
+from execmem_kernel.execution.contract.address_map import STACK_END
 from execmem_kernel.execution.process import launcher
 from execmem_kernel.linux import process as linux_process
 from tests import kernel, running
 
 SHORT = em.Limits(wall_s=0.15)
-STACK = 0x6FF0_0000
-"""Where a program's stack begins, and nothing of any other process."""
 
 ATTACKS = {
     "null read": "mov rax, [0]",
@@ -107,7 +106,7 @@ def _running(source: str) -> Iterator[int]:
     while found is None and not stop.is_set():
         for child in kernel.children() - known:
             with contextlib.suppress(OSError):
-                mapped = any(each.start == STACK for each in kernel.mappings(child))
+                mapped = any(each.end == STACK_END for each in kernel.mappings(child))
                 if mapped and kernel.processor_ticks(child) >= 3:  # the runner takes a fraction of one
                     found = child
     assert found is not None
