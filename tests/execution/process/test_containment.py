@@ -159,11 +159,12 @@ def test_a_program_dies_with_the_notebook() -> None:
     done = running.script("""
         import os, threading
         import execmem_kernel as em
+        from execmem_kernel.execution.contract.address_map import STACK_END
         from tests import kernel, running
         threading.Thread(target=em.run, args=("l: jmp l",), kwargs={"limits": running.ENDLESS}, daemon=True).start()
         while True:
             for child in kernel.children():
-                if any(each.start == 0x6FF0_0000 for each in kernel.mappings(child)):
+                if any(each.end == STACK_END for each in kernel.mappings(child)):
                     print(child, flush=True)
                     os.kill(os.getpid(), 9)
     """)
