@@ -15,6 +15,8 @@ _DEPTH, _CALL_DEPTH = 10, 3
 """References followed from a variable, and from a variable of a call."""
 _OBJECTS = 20_000
 """Objects looked at from one root, at most."""
+_OBJECTS_OF_MODULES = 200_000
+"""Objects looked at from all variables of the user's modules together, at most: a big program has thousands of them."""
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -36,12 +38,13 @@ def holders(
     found: dict[int, dict[str, None]] = {number: {} for number in by_number}
     if found:
         for label, root, depth in _roots(namespace):
-            for number in _reached(root, set(found), depth, closed):
+            for number in _reached(root, set(found), depth, set(closed), _OBJECTS):
                 found[number][label] = None
     nameless = {number for number, labels in found.items() if not labels}
     if nameless:
+        seen = set(closed)  # one name is enough here, so that nothing is looked at twice
         for label, root in _second_names(namespace):
-            for number in _reached(root, nameless, _DEPTH, closed):
+            for number in _reached(root, nameless, _DEPTH, seen, _OBJECTS_OF_MODULES):
                 found[number][label] = None
     return {number: tuple(labels) or (_without_a_name(by_number[number]),) for number, labels in found.items()}
 
@@ -82,20 +85,28 @@ def _second_names(namespace: Mapping[str, object]) -> Iterator[tuple[str, object
     for title, module in list(sys.modules.items()):
         if getattr(module, "__file__", None) and vars(module) is not namespace and _is_users(module):
             for name, value in list(vars(module).items()):
-                yield f"variable {title}.{name}", value
+                if not name.startswith("__"):  # the importer's: its loader leads to everything
+                    yield f"variable {title}.{name}", value
 
 
-def _reached(root: object, wanted: set[int], depth: int, closed: set[int]) -> set[int]:
-    """Which of the wanted objects can be got at from a root, without looking into the closed ones."""
+def _reached(root: object, wanted: set[int], depth: int, seen: set[int], most: int) -> set[int]:
+    """Which of the wanted objects can be got at from a root, without looking into those that have been seen.
+
+    Args:
+        root: Where to begin.
+        wanted: Ids of what to look for.
+        depth: References followed, one after the other.
+        seen: Ids of what has been looked into; grows.
+        most: How many may be in `seen`.
+    """
     hits: set[int] = set()
-    seen = set(closed)
     level = [root]
     for _ in range(depth):
         following: list[object] = []
         for each in level:
             if id(each) in wanted:
                 hits.add(id(each))
-            elif (gc.is_tracked(each) or _is_array_of_objects(each)) and id(each) not in seen and len(seen) < _OBJECTS:
+            elif (gc.is_tracked(each) or _is_array_of_objects(each)) and id(each) not in seen and len(seen) < most:
                 seen.add(id(each))
                 following.extend(_inside(each))
         level = following
