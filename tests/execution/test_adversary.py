@@ -326,7 +326,7 @@ SORTS = (
         ),
         (
             ASKS + "mov rbx, [rax + 0x123456]",
-            "line 9: reads 8 bytes at 0x40123456 through [rax + 0x123456], where nothing is mapped: "
+            "line 9: reads 8 bytes at 0x7e00a0123456 through [rax + 0x123456], where nothing is mapped: "
             "rax was set on line 8",
         ),
         (
@@ -343,14 +343,14 @@ SORTS = (
         (
             "mov edx, 0x7654321\n" + GATHER + "vpgatherdd ymm0, [rsp+ymm1*4], ymm2\nret",
             (
-                "line 5: reads 4 bytes at 0x8d950c7c through [rsp + ymm1*4], where nothing is mapped: nothing has "
+                "line 5: reads 4 bytes at 0x7ff0ed94fc7c through [rsp + ymm1*4], where nothing is mapped: nothing has "
                 "set rsp; item 2 of ymm1 is 124076833"
             ),
         ),
         (
             "l: enter 65535, 0\njmp l",
             (
-                "line 1: stack overflow: the stack's 1 MiB are full; something is pushed again and again and never "
+                "line 1: stack overflow: the stack's 8 MiB are full; something is pushed again and again and never "
                 "popped"
             ),
         ),
